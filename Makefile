@@ -1,0 +1,28 @@
+# Two commands do everything from a bare machine with Python 3.11 and pip: `make demo` and `make test`.
+PYTHON ?= python3.11
+# uv where there is one; else a private one, so that no system Python is touched.
+UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
+RUN := $(UV) run --frozen
+
+.PHONY: demo test lint sync clean
+
+demo: sync
+	$(RUN) msbench demo
+
+test: sync lint
+	$(RUN) pytest -n 2
+
+lint: sync
+	$(RUN) ruff check
+	$(RUN) ruff format --check
+	$(RUN) mypy
+
+sync: $(filter .uv/bin/uv,$(UV))
+	$(UV) sync --frozen --quiet --compile-bytecode
+
+.uv/bin/uv:
+	$(or $(shell command -v $(PYTHON)),python3) -m venv .uv
+	.uv/bin/pip install --quiet uv
+
+clean:
+	rm -rf runs evaluations leaderboards/*/runs leaderboards/demo/records leaderboards/demo/board.*

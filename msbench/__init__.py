@@ -1,0 +1,55 @@
+"""msbench: a benchmark suite for music source separation.
+
+>>> import msbench                                              # nothing heavy is imported until it is used
+>>> sorted(msbench.registry.entries("losses"))                  # doctest: +ELLIPSIS
+['l1', ...]
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from msbench import registry
+
+__version__ = "0.1.0"
+
+# name -> module that defines it; imported at first use, so that `import msbench` and the commands that need no
+# tensor answer at once.
+_PUBLIC = {
+    "Batch": "msbench.separator",
+    "Board": "msbench.leaderboard.board",
+    "Dataset": "msbench.data.dataset",
+    "MUSDB_TARGETS": "msbench.separator",
+    "STFT": "msbench.transforms",
+    "Separator": "msbench.separator",
+    "SpectrogramSeparator": "msbench.separator",
+    "Track": "msbench.data.track",
+    "bss_eval": "msbench.metrics",
+    "evaluate": "msbench.evaluation",
+    "load": "msbench.checkpoints",
+    "separate": "msbench.separation",
+}
+
+__all__ = ["__version__", "registry", *_PUBLIC]
+
+if TYPE_CHECKING:
+    from msbench.checkpoints import load
+    from msbench.data.dataset import Dataset
+    from msbench.data.track import Track
+    from msbench.evaluation import evaluate
+    from msbench.leaderboard.board import Board
+    from msbench.metrics import bss_eval
+    from msbench.separation import separate
+    from msbench.separator import MUSDB_TARGETS, Batch, Separator, SpectrogramSeparator
+    from msbench.transforms import STFT
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PUBLIC:
+        return getattr(importlib.import_module(_PUBLIC[name]), name)
+    raise AttributeError(f"module 'msbench' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,305 @@
+"""Audio files: read in blocks, and written so that a final name never holds half a file.
+
+Blocks are float32 arrays (channels, frames) with a full scale of one. Neither side holds more than a block, whatever
+the file's length, and torch is not imported.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import soundfile
+
+BLOCK_FRAMES = 65536
+FORMATS = {"wav": ("WAV", "FLOAT"), "flac": ("FLAC", "PCM_24")}  # extension -> what libsndfile calls it
+
+_UNKNOWN_FRAMES = 2**62  # libsndfile's count for a stream that does not say its length is 2**63 - 1
+_WAV_LIMIT_BYTES = 2**32 - 2**20  # a WAV's sizes are 32-bit; beyond, RF64 is the same file with 64-bit sizes
+# libsndfile's log of a data chunk that claims more bytes than the file has. From 0x7FFF0000 on the claim is a
+# placeholder, as ffmpeg and sox leave one when they write into a pipe.
+_CUT_SHORT = re.compile(r"^\s*(?:data|SSND) : (\d+) \(should be (\d+)\)", re.MULTILINE)
+_PLACEHOLDER_BYTES = 0x7FFF0000
+_MP3_FRAME = 1152
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # the disk, the user's quota, the process's limit on a file
+
+
+class _Sequential(soundfile.SoundFile):
+    """soundfile seeks to where it already is after each block it reads.
+
+    In an MP3 that loses the bit reservoir, which leaves errors of -38 dB at the start of blocks; and it fails in a
+    FLAC of unknown length. A file that says it cannot seek is read straight on, exactly.
+    """
+
+    def seekable(self) -> bool:
+        return False
+
+
+class AudioReader:
+    """An audio file, read once from its start to its end: WAV, FLAC, MP3, OGG, AIFF and what else libsndfile reads.
+
+    Use it as a context manager.
+
+    Args:
+        path: The file.
+
+    Attributes:
+        sample_rate: In Hz.
+        channels: Number of channels.
+        frames: Samples a channel as the header has it, None where it has not; for an MP3 it may be an estimate.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        OSError: If it cannot be opened.
+        ValueError: If it is no audio, is cut short, or has zero length.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        with contextlib.ExitStack() as stack:  # closes what is open should the rest of this fail
+            raw = stack.enter_context(_opened(self.path))
+            self._raw_fd = raw.fileno()
+            self._bytes = os.fstat(self._raw_fd).st_size
+            if self._bytes == 0:
+                raise ValueError(f"{self.path} has zero length: export or download it again")
+            try:
+                self._file = stack.enter_context(_Sequential(self._raw_fd, closefd=False))
+            except soundfile.SoundFileError as error:
+                raise ValueError(
+                    f"cannot read {self.path} as audio, it is corrupt or of another format: check that it plays, or "
+                    f"convert it with `ffmpeg -i {self.path} converted.wav`"
+                ) from error
+            self.sample_rate: int = self._file.samplerate
+            self.channels: int = self._file.channels
+            self.frames: int | None = self._file.frames if self._file.frames < _UNKNOWN_FRAMES else None
+            self._check_header()
+            self._stack = stack.pop_all()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    @property
+    def seconds(self) -> float | None:
+        """Duration, as far as the header knows it."""
+        return None if self.frames is None else self.frames / self.sample_rate
+
+    def blocks(self, frames: int = BLOCK_FRAMES) -> Iterator[np.ndarray]:
+        """The samples in order, as (channels, at most `frames`) arrays; call it once.
+
+        Raises:
+            ValueError: If the file turns out to be corrupt or cut short.
+        """
+        done = 0
+        while True:
+            try:
+                block = self._file.read(frames, dtype="float32", always_2d=True)
+            except soundfile.SoundFileError as error:
+                raise ValueError(
+                    f"{self.path} is corrupt after {done / self.sample_rate:.3f} s: download or export it again"
+                ) from error
+            if not len(block):
+                break
+            done += len(block)
+            yield np.ascontiguousarray(block.T)
+        self._check_end(done)
+
+    def _check_header(self) -> None:
+        if self.frames == 0:
+            raise ValueError(f"{self.path} has zero length, a header without samples: export or download it again")
+        cut = _CUT_SHORT.search(self._file.extra_info)
+        if cut and int(cut[2]) < int(cut[1]) < _PLACEHOLDER_BYTES:
+            raise ValueError(
+                f"{self.path} is cut short: its header promises {cut[1]} bytes of samples and {cut[2]} are there; "
+                "download or export it again"
+            )
+
+    def _check_end(self, done: int) -> None:
+        promised = self.frames or 0
+        missing, slack, unread = promised - done, 0.0, 0.0
+        if self._file.format == "MP3":
+            # Without a Xing header the length is an estimate from the first frames, and libsndfile stops there: the
+            # samples may end before the estimate, or the estimate before the samples (a tag may follow them).
+            slack = 0.02 * promised + 4 * _MP3_FRAME
+            unread = self._bytes * 0.98 - 8192 - os.lseek(self._raw_fd, 0, os.SEEK_CUR)
+        if missing > slack or unread > 0:
+            raise ValueError(
+                f"{self.path} does not hold what its header says ({promised / self.sample_rate:.1f} s promised, "
+                f"{done / self.sample_rate:.1f} s decoded): download it again or, if it plays to its end, rewrite it "
+                f"with `ffmpeg -i {self.path} -c copy rewritten{self.path.suffix}`"
+            )
+
+
+def _opened(path: Path) -> io.BufferedReader:
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder: give the audio files in it")
+    try:
+        return open(path, "rb")
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"no audio file {path}: correct the path") from error
+    except OSError as error:
+        raise OSError(f"cannot open {path} ({error.strerror}): correct its permissions or the path") from error
+
+
+class _Disk(io.FileIO):
+    """A new file that keeps the error which libsndfile, writing through it from C, would reduce to a short count."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "wb")
+        self.error: OSError | None = None
+
+    def write(self, data) -> int:  # type: ignore[no-untyped-def]  # typing's buffer came with Python 3.12
+        view, done = memoryview(data), 0
+        try:
+            while done < len(view):  # a disk that fills up takes a part first and says why only when asked again
+                done += super().write(view[done:])
+        except OSError as error:
+            self.error = self.error or error
+        return done
+
+
+class _PartFile:
+    """One audio file on its way: a hidden file beside its final name, until `publish`."""
+
+    def __init__(self, path: Path, sample_rate: int, channels: int, frames: int | None) -> None:
+        kind, subtype = FORMATS[path.suffix[1:]]
+        if kind == "WAV" and (frames or 0) * channels * 4 > _WAV_LIMIT_BYTES:
+            kind = "RF64"
+        self.path = path
+        self.part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        try:
+            self._disk = _Disk(self.part)
+        except OSError as error:
+            raise OSError(f"cannot write in {path.parent} ({error.strerror}): give another folder") from error
+        try:
+            with self._failing():
+                self._file = soundfile.SoundFile(self._disk, "w", sample_rate, channels, subtype, format=kind)
+        except BaseException:
+            self.discard()
+            raise
+
+    def write(self, block: np.ndarray) -> None:
+        with self._failing():
+            self._file.write(np.ascontiguousarray(block.T, dtype=np.float32))
+
+    def close(self) -> None:
+        """Bring all of it to the disk: some file systems tell only then that they are full."""
+        with self._failing():
+            self._file.close()
+            os.fsync(self._disk.fileno())
+            self._disk.close()
+
+    def publish(self) -> None:
+        os.replace(self.part, self.path)
+
+    def discard(self) -> None:
+        with contextlib.suppress(AttributeError, OSError, soundfile.SoundFileError):  # it may not even be open
+            self._file.close()
+        self._disk.close()
+        self.part.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _failing(self) -> Iterator[None]:
+        """Turn whatever a write fails with into one sentence; a short write is an AssertionError in soundfile."""
+        failure: BaseException | None = None
+        try:
+            yield
+        except (AssertionError, OSError, soundfile.SoundFileError) as error:
+            failure = error
+        cause = self._disk.error or failure
+        if isinstance(cause, OSError):
+            what = "No space left" if cause.errno in _FULL else "Failure"
+            raise OSError(
+                f"{what} while writing {self.path} ({cause.strerror}): free some space or give another folder; "
+                "nothing was kept"
+            ) from cause
+        if cause is not None:
+            raise ValueError(f"cannot write {self.path} ({cause}): the extension wav takes any audio") from cause
+
+
+@contextlib.contextmanager
+def stem_writer(
+    folder: str | os.PathLike[str],
+    targets: Sequence[str],
+    sample_rate: int,
+    channels: int,
+    *,
+    extension: str = "wav",
+    frames: int | None = None,
+) -> Iterator[Callable[[Mapping[str, np.ndarray]], None]]:
+    """Write one file a target, block by block; all get their names `<folder>/<target>.<extension>` at the end.
+
+    Gives a function that takes the next block of each target, {target: (channels, frames)}. If the body fails, the
+    files so far are removed, and the folders made for them; files of an earlier time stay as they were.
+
+    Args:
+        folder: Made where it does not exist.
+        targets: Names of the stems.
+        sample_rate: In Hz.
+        channels: Number of channels.
+        extension: "wav" (32-bit float, nothing clips) or "flac" (24 bits, clips beyond full scale).
+        frames: Samples a channel, where known: a WAV beyond 4 GiB has to be told from its start.
+
+    Raises:
+        ValueError: If the extension is another, or a target's name cannot name a file.
+        OSError: If the folder cannot be made or written to, or the disk fills up.
+    """
+    paths = stem_paths(folder, targets, extension)
+    made = _make(Path(folder))
+    files: dict[str, _PartFile] = {}
+
+    def write(block: Mapping[str, np.ndarray]) -> None:
+        for target, file in files.items():
+            file.write(block[target])
+
+    try:
+        for target, path in paths.items():
+            files[target] = _PartFile(path, sample_rate, channels, frames)
+        yield write
+        for file in files.values():
+            file.close()
+        for file in files.values():
+            file.publish()
+    except BaseException:  # an interrupt by the user too
+        for file in files.values():
+            file.discard()
+        for parent in made:
+            with contextlib.suppress(OSError):
+                parent.rmdir()
+        raise
+
+
+def stem_paths(folder: str | os.PathLike[str], targets: Sequence[str], extension: str = "wav") -> dict[str, Path]:
+    """Where `stem_writer` puts each target's file."""
+    if extension not in FORMATS:
+        raise ValueError(f"cannot write '{extension}' files: the extension is one of {', '.join(FORMATS)}")
+    unfit = [target for target in targets if target in ("", ".", "..") or "/" in target or "\0" in target]
+    if unfit:
+        raise ValueError(f"target '{unfit[0]}' cannot name a file: rename it in the model")
+    paths = {target: Path(folder) / f"{target}.{extension}" for target in targets}
+    for path in paths.values():
+        if path.is_dir():
+            raise IsADirectoryError(f"{path} is a folder where a stem would go: remove it or give another folder")
+    return paths
+
+
+def _make(folder: Path) -> list[Path]:
+    """Make a folder; returns what was missing of its path, the innermost first."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(f"cannot make the folder {folder} ({error.strerror}): give another") from error
+    return missing

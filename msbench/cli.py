@@ -1,0 +1,322 @@
+"""The command line: parses, calls, prints. Everything heavy is imported by the command that needs it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from msbench import __version__, registry
+
+BAD_INPUT, FAILED = 2, 1
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns 0, 2 for bad input or 1 for a run that failed, with one sentence on stderr."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in arguments
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    try:
+        arguments = _take_plugins(arguments)
+        if arguments[:1] == ["fit"]:  # LightningCLI parses the rest
+            return _fit(arguments[1:])
+        options = _parser().parse_args(arguments)
+        result: int = options.run(options)
+        return result
+    except KeyboardInterrupt:
+        print("msbench: interrupted; the same command goes on from here", file=sys.stderr)
+        return 130
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        bad = isinstance(error, ValueError | KeyError | FileNotFoundError | FileExistsError | ImportError)
+        text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+        hint = "" if bad or debug else " (--debug shows where)"
+        print(f"msbench: {' '.join(text.split()) or type(error).__name__}{hint}", file=sys.stderr)
+        return BAD_INPUT if bad else FAILED
+
+
+def _take_plugins(arguments: list[str]) -> list[str]:
+    """Move every `--plugin FILE` into MSBENCH_PLUGINS, where the processes of a suite find them too."""
+    rest, files, i = [], [], 0
+    while i < len(arguments):
+        if arguments[i] == "--plugin":
+            if i + 1 == len(arguments):
+                raise ValueError("--plugin needs a file or a folder")
+            files.append(arguments[i + 1])
+            i += 2
+        elif arguments[i].startswith("--plugin="):
+            files.append(arguments[i].removeprefix("--plugin="))
+            i += 1
+        else:
+            rest.append(arguments[i])
+            i += 1
+    if files:
+        paths = [str(Path(file).expanduser().resolve()) for file in files]
+        before = [os.environ["MSBENCH_PLUGINS"]] if os.environ.get("MSBENCH_PLUGINS") else []
+        os.environ["MSBENCH_PLUGINS"] = os.pathsep.join(before + paths)
+        registry.plugin_files()  # a path that is not there is said at once
+    return rest
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="msbench",
+        description="A benchmark suite for music source separation.",
+        epilog="Everywhere: --plugin FILE loads models of a single file, --debug shows tracebacks.",
+    )
+    parser.add_argument("--version", action="version", version=f"msbench {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    def command(name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        added.set_defaults(run=run)
+        return added
+
+    listing = command("list", _list, "what is registered: models, datasets, losses, recipes, boards")
+    listing.add_argument("kind", nargs="?", default="models", choices=[*registry.KINDS, "recipes", "boards"])
+
+    new = command("new", _new, "a new plugin with its recipe and its test, ready to run")
+    new.add_argument("name")
+    new.add_argument("--kind", choices=["mask", "waveform"], default="mask", help="what the model writes (mask)")
+    new.add_argument("-o", "--output", type=Path, default=Path(), help="folder to write into (here)")
+
+    check = command("check", _check, "whether a model keeps the plugin contract")
+    check.add_argument("name")
+
+    commands.add_parser("fit", help="train a model: -c RECIPE, any field as a flag; msbench fit -c unet_small --help",
+                        add_help=False)  # fmt: skip
+
+    separate = command("separate", _separate, "split audio files into stems")
+    separate.add_argument("model", help="a checkpoint, or the name of a model without weights")
+    separate.add_argument("files", nargs="+", type=Path, help="wav, flac, mp3, ...")
+    separate.add_argument("-o", "--output", type=Path, required=True, help="folder; stems go to <output>/<file>/")
+    _add_inference(separate)
+
+    evaluate = command("evaluate", _evaluate, "score a model on a dataset: one record")
+    evaluate.add_argument("model", help="a checkpoint, or the name of a model without weights")
+    evaluate.add_argument("--data", required=True, help="a registered dataset (msbench list datasets)")
+    evaluate.add_argument("--root", type=Path, help="the dataset's folder")
+    evaluate.add_argument("--split", default="test")
+    evaluate.add_argument("--label", help="name of the row on a board")
+    evaluate.add_argument("--backend", choices=["fast", "museval"], default="fast", help="of BSSEval (fast)")
+    evaluate.add_argument("-o", "--output", type=Path, help="folder (evaluations/<model>-<data>)")
+    _add_inference(evaluate)
+
+    bench = command("bench", _bench, "run every missing cell of a suite here, then print and write its board")
+    bench.add_argument("suite", type=Path)
+    _add_jobs(bench)
+
+    demo = command("demo", _demo, "the main job in minutes, without a download: leaderboards/demo")
+    _add_jobs(demo)
+
+    board = command("board", _board, "the tables of a board")
+    board.add_argument("action", choices=["build"])
+    board.add_argument("board", type=Path)
+
+    data = command("data", _data, "the data sets")
+    data.add_argument("action", choices=["demo"])
+    data.add_argument("-o", "--output", type=Path, help="folder ($MSBENCH_DATA/demo, or data/demo)")
+
+    command("doctor", _doctor, "what works on this machine, and the fix for what does not")
+    return parser
+
+
+def _add_inference(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--chunk-seconds", type=float, default=10.0, help="length of a chunk (10)")
+    parser.add_argument("--overlap", type=float, default=0.25, help="part of a chunk shared with the next (0.25)")
+    parser.add_argument("--batch-size", type=int, default=1, help="chunks at a time (1)")
+    parser.add_argument("--device", default=None, help="cpu or cuda (cuda where there is one)")
+
+
+def _add_jobs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--jobs", type=int, default=None, help="cells at a time (one a core, at most 4)")
+
+
+def _inference(options: argparse.Namespace) -> dict[str, Any]:
+    import torch
+
+    device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    return {"chunk_seconds": options.chunk_seconds, "overlap": options.overlap, "batch_size": options.batch_size,
+            "device": device}  # fmt: skip
+
+
+def _list(options: argparse.Namespace) -> int:
+    if options.kind == "recipes":
+        rows = [(name, str(path), None) for name, path in registry.recipes().items()]
+    elif options.kind == "boards":
+        rows = [(p.parent.name, str(p), None) for p in sorted(Path("leaderboards").glob("*/suite.yaml"))]
+    else:
+        found = registry.entries(options.kind)
+        rows = [(e.name, f"{registry.summary_of(e)}  [{e.origin}]", registry.error_of(e)) for e in found.values()]
+    width = max((len(name) for name, _, _ in rows), default=0)
+    for name, text, error in rows:
+        print(f"{name:<{width}}  {text.strip() if error is None else f'BROKEN: {error}  {text.strip()}'}")
+    if not rows:
+        print(f"no {options.kind}")
+    return 0
+
+
+def _new(options: argparse.Namespace) -> int:
+    from msbench.scaffold import create_plugin
+
+    paths = create_plugin(options.name, options.kind, options.output)
+    for path in paths:
+        print(path)
+    print(f"next: msbench check {options.name} --plugin {paths[0]}")
+    print(f"then: msbench fit -c {paths[1]} --plugin {paths[0]}")
+    return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    from msbench.conformance import check
+
+    failures = 0
+    for result in check(options.name):
+        failures += not result.passed
+        print(f"{'ok  ' if result.passed else 'FAIL'}  {result.name}{': ' if result.detail else ''}{result.detail}")
+    if failures:
+        print(f"msbench: '{options.name}' breaks the contract in {failures} places", file=sys.stderr)
+    return FAILED if failures else 0
+
+
+def _fit(arguments: list[str]) -> int:
+    import warnings
+
+    warnings.filterwarnings("ignore", ".*pkg_resources.*")
+    from msbench.training.cli import fit
+
+    folder = fit(arguments)
+    print(f"trained: {folder / 'best.ckpt'}")
+    return 0
+
+
+def _separate(options: argparse.Namespace) -> int:
+    from rich.progress import Progress
+
+    from msbench.checkpoints import load
+    from msbench.separation import separate_file
+
+    inference = _inference(options)
+    model = load(options.model).to(inference.pop("device"))
+    failed = []
+    with Progress() as bars:
+        for path in options.files:
+            bar = bars.add_task(path.name, total=None)
+
+            def progress(done: float, total: float | None, bar: Any = bar) -> None:
+                bars.update(bar, completed=done, total=total)
+
+            try:
+                written = separate_file(model, path, options.output, progress=progress, **inference)
+            except (ValueError, FileNotFoundError) as error:
+                if len(options.files) == 1:
+                    raise
+                failed.append(str(error))  # the other files are separated all the same
+                bars.remove_task(bar)
+                continue
+            for file in written.values():
+                bars.console.print(str(file), markup=False, highlight=False, soft_wrap=True)
+    if failed:
+        raise ValueError(f"{len(failed)} of {len(options.files)} files failed: {'; '.join(failed)}")
+    return 0
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from msbench.evaluation import evaluate
+    from msbench.records import write_json
+
+    label = options.label or (Path(options.model).parent.name if options.model.endswith(".ckpt") else options.model)
+    output = options.output or Path("evaluations") / f"{label}-{options.data}"
+    console = Console(stderr=True)
+
+    def progress(done: int, count: int, track: str, medians: dict[str, float]) -> None:
+        running = "  ".join(f"{target} {value:.2f}" for target, value in medians.items())
+        console.print(f"[{done}/{count}] {track}: median SDR so far  {running}", markup=False, highlight=False)
+
+    record = evaluate(
+        options.model, options.data, root=options.root, split=options.split, output=output, label=label,
+        backend=options.backend, progress=progress, **_inference(options),
+    )  # fmt: skip
+    write_json(output / "record.json", record)
+    print(output / "record.json")
+    return 0
+
+
+def _bench(options: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from msbench.cluster.local import missing_cells, prepare_data, run_cells
+    from msbench.leaderboard.board import Board
+    from msbench.leaderboard.render import NOTE, terminal
+    from msbench.suite import read_suite
+
+    suite = read_suite(options.suite)
+    console = Console()
+    jobs = options.jobs if options.jobs is not None else min(os.cpu_count() or 1, 4)
+    if jobs < 1:
+        raise ValueError(f"--jobs must be at least 1, not {jobs}")
+    missing = missing_cells(suite)
+    console.print(f"{suite.title}: {len(suite.cells)} cells, {len(missing)} to do", highlight=False)
+    failed = {}
+    if missing:
+        prepare_data(suite, console)
+        failed = run_cells(suite, missing, jobs, console)
+    board = Board(suite.folder)
+    written = board.write()
+    for table in terminal(board.table(), board.title):
+        console.print(table)
+    console.print(NOTE, style="dim")
+    for path in written:
+        console.print(str(path), markup=False, highlight=False, soft_wrap=True)
+    for name, why in failed.items():
+        print(f"msbench: {name} failed: {why}", file=sys.stderr)
+    return FAILED if failed else 0
+
+
+def _demo(options: argparse.Namespace) -> int:
+    options.suite = Path("leaderboards/demo/suite.yaml")
+    if not options.suite.exists():
+        from importlib.resources import files
+
+        from msbench.records import write_text
+
+        options.suite.parent.mkdir(parents=True, exist_ok=True)
+        write_text(options.suite, files("msbench_leaderboards").joinpath("demo/suite.yaml").read_text("utf-8"))
+    return _bench(options)
+
+
+def _board(options: argparse.Namespace) -> int:
+    from msbench.leaderboard.board import Board
+
+    for path in Board(options.board).write():
+        print(path)
+    return 0
+
+
+def _data(options: argparse.Namespace) -> int:
+    from msbench.data.dataset import open_dataset
+
+    print(open_dataset("demo", options.output).root)
+    return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from msbench.doctor import examine
+
+    failures = 0
+    for finding in examine():
+        failures += finding.needed and not finding.works
+        mark = "ok  " if finding.works else "FAIL" if finding.needed else "no  "
+        print(f"{mark}  {finding.name}: {finding.detail}{'' if finding.works else f'  -> {finding.fix}'}")
+    return FAILED if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,90 @@
+"""Tracks as a model hears them: at its sample rate and channel count."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import gcd
+
+import numpy as np
+
+from msbench.data.track import Track
+from msbench.transforms import resample
+
+_FILTER_SAMPLES = 512  # reach of the resampler's filter to each side, at the lower of the two rates
+
+
+class AdaptedTrack:
+    """A track at another sample rate and channel count, read in parts or held in memory.
+
+    A part is the same, but for rounding, as that part of the whole track resampled at once: the resampler sees what
+    lies around it.
+
+    Args:
+        track: What is read.
+        sample_rate: In Hz, of what is given.
+        channels: Of what is given: the track's own, 1 (the mean of its channels) or, from a mono track, any (copies).
+
+    Raises:
+        ValueError: If the channel count cannot be made.
+    """
+
+    def __init__(self, track: Track, sample_rate: int, channels: int) -> None:
+        if channels not in (1, track.channels) and track.channels != 1:
+            raise ValueError(
+                f"track '{track.name}' of split '{track.split}' has {track.channels} channels and the model "
+                f"{channels}: mix its files to {channels} channels, or train a mono model"
+            )
+        self.track = track
+        self.sample_rate = sample_rate
+        self.channels = channels
+        self.frames = -(-track.frames * sample_rate // track.sample_rate)
+        self._held: dict[str, np.ndarray] = {}
+
+    def hold(self, targets: Iterable[str]) -> None:
+        """Keep these targets in memory, whole, from now on."""
+        for target in targets:
+            if target not in self._held:
+                self._held[target] = self.read(target, 0, self.frames)
+
+    def read(self, target: str, start: int, frames: int) -> np.ndarray:
+        """Read part of a target, or of the "mixture".
+
+        Args:
+            target: One of the track's.
+            start: First sample, at this rate.
+            frames: Number of samples, at this rate; zeros follow the track's end.
+
+        Returns:
+            (channels, frames) float32; where held in memory, not to be written to.
+        """
+        count = max(0, min(frames, self.frames - start))
+        if target in self._held:
+            part = self._held[target][:, start : start + count]
+        elif self.sample_rate == self.track.sample_rate:
+            part = self._read_source(target, start, start + count)
+        else:
+            part = self._resampled(target, start, count)
+        return part if count == frames else np.pad(part, ((0, 0), (0, frames - count)))
+
+    def _resampled(self, target: str, start: int, count: int) -> np.ndarray:
+        """Resample from a moment at which the samples of both rates meet, with the filter's reach to each side."""
+        common = gcd(self.sample_rate, self.track.sample_rate)
+        up, down = self.sample_rate // common, self.track.sample_rate // common
+        reach = -(-_FILTER_SAMPLES * max(up, down) // down)  # samples at this rate
+        block = max(0, start - reach) // up
+        end = min(self.track.frames, -(-(start + count + reach) * down // up))
+        source = self._read_source(target, block * down, end)
+        offset = start - block * up
+        return resample(source, self.track.sample_rate, self.sample_rate)[:, offset : offset + count]
+
+    def _read_source(self, target: str, start: int, end: int) -> np.ndarray:
+        source = self.track.read(target, start, end - start)
+        if len(source) == self.channels:
+            return source
+        if self.channels > 1:
+            return np.repeat(source, self.channels, axis=0)
+        total = source[:1] + source[1:2]  # np.mean over so short an axis takes four times as long
+        for channel in source[2:]:
+            total += channel
+        total *= np.float32(1 / len(source))
+        return total

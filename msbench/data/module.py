@@ -1,0 +1,189 @@
+"""The LightningDataModule: from a dataset's name to batches at the model's rate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningDataModule, Trainer
+from lightning.pytorch.loops.loop import _Loop
+from torch.utils.data import DataLoader, DistributedSampler, Sampler
+
+from msbench.data.chunks import ChunkDataset, ChunkSampler, ExhaustiveChunks
+from msbench.data.dataset import Dataset, open_dataset
+from msbench.data.track import Track
+from msbench.separator import Batch
+
+_WORKER_TIMEOUT_SECONDS = 600  # a worker that gives nothing for so long is an error, not a wait for ever
+
+
+class SeparationData(LightningDataModule):
+    """Training chunks and validation chunks of a dataset.
+
+    Args:
+        dataset: A registered dataset (`msbench list datasets`).
+        root: Its folder; $MSBENCH_DATA/<dataset> or data/<dataset> when not given.
+        targets: The model's targets, in its order.
+        sample_rate: The model's, in Hz; the data are resampled to it.
+        channels: The model's; the data are mixed to mono, or copied from mono, to fit.
+        chunk_seconds: Length of every chunk.
+        chunks_per_epoch: Training chunks of all processes together.
+        batch_size: Chunks a batch, for each process.
+        workers: Loader processes; 0 loads in the training process.
+        remix: Draw each stem of a training chunk from a song of its own.
+        gain_db: Range in dB of a random gain for each stem.
+        channel_swap: Swap the channels of each stem at random.
+        polarity: Turn the sign of each stem at random.
+        seed: Every training chunk follows from it and the chunk's number.
+        memory_gb: Decoded audio is kept in memory when all that is trained and validated on takes no more than this;
+            it changes the speed alone.
+
+    Raises:
+        ValueError: If a number is out of its range.
+    """
+
+    def __init__(
+        self,
+        *,
+        dataset: str = "demo",
+        root: Path | None = None,
+        targets: list[str],
+        sample_rate: int,
+        channels: int,
+        chunk_seconds: float = 6.0,
+        chunks_per_epoch: int = 1000,
+        batch_size: int = 8,
+        workers: int = 0,
+        remix: bool = False,
+        gain_db: tuple[float, float] | None = None,
+        channel_swap: bool = False,
+        polarity: bool = False,
+        seed: int = 0,
+        memory_gb: float = 0.5,
+    ) -> None:
+        super().__init__()
+        counts = {"chunks_per_epoch": (chunks_per_epoch, 1), "batch_size": (batch_size, 1), "workers": (workers, 0),
+                  "seed": (seed, 0), "memory_gb": (memory_gb, 0)}  # fmt: skip
+        for name, (value, least) in counts.items():
+            if value < least:
+                raise ValueError(f"data.{name} must be at least {least}, not {value}")
+        self.dataset = dataset
+        self.root = root
+        self.targets = targets
+        self.sample_rate = sample_rate
+        self.channels = channels
+        self.chunk_seconds = chunk_seconds
+        self.chunks_per_epoch = chunks_per_epoch
+        self.batch_size = batch_size
+        self.workers = workers
+        self.seed = seed
+        self.memory_gb = memory_gb
+        self.augmentation: dict[str, Any] = {
+            "remix": remix, "gain_db": gain_db, "channel_swap": channel_swap, "polarity": polarity,
+        }  # fmt: skip
+        self.train_chunks: ChunkDataset | None = None
+        self.valid_chunks: ExhaustiveChunks | None = None
+
+    def setup(self, stage: str | None = None) -> None:
+        """Open the dataset and check all of it; a second call does nothing.
+
+        Raises:
+            KeyError: If the dataset is unknown.
+            FileNotFoundError: If its folder or a file is missing.
+            ValueError: If a file is broken, a target is not in the dataset, or a split has no tracks.
+        """
+        if self.train_chunks is not None:
+            return
+        data = open_dataset(self.dataset, self.root)
+        for target in self.targets:
+            if target not in data.targets:
+                raise ValueError(f"dataset '{data.name}' has no target '{target}': it has {', '.join(data.targets)}")
+        cut = (self.targets, self.sample_rate, self.channels, self.chunk_seconds)
+        train = ChunkDataset(_tracks(data, "train"), *cut, seed=self.seed, **self.augmentation)
+        valid = ExhaustiveChunks(_tracks(data, "valid"), *cut)
+        if train.bytes_in_memory + valid.bytes_in_memory <= self.memory_gb * 1e9:
+            train.hold()  # before any worker is forked, so that all share it
+            valid.hold()
+        self.train_chunks, self.valid_chunks = train, valid
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        rank, world_size = self._place()
+        epoch, batches = (0, 0) if self.trainer is None else position(self.trainer)
+        sampler = ChunkSampler(
+            self.chunks_per_epoch, rank=rank, world_size=world_size, epoch=epoch, start=batches * self.batch_size
+        )
+        return self._loader(self.train_chunks, sampler)
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        rank, world_size = self._place()
+        assert self.valid_chunks is not None, "Lightning calls setup first"
+        sampler: Sampler[int] | None = None
+        if world_size > 1:  # ranks must validate on as many batches, so the last chunks may come twice
+            sampler = DistributedSampler(self.valid_chunks, world_size, rank, shuffle=False)
+        return self._loader(self.valid_chunks, sampler)
+
+    def _place(self) -> tuple[int, int]:
+        return (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
+
+    def _loader(self, chunks: Any, sampler: Any) -> DataLoader[Batch]:
+        return ChunkLoader(
+            chunks,
+            batch_size=self.batch_size,
+            sampler=sampler,
+            num_workers=self.workers,
+            persistent_workers=self.workers > 0,
+            worker_init_fn=_one_thread,
+            timeout=_WORKER_TIMEOUT_SECONDS if self.workers else 0,
+            pin_memory=torch.cuda.is_available(),
+            # Its own generator: a loader draws a seed at each epoch, and must not move the training's dropout on.
+            generator=torch.Generator().manual_seed(self.seed),
+        )
+
+
+class ChunkLoader(DataLoader[Batch]):
+    """A DataLoader that Lightning may resume in mid-epoch: it has no state, its sampler starts where training was."""
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        pass
+
+
+def position(trainer: Trainer) -> tuple[int, int]:
+    """(epoch, batches of it that are done) from which the training loop is about to go on.
+
+    Lightning 2.6 restores its counters from a checkpoint and then trains on as many batches as are left of the epoch,
+    but takes them from the start of the loader. It asks for the loader after the counters are restored and before it
+    corrects them (`_FitLoop.reset`, `_TrainingEpochLoop.reset`), so the same corrections are made here.
+    """
+    loop: Any = trainer.fit_loop
+    epochs, batches = loop.epoch_progress.current, loop.epoch_loop.batch_progress
+    if loop.restarting and epochs.ready == epochs.processed:
+        # With max_steps set, Lightning takes a finished epoch for one to be gone on with, and counts it twice
+        # (its issue 19617); as if max_steps were not set, it begins the next one.
+        _Loop.restarting.fset(loop, False)  # type: ignore[attr-defined]
+    if not loop.restarting:
+        return epochs.processed, 0
+    done, total = batches.current.completed, batches.total
+    # Saved by a hook on_train_batch_end: that batch is done, and not yet counted so.
+    if total.ready == total.started == total.processed == total.completed + 1:
+        done += 1
+        if batches.is_last_batch:
+            return epochs.processed + 1, 0
+    return epochs.processed, done
+
+
+def _tracks(data: Dataset, split: str) -> list[Track]:
+    tracks = data.tracks(split)
+    if not tracks:
+        raise ValueError(
+            f"dataset '{data.name}' at {data.root} has no tracks in split '{split}', and training needs some: add a "
+            f"folder {split}/ with at least one track"
+        )
+    return tracks
+
+
+def _one_thread(worker: int) -> None:
+    torch.set_num_threads(1)

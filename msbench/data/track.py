@@ -1,0 +1,224 @@
+"""Tracks: songs as lazy readers over their audio files; torch is not imported."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import soundfile
+
+from msbench.audio import AudioReader
+
+MIXTURE = "mixture"
+
+_MP3_PREROLL = 16 * 1152  # a decoder that starts in mid-stream is exact after some frames
+
+
+class Header(NamedTuple):
+    """What all files of a track have in common."""
+
+    sample_rate: int  # Hz
+    channels: int
+    frames: int  # samples a channel
+
+
+class Track:
+    """One song of a split: a mixture and the stems it is the sum of.
+
+    Nothing is opened at construction; the headers of all files are read and compared once, by `check` or by the first
+    use. A read touches the frames asked for alone.
+
+    Args:
+        name: Unique within its split.
+        split: Such as "train".
+        stems: The parts that add up to the mixture: each a file, or a weighted sum of files where no file holds the
+            stem as it is ({mixture file: 1, vocals file: -1} is an accompaniment).
+        mixture: Its file; where there is none, the mixture is the sum of the stems.
+        sums: Further targets, each the sum of the stems named.
+
+    Attributes:
+        stems: Names of the stems.
+        targets: Names of the stems and of the sums.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        split: str,
+        stems: Mapping[str, Path | Mapping[Path, float]],
+        *,
+        mixture: Path | None = None,
+        sums: Mapping[str, tuple[str, ...]] | None = None,
+    ) -> None:
+        self.name = name
+        self.split = split
+        self.stems = tuple(stems)
+        self._sums = dict(sums or {})
+        self.targets = (*self.stems, *self._sums)
+        files = {stem: {source: 1.0} if isinstance(source, Path) else dict(source) for stem, source in stems.items()}
+        for target, parts in {**self._sums, MIXTURE: self.stems}.items():
+            files[target] = {}
+            for path, weight in (item for part in parts for item in files[part].items()):
+                files[target][path] = files[target].get(path, 0.0) + weight
+        if mixture is not None:
+            files[MIXTURE] = {mixture: 1.0}
+        self._files: dict[str, dict[Path, float]] = files
+
+    def __repr__(self) -> str:
+        return f"Track({self.split}/{self.name})"
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """Every audio file of the track, by what it holds."""
+        roles: dict[Path, str] = {}
+        for target in (*self.stems, MIXTURE):
+            if len(self._files[target]) == 1:
+                roles.setdefault(next(iter(self._files[target])), target)
+        for stem in self.stems:
+            for path in self._files[stem]:
+                roles.setdefault(path, f"{stem} ({path.name})")
+        return {role: path for path, role in roles.items()}
+
+    def parts(self, target: str) -> tuple[str, ...]:
+        """The stems that a target is the sum of.
+
+        Raises:
+            ValueError: If the track has no such target.
+        """
+        if target == MIXTURE:
+            return self.stems
+        if target not in self.targets:
+            raise ValueError(f"track '{self.name}' has no target '{target}': it has {', '.join(self.targets)}")
+        return self._sums.get(target, (target,))
+
+    def covers(self, targets: list[str] | tuple[str, ...]) -> bool:
+        """Whether these targets hold every stem exactly once, and so add up to the mixture."""
+        return sorted(part for target in targets for part in self.parts(target)) == sorted(self.stems)
+
+    @cached_property
+    def header(self) -> Header:
+        """Of all files; reading it checks them (see `check`)."""
+        first: tuple[Path, Header] | None = None
+        for role, path in self.files.items():
+            header = self._read_header(role, path)
+            if first is None:
+                first = path, header
+            elif header != first[1]:
+                raise ValueError(_difference(path, header, *first))
+        assert first is not None, "a track has at least one file"
+        return first[1]
+
+    def _read_header(self, role: str, path: Path) -> Header:
+        try:
+            with AudioReader(path) as reader:
+                if reader.frames is None:
+                    raise ValueError(
+                        f"{path} does not say its length: rewrite it with `ffmpeg -i {path} rewritten{path.suffix}`"
+                    )
+                return Header(reader.sample_rate, reader.channels, reader.frames)
+        except FileNotFoundError as error:
+            raise FileNotFoundError(
+                f"track '{self.name}' of split '{self.split}' lacks its {role}, {path}: restore the file or remove the "
+                "track"
+            ) from error
+
+    def check(self) -> None:
+        """Open every file, so that what is missing or broken is said now.
+
+        Raises:
+            FileNotFoundError: If a file is missing.
+            ValueError: If a file is corrupt, cut short or empty, or its rate, channel count or length differs from
+                the others'.
+        """
+        self.header  # noqa: B018  # computed once, kept
+
+    @property
+    def sample_rate(self) -> int:
+        """In Hz."""
+        return self.header.sample_rate
+
+    @property
+    def channels(self) -> int:
+        return self.header.channels
+
+    @property
+    def frames(self) -> int:
+        """Samples a channel."""
+        return self.header.frames
+
+    @property
+    def seconds(self) -> float:
+        """Duration."""
+        return self.frames / self.sample_rate
+
+    def read(self, target: str, start: int = 0, frames: int | None = None) -> np.ndarray:
+        """Read part of a target, or of the "mixture".
+
+        Args:
+            target: One of `targets`, or "mixture".
+            start: First sample.
+            frames: Number of samples; all that follow when None.
+
+        Returns:
+            (channels, frames) float32, full scale at one.
+
+        Raises:
+            ValueError: If there is no such target, the range is not within the track, or a file is corrupt there.
+            FileNotFoundError: If a file has been removed.
+        """
+        self.parts(target)
+        count = self.frames - start if frames is None else frames
+        if start < 0 or count < 0 or start + count > self.frames:
+            raise ValueError(
+                f"samples {start} to {start + count} are not within track '{self.name}', which has {self.frames}"
+            )
+        total: np.ndarray | None = None
+        for path, weight in self._files[target].items():
+            if weight == 0:
+                continue
+            block = _read(path, start, count, self.sample_rate)
+            if weight != 1:
+                block *= np.float32(weight)
+            if total is None:
+                total = block
+            else:
+                total += block
+        return np.zeros((self.channels, count), np.float32) if total is None else total
+
+
+def _read(path: Path, start: int, frames: int, sample_rate: int) -> np.ndarray:
+    """(channels, frames) float32, as a view whose samples of one moment lie together: callers copy it once anyway."""
+    try:
+        with soundfile.SoundFile(path) as file:
+            preroll = min(start, _MP3_PREROLL) if file.format == "MP3" else 0
+            file.seek(start - preroll)
+            # One read, as soundfile seeks after each, and an MP3 would lose its bit reservoir there.
+            block = file.read(preroll + frames, dtype="float32", always_2d=True)[preroll:].T
+    except soundfile.SoundFileError as error:
+        if not path.exists():
+            raise FileNotFoundError(f"{path} has been removed meanwhile: restore it and run again") from error
+        raise ValueError(
+            f"{path} is corrupt between {start / sample_rate:.3f} s and {(start + frames) / sample_rate:.3f} s: "
+            "download or export it again"
+        ) from error
+    if block.shape[-1] != frames:
+        raise ValueError(
+            f"{path} ends at {(start + block.shape[-1]) / sample_rate:.3f} s, before the length in its header: "
+            "download or export it again"
+        )
+    return block
+
+
+def _difference(path: Path, header: Header, other_path: Path, other: Header) -> str:
+    beside = other_path.name if other_path.parent == path.parent else str(other_path)
+    if header.sample_rate != other.sample_rate:
+        what = f"a sample rate of {header.sample_rate} Hz, {beside} of {other.sample_rate} Hz"
+        fix = "resample one of the two"
+    elif header.channels != other.channels:
+        what, fix = f"{header.channels} channels, {beside} {other.channels}", "export it with as many channels"
+    else:
+        what, fix = f"{header.frames} samples, {beside} {other.frames}", "export it with the same length"
+    return f"{path} has {what}, and all files of a track must agree: {fix}"

@@ -1,0 +1,141 @@
+"""A board: the records of a folder as one table, with floors, ceilings and what is missing."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import pandas as pd
+
+from msbench import records
+from msbench.run_state import read_state
+from msbench.suite import read_suite
+
+SHOWN = ("SDR", "SIR", "SAR")
+
+
+class Board:
+    """The records under `<folder>/records/`, and the suite beside them if there is one.
+
+    A cell of the table is the median over tracks of the track's median over windows, and over seeds the median again.
+    Rows of another dataset or metric id never share a ranking.
+
+    Args:
+        folder: A board's folder.
+
+    Raises:
+        FileNotFoundError: If there is no such folder.
+        ValueError: If a record cannot be read; the message names its file.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        if not self.folder.is_dir():
+            raise FileNotFoundError(f"no board {folder}: give a folder with a suite.yaml or records/ in it")
+        self.records = [records.read(path) for path in sorted((self.folder / "records").glob("*.json"))]
+        suite_file = self.folder / "suite.yaml"
+        self.suite = read_suite(suite_file) if suite_file.exists() else None
+        self.title = self.suite.title if self.suite else self.folder.name
+
+    def missing(self) -> dict[str, str]:
+        """{cell name: why it has no record}, for the cells of the suite."""
+        if self.suite is None:
+            return {}
+        found = {}
+        for cell in self.suite.cells:
+            if not self.suite.record_path(cell).exists():
+                state = read_state(self.suite.run_folder(cell))
+                found[cell.name] = state.get("error") or state.get("stage") or "not run yet"
+        return found
+
+    def table(self) -> pd.DataFrame:
+        """One row a model, dataset and metric id, the best mean SDR first; ceilings stand above, floors below.
+
+        Columns: dataset, metric, rank (systems alone), model, role, seeds, parameters, rtf (seconds of separation a
+        second of audio), one `<target> <SDR|SIR|SAR>` each in dB, and `<target> gain`: SDR above the higher floor.
+        """
+        groups: dict[tuple[str, str, str], dict[str, list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))
+        for record in self._of_suite():
+            data = record["dataset"]
+            place = (f"{data['name']}/{data['split']}", record["metric"]["id"], data["fingerprint"])
+            groups[place][record["model"]["label"]].append(record)
+        rows: list[dict[str, Any]] = []
+        for (dataset, metric, _), models in sorted(groups.items()):
+            rows += _ranked([_row(label, found, dataset, metric) for label, found in models.items()])
+        return pd.DataFrame(rows)
+
+    def _of_suite(self) -> list[dict[str, Any]]:
+        """The suite's own records where there is a suite: what an older form of it left is not on the board."""
+        if self.suite is None:
+            return self.records
+        wanted = {self.suite.record_path(cell) for cell in self.suite.cells}
+        return [records.read(path) for path in sorted(wanted) if path.exists()]
+
+    def write(self) -> list[Path]:
+        """Write board.md, board.csv and board.png into the folder; the first two are the same bytes for the same records."""
+        from msbench.leaderboard.chart import chart
+        from msbench.leaderboard.render import csv, markdown
+
+        table = self.table()
+        written = [self.folder / "board.md", self.folder / "board.csv"]
+        records.write_text(written[0], markdown(table, self.title, self.missing()))
+        records.write_text(written[1], csv(table))
+        if len(table):
+            written.append(self.folder / "board.png")
+            chart(table, self.title, written[-1])
+        return written
+
+
+def targets_of(table: pd.DataFrame) -> list[str]:
+    """The targets that a table has columns of, in order."""
+    return [column.removesuffix(" SDR") for column in table.columns if column.endswith(" SDR")]
+
+
+def _row(label: str, found: list[dict[str, Any]], dataset: str, metric: str) -> dict[str, Any]:
+    first = found[0]
+    row: dict[str, Any] = {
+        "dataset": dataset,
+        "metric": metric,
+        "rank": None,
+        "model": label,
+        "role": first["model"]["role"],
+        "seeds": len(found),
+        "parameters": first["model"]["parameters"],
+        "rtf": median(record["speed"]["real_time_factor"] for record in found),
+    }
+    targets = metric.rsplit("targets=", 1)[1].split(",")
+    for target in targets:
+        for name in SHOWN:
+            row[f"{target} {name}"] = _over(found, lambda record, t=target, n=name: _over_tracks(record, t, n))
+    return row
+
+
+def _over_tracks(record: dict[str, Any], target: str, metric: str) -> float | None:
+    return _over(list(record["scores"].values()), lambda track: track[target][metric])
+
+
+def _over(items: list[Any], value: Callable[[Any], float | None]) -> float | None:
+    values = [v for v in map(value, items) if v is not None]
+    return median(values) if values else None
+
+
+def _ranked(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    targets = [key.removesuffix(" SDR") for key in rows[0] if key.endswith(" SDR")]
+    for target in targets:
+        floors = [row[f"{target} SDR"] for row in rows if row["role"] == "floor" and row[f"{target} SDR"] is not None]
+        for row in rows:
+            own = row[f"{target} SDR"]
+            row[f"{target} gain"] = own - max(floors) if floors and own is not None else None
+
+    def mean_sdr(row: dict[str, Any]) -> float:
+        values = [row[f"{target} SDR"] for target in targets]
+        return sum(values) / len(values) if None not in values else float("-inf")
+
+    order = {"ceiling": 0, "system": 1, "floor": 2}
+    rows = sorted(rows, key=lambda row: (order[row["role"]], -mean_sdr(row), row["model"]))
+    for rank, row in enumerate((row for row in rows if row["role"] == "system"), 1):
+        row["rank"] = rank
+    return rows

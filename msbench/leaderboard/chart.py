@@ -1,0 +1,48 @@
+"""The board as a picture: SDR of every model, target by target, between floor and ceiling."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pandas as pd
+
+from msbench.leaderboard.board import targets_of
+
+COLOURS = {"ceiling": "#56B4E9", "floor": "#999999"}  # Okabe & Ito: told apart without red and green
+SYSTEMS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#F0E442")
+
+
+def chart(table: pd.DataFrame, title: str, path: Path) -> None:
+    """Write bars of SDR in dB as a PNG, one panel a target, for the table's first ranking."""
+    from matplotlib.figure import Figure
+
+    first = table[(table["dataset"] == table["dataset"].iloc[0]) & (table["metric"] == table["metric"].iloc[0])]
+    first = first.dropna(axis=1, how="all")
+    targets = targets_of(first)
+    systems = [model for model, role in zip(first["model"], first["role"], strict=True) if role == "system"]
+    colours = [
+        COLOURS.get(role) or SYSTEMS[systems.index(model) % len(SYSTEMS)]
+        for model, role in zip(first["model"], first["role"], strict=True)
+    ]
+    figure = Figure(figsize=(3.0 * len(targets) + 1.5, 0.34 * len(first) + 1.4), layout="constrained")
+    for axis, target in zip(figure.subplots(1, len(targets), sharey=True, squeeze=False)[0], targets, strict=True):
+        values = first[f"{target} SDR"].astype(float).fillna(0.0)
+        bars = axis.barh(range(len(first)), values, color=colours)
+        axis.bar_label(bars, [f" {v:.1f}" for v in values], fontsize=8)
+        floors = first.loc[first["role"] == "floor", f"{target} SDR"].astype(float)
+        if len(floors):
+            axis.axvline(floors.max(), color="#555555", linestyle=":", linewidth=1)
+        axis.set_title(target, fontsize=10)
+        axis.set_xlabel("SDR (dB)", fontsize=8)
+        axis.margins(x=0.2)
+        axis.spines[["top", "right"]].set_visible(False)
+    figure.axes[0].set_yticks(range(len(first)), first["model"], fontsize=8)
+    figure.axes[0].invert_yaxis()
+    figure.suptitle(f"{title} (dotted: the higher floor)", fontsize=11)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        figure.savefig(temporary, format="png", dpi=130)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,91 @@
+"""Training losses: pure functions (estimates, references) -> one value an item, and the criterion made of one.
+
+A loss takes (B, S, ...) estimates and references, waveforms (B, S, C, T) or magnitudes (B, S, C, F, N), and returns
+(B,). A stranger registers one as an entry point in the group `msbench.losses`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from msbench import registry
+
+DOMAINS = ("waveform", "magnitude")
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+def l1(estimates: Tensor, references: Tensor) -> Tensor:
+    """Mean absolute error, (B, S, ...) to (B,)."""
+    return (estimates - references).abs().flatten(1).mean(1)
+
+
+def mse(estimates: Tensor, references: Tensor) -> Tensor:
+    """Mean squared error, (B, S, ...) to (B,)."""
+    return (estimates - references).square().flatten(1).mean(1)
+
+
+def si_snr(estimates: Tensor, references: Tensor) -> Tensor:
+    """Negative scale-invariant signal-to-noise ratio in dB, averaged over targets and channels, (B, S, C, T) to (B,).
+
+    Both signals lose their mean, as in Luo & Mesgarani 2019, equation 12 (Le Roux et al. 2019 call it SI-SDR). The
+    ratio says nothing of the level: an estimate that fits may be at any gain. A silent reference counts as zero.
+    """
+    references = references - references.mean(-1, keepdim=True)
+    estimates = estimates - estimates.mean(-1, keepdim=True)
+    eps = torch.finfo(estimates.dtype).eps
+    energy = references.square().sum(-1, keepdim=True)
+    projection = (estimates * references).sum(-1, keepdim=True) / (energy + eps) * references
+    noise = estimates - projection
+    ratio = (projection.square().sum(-1) + eps) / (noise.square().sum(-1) + eps)
+    # A silent reference has no direction to project on: its ratio would only push estimates towards -inf dB.
+    decibels = torch.where(energy.squeeze(-1) > eps, 10 * torch.log10(ratio), torch.zeros_like(ratio))
+    return -decibels.flatten(1).mean(1)
+
+
+class Criterion:
+    """A registered loss as a training step uses it: one scalar for a batch, in a declared domain.
+
+    Args:
+        loss: Name of a registered loss.
+        domain: `waveform`, or `magnitude` for the models that have a spectrogram.
+        pit: Permutation invariant (Yu et al. 2017): the best assignment of estimates to references is taken for each
+            item, through asteroid's PITLossWrapper.
+
+    Raises:
+        KeyError: If the loss is unknown.
+        ValueError: If the domain is unknown.
+    """
+
+    def __init__(self, loss: str = "l1", domain: str = "waveform", pit: bool = False) -> None:
+        if domain not in DOMAINS:
+            raise ValueError(f"unknown loss domain '{domain}': one of {', '.join(DOMAINS)}")
+        self.domain = domain
+        self.function: Loss = registry.load("losses", loss)
+        self._wrapped: Loss | None = None
+        if pit:
+            from asteroid.losses import PITLossWrapper
+
+            self._wrapped = PITLossWrapper(_pairwise(self.function), pit_from="pw_mtx")
+
+    def __call__(self, estimates: Tensor, references: Tensor) -> Tensor:
+        if estimates.shape != references.shape:
+            raise ValueError(f"estimates {tuple(estimates.shape)} and references {tuple(references.shape)} differ")
+        return self._wrapped(estimates, references) if self._wrapped else self.function(estimates, references).mean()
+
+
+def _pairwise(loss: Loss) -> Loss:
+    """All S x S losses of an item, (B, S, ...) twice to (B, S estimates, S references): what asteroid's PIT asks for."""
+
+    def pairs(estimates: Tensor, references: Tensor) -> Tensor:
+        count = estimates.shape[1]
+        rows = [
+            torch.stack([loss(estimates[:, i : i + 1], references[:, j : j + 1]) for j in range(count)], 1)
+            for i in range(count)
+        ]
+        return torch.stack(rows, 1)
+
+    return pairs

@@ -1,0 +1,139 @@
+"""Records: one JSON file a result, with what is needed to trust it and to make it again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import platform
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+SCHEMA_VERSION = 1
+METRICS = ("SDR", "SIR", "SAR", "ISR")
+REQUIRED: dict[str, tuple[str, ...]] = {
+    "model": ("name", "label", "role", "options", "config_sha256", "parameters", "targets", "adaptation"),
+    "code": ("msbench", "commit", "dirty"),
+    "dataset": ("name", "version", "split", "fingerprint", "sample_rate", "tracks"),
+    "inference": ("chunk_seconds", "overlap", "batch_size", "device", "dtype"),
+    "metric": ("id", "backend"),
+    "speed": ("real_time_factor", "seconds", "peak_bytes", "hardware"),
+}
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of a value's canonical JSON, in hexadecimal."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON beside its final name, then rename: a reader, or a full disk, never leaves half a file.
+
+    Raises:
+        OSError: If it cannot be written; nothing is left behind.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_text(path: Path, content: str) -> None:
+    """Write text beside its final name, then rename.
+
+    Raises:
+        OSError: If it cannot be written; nothing is left behind.
+    """
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(content)
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def validate(record: Any, where: str) -> dict[str, Any]:
+    """Check that a record has every field and only finite scores.
+
+    Raises:
+        ValueError: Naming the file and the field that is wrong.
+    """
+    if not isinstance(record, dict):
+        raise ValueError(f"{where}: a record is a JSON object, not {type(record).__name__}")
+    if record.get("schema_version") != SCHEMA_VERSION:
+        raise ValueError(
+            f"{where}: schema_version is {record.get('schema_version')}, this msbench reads {SCHEMA_VERSION}"
+        )
+    for group, fields in REQUIRED.items():
+        for field in fields:
+            if not isinstance(record.get(group), dict) or field not in record[group]:
+                raise ValueError(f"{where}: field {group}.{field} is missing")
+    if not isinstance(record.get("scores"), dict) or not record["scores"]:
+        raise ValueError(f"{where}: it holds no scores")
+    for track, targets in record["scores"].items():
+        for target, scores in targets.items():
+            for metric in METRICS:
+                value = scores.get(metric)
+                if value is None and not scores.get("reason"):
+                    raise ValueError(f"{where}: {track} / {target} / {metric} is null without a reason")
+                if value is not None and not (isinstance(value, int | float) and math.isfinite(value)):
+                    raise ValueError(f"{where}: {track} / {target} / {metric} is {value!r}, not a finite number")
+    return record
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Read and validate one record.
+
+    Raises:
+        ValueError: Naming the file and what is wrong with it.
+    """
+    try:
+        record = json.loads(path.read_text("utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(
+            f"{path}: not a record that can be read ({error}): delete it and run the suite again"
+        ) from error
+    return validate(record, str(path))
+
+
+@cache
+def code_state() -> dict[str, Any]:
+    """Version, commit and a hash of uncommitted changes of msbench's own code (None outside a git checkout)."""
+    from msbench import __version__
+
+    folder = Path(__file__).parent
+
+    def git(*arguments: str) -> str | None:
+        try:
+            done = subprocess.run(
+                ["git", *arguments], cwd=folder, capture_output=True, text=True, check=True, timeout=20
+            )
+        except (OSError, subprocess.SubprocessError):
+            return None
+        return done.stdout.strip()
+
+    root = git("rev-parse", "--show-toplevel")
+    # An installed package may lie within a checkout of something else.
+    ours = root is not None and folder.parent == Path(root)
+    changes = git("diff", "HEAD") if ours else None
+    return {
+        "msbench": __version__,
+        "commit": git("rev-parse", "HEAD") if ours else None,
+        "dirty": hashlib.sha256(changes.encode()).hexdigest() if changes else None,
+    }
+
+
+@cache
+def hardware() -> str:
+    """The processor, in words."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        name = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        name = platform.processor() or platform.machine()
+    return f"{name}, {os.cpu_count()} cores"

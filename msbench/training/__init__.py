@@ -1,0 +1,1 @@
+"""Training: one LightningModule for every plugin, its callbacks, and the command line over them."""

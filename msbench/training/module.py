@@ -1,0 +1,120 @@
+"""The one LightningModule that trains every plugin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable, ReduceLROnPlateau
+from torch import Tensor
+
+from msbench.checkpoints import KEY
+from msbench.losses import Criterion
+from msbench.separator import Batch, Separator, separate_batch
+
+
+class TrainingDiverged(RuntimeError):
+    """The loss is no longer a finite number; the last checkpoint is from before."""
+
+
+class SeparationModule(LightningModule):
+    """Trains a separator on batches of (mixture, references).
+
+    Logs `train_loss` and `val_loss` (the criterion), and `val_sdr` with `val_sdr_<target>`: 10 log10 of the energy of
+    the references over that of their error, in dB over the whole validation set, channels together.
+
+    Args:
+        separator: The model.
+        loss: Name of a registered loss (`msbench list losses`).
+        loss_domain: `waveform`, or `magnitude` for the models that have a spectrogram.
+        pit: Whether the loss is taken for the best permutation of the estimates.
+        optimizer: Any torch optimizer; Adam at 1e-3 unless told otherwise.
+        lr_scheduler: Any torch scheduler, stepped once an epoch; ReduceLROnPlateau watches its `monitor`.
+
+    Raises:
+        ValueError: If the separator is not trainable, or has no such loss domain.
+    """
+
+    def __init__(
+        self,
+        separator: Separator,
+        loss: str = "l1",
+        loss_domain: str = "waveform",
+        pit: bool = False,
+        optimizer: OptimizerCallable = lambda params: torch.optim.Adam(params, lr=1e-3),
+        lr_scheduler: LRSchedulerCallable | None = None,
+    ) -> None:
+        super().__init__()
+        if not separator.trainable:
+            raise ValueError(f"{type(separator).__name__} has nothing to train: evaluate it as it is")
+        self.criterion = Criterion(loss, loss_domain, pit)
+        if loss_domain not in separator.loss_domains:
+            raise ValueError(
+                f"{type(separator).__name__} has no {loss_domain} loss: its loss_domain may be "
+                f"{' or '.join(separator.loss_domains)}"
+            )
+        self.separator = separator
+        self.build_optimizer = optimizer
+        self.build_scheduler = lr_scheduler
+        self._energies = torch.zeros(2, len(separator.targets), dtype=torch.float64)  # of references, of errors
+        self._rng: dict[str, Any] | None = None
+
+    def forward(self, mixture: Tensor) -> Tensor:
+        return separate_batch(self.separator, mixture)
+
+    def _finite_loss(self, batch: Batch, where: str) -> Tensor:
+        loss = self.separator.loss(batch, self.criterion)
+        if not torch.isfinite(loss):
+            raise TrainingDiverged(
+                f"{where} loss became {loss.item()} in epoch {self.current_epoch}, step {self.global_step}: "
+                "the last good checkpoint stays; lower the learning rate or set trainer.gradient_clip_val, "
+                "and check the data for NaN (msbench data verify)"
+            )
+        return loss
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        loss = self._finite_loss(Batch(*batch), "training")
+        self.log("train_loss", loss, prog_bar=True, batch_size=batch[0].shape[0])
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        batch = Batch(*batch)
+        loss = self._finite_loss(batch, "validation")
+        self.log("val_loss", loss, prog_bar=True, batch_size=batch.mixture.shape[0], sync_dist=True)
+        error = self(batch.mixture) - batch.references
+        energies = torch.stack([x.double().square().sum((0, 2, 3)) for x in (batch.references, error)])
+        self._energies += energies.to(self._energies.device)
+
+    def on_validation_epoch_end(self) -> None:
+        energies = self.trainer.strategy.reduce(self._energies.to(self.device), reduce_op="sum").cpu()
+        sdr = 10 * torch.log10((energies[0] + 1e-12) / (energies[1] + 1e-12))
+        for target, value in zip(self.separator.targets, sdr.tolist(), strict=True):
+            self.log(f"val_sdr_{target}", value, rank_zero_only=True)
+        self.log("val_sdr", sdr.mean().item(), prog_bar=True, rank_zero_only=True)
+        self._energies.zero_()
+
+    def configure_optimizers(self) -> Any:
+        optimizer = self.build_optimizer(self.separator.parameters())
+        if self.build_scheduler is None:
+            return optimizer
+        scheduler = self.build_scheduler(optimizer)
+        settings: dict[str, Any] = {"scheduler": scheduler}
+        if isinstance(scheduler, ReduceLROnPlateau):
+            settings["monitor"] = scheduler.monitor
+        return {"optimizer": optimizer, "lr_scheduler": settings}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint[KEY] = self.separator.registered
+        checkpoint["rng"] = {"torch": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all()}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self._rng = checkpoint["rng"]
+
+    def on_train_start(self) -> None:
+        # Restored here, after everything that a start draws: dropout goes on as in an undisturbed run.
+        if self._rng is not None:
+            torch.set_rng_state(self._rng["torch"].cpu())
+            if len(self._rng["cuda"]) == torch.cuda.device_count():
+                torch.cuda.set_rng_state_all([state.cpu() for state in self._rng["cuda"]])
+            self._rng = None

@@ -1,0 +1,82 @@
+"""Transforms shared by the models: the STFT and its inverse, and resampling."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+
+class STFT(nn.Module):
+    """Short-time Fourier transform with an exact inverse, for any length of at least one sample.
+
+    A Hann window, frames centred on multiples of the hop, zeros beyond both ends. Scaled by the window's sum, so that
+    a full-scale sine has a magnitude of about one half.
+
+    Args:
+        window_samples: Length of the window and of the FFT.
+        hop_samples: Step between frames, below the window's length.
+
+    Raises:
+        ValueError: If the hop is not between 1 and the window's length less one.
+    """
+
+    window: Tensor
+
+    def __init__(self, window_samples: int, hop_samples: int) -> None:
+        super().__init__()
+        if not 0 < hop_samples < window_samples:
+            raise ValueError(f"hop_samples must be between 1 and {window_samples - 1}, not {hop_samples}")
+        self.window_samples = window_samples
+        self.hop_samples = hop_samples
+        window = torch.hann_window(window_samples)
+        self.register_buffer("window", window, persistent=False)
+        self.scale = 1 / float(window.sum())
+
+    @property
+    def bins(self) -> int:
+        """Number of frequency bins, F."""
+        return self.window_samples // 2 + 1
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """(..., T) to complex (..., F, N) with N = 1 + ceil(T / hop)."""
+        time = waveform.shape[-1]
+        # Up to a whole hop: with a hop above half a window, the last samples would lie under no frame otherwise.
+        padded = nn.functional.pad(waveform.reshape(-1, time), (0, -time % self.hop_samples))
+        # Half precision has no FFT on most devices, and autocast must not round phases either.
+        with torch.autocast(waveform.device.type, enabled=False):
+            spectrum = torch.stft(
+                padded.float(),
+                self.window_samples,
+                self.hop_samples,
+                window=self.window,
+                center=True,
+                pad_mode="constant",
+                return_complex=True,
+            )
+        return (spectrum * self.scale).reshape(*waveform.shape[:-1], *spectrum.shape[-2:])
+
+    def inverse(self, spectrum: Tensor, time: int) -> Tensor:
+        """Complex (..., F, N) to (..., time)."""
+        frames = spectrum.reshape(-1, *spectrum.shape[-2:])
+        with torch.autocast(spectrum.device.type, enabled=False):
+            waveform = torch.istft(
+                frames.to(torch.complex64) / self.scale,
+                self.window_samples,
+                self.hop_samples,
+                window=self.window,
+                center=True,
+                length=time,
+            )
+        return waveform.reshape(*spectrum.shape[:-2], time)
+
+
+def resample(waveform: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
+    """Resample (channels, time) with soxr's high quality, to exactly ceil(time * to_rate / from_rate) samples."""
+    if from_rate == to_rate:
+        return waveform
+    import soxr
+
+    time = -(-waveform.shape[-1] * to_rate // from_rate)
+    resampled = soxr.resample(np.ascontiguousarray(waveform.T), from_rate, to_rate).T[:, :time]
+    return np.pad(resampled, ((0, 0), (0, time - resampled.shape[-1])))

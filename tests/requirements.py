@@ -1,0 +1,31 @@
+"""What some tests need of the machine: skipped without it, or failed where MSBENCH_REQUIRE names it, as CI does."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+NEEDS = {  # name -> (executables, or several that serve alike, separated by |; Debian packages)
+    "slurm": (("sinfo", "sbatch", "munged"), "slurm-wlm munge"),
+    "browser": (("chromium|chromium-browser|google-chrome",), "chromium"),
+    "ffmpeg": (("ffmpeg", "ffprobe"), "ffmpeg"),
+}
+_SYSTEM_FOLDERS = ("/usr/sbin", "/sbin")  # daemons are there, often outside a user's PATH
+
+
+def require(name: str) -> None:
+    """Go on where the machine has "slurm", "browser" or "ffmpeg"; else skip the test, saying what to install.
+
+    It fails instead where MSBENCH_REQUIRE, names separated by commas, holds the name: there, nothing may be skipped.
+    """
+    executables, packages = NEEDS[name]
+    path = os.pathsep.join([os.environ.get("PATH", os.defpath), *_SYSTEM_FOLDERS])
+    missing = [each for each in executables if not any(shutil.which(one, path=path) for one in each.split("|"))]
+    if not missing:
+        return
+    reason = f"no {', '.join(missing)} on this machine: apt install {packages}"
+    if name in [part.strip() for part in os.environ.get("MSBENCH_REQUIRE", "").split(",")]:
+        pytest.fail(f"MSBENCH_REQUIRE names {name}, but there is {reason}", pytrace=False)
+    pytest.skip(reason)
