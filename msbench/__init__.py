@@ -31,7 +31,22 @@ _PUBLIC = {
     "separate": "msbench.separation",
 }
 
-__all__ = ["__version__", "registry", *_PUBLIC]
+__all__ = [  # the names above, spelt out for those who read without running
+    "MUSDB_TARGETS",
+    "STFT",
+    "Batch",
+    "Board",
+    "Dataset",
+    "Separator",
+    "SpectrogramSeparator",
+    "Track",
+    "__version__",
+    "bss_eval",
+    "evaluate",
+    "load",
+    "registry",
+    "separate",
+]
 
 if TYPE_CHECKING:
     from msbench.checkpoints import load

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import torch
 from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.loops.loop import _Loop
 from torch.utils.data import DataLoader, DistributedSampler, Sampler
+from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from msbench.data.chunks import ChunkDataset, ChunkSampler, ExhaustiveChunks
 from msbench.data.dataset import Dataset, open_dataset
@@ -84,6 +86,7 @@ class SeparationData(LightningDataModule):
         }  # fmt: skip
         self.train_chunks: ChunkDataset | None = None
         self.valid_chunks: ExhaustiveChunks | None = None
+        self._loaders: list[ChunkLoader] = []
 
     def setup(self, stage: str | None = None) -> None:
         """Open the dataset and check all of it; a second call does nothing.
@@ -123,11 +126,20 @@ class SeparationData(LightningDataModule):
             sampler = DistributedSampler(self.valid_chunks, world_size, rank, shuffle=False)
         return self._loader(self.valid_chunks, sampler)
 
+    def on_exception(self, exception: BaseException) -> None:
+        # Lightning 2.6 stops the loader whose loop was running: a failure in validation leaves the training's workers.
+        self.teardown("fit")
+
+    def teardown(self, stage: str) -> None:
+        for loader in self._loaders:
+            loader.stop()
+        self._loaders.clear()
+
     def _place(self) -> tuple[int, int]:
         return (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
 
     def _loader(self, chunks: Any, sampler: Any) -> DataLoader[Batch]:
-        return ChunkLoader(
+        loader = ChunkLoader(
             chunks,
             batch_size=self.batch_size,
             sampler=sampler,
@@ -139,6 +151,8 @@ class SeparationData(LightningDataModule):
             # Its own generator: a loader draws a seed at each epoch, and must not move the training's dropout on.
             generator=torch.Generator().manual_seed(self.seed),
         )
+        self._loaders.append(loader)
+        return loader
 
 
 class ChunkLoader(DataLoader[Batch]):
@@ -149,6 +163,26 @@ class ChunkLoader(DataLoader[Batch]):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         pass
+
+    def __iter__(self) -> Any:
+        return _plainly(super().__iter__())
+
+    def stop(self) -> None:
+        """End the workers, as far as there are any."""
+        if isinstance(self._iterator, _MultiProcessingDataLoaderIter):
+            self._iterator._shutdown_workers()
+        self._iterator = None
+
+
+def _plainly(batches: Iterator[Any]) -> Iterator[Any]:
+    """The same batches; what fails in a worker is said in its own words, not as a traceback within a message."""
+    try:
+        yield from batches
+    except (ValueError, FileNotFoundError) as error:
+        name, _, sentence = str(error).strip().rpartition("\n")[2].partition(": ")
+        if name != type(error).__name__:
+            raise
+        raise type(error)(sentence) from error
 
 
 def position(trainer: Trainer) -> tuple[int, int]:

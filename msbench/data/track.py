@@ -14,6 +14,7 @@ from msbench.audio import AudioReader
 
 MIXTURE = "mixture"
 
+_INEXACT = (".ogg", ".oga", ".opus")  # libsndfile 1.2 goes astray seeking into the last second of these
 _MP3_PREROLL = 16 * 1152  # a decoder that starts in mid-stream is exact after some frames
 
 
@@ -112,6 +113,8 @@ class Track:
         return first[1]
 
     def _read_header(self, role: str, path: Path) -> Header:
+        if path.suffix.lower() in _INEXACT:
+            raise ValueError(f"{path} cannot be read in parts exactly: convert it, `ffmpeg -i {path} {path.stem}.flac`")
         try:
             with AudioReader(path) as reader:
                 if reader.frames is None:

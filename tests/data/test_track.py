@@ -82,7 +82,7 @@ def test_construction_opens_nothing(tmp_path: Path) -> None:
     assert track_of(tmp_path / "nowhere").targets == STEMS
 
 
-@pytest.mark.parametrize("extension", ["flac", "ogg", "mp3"])
+@pytest.mark.parametrize("extension", ["flac", "mp3", "aiff"])
 def test_a_part_of_a_coded_file_is_that_part_of_the_whole(tmp_path: Path, extension: str) -> None:
     time = np.arange(3 * 44100) / 44100
     tones = np.stack([np.sin(2 * np.pi * 440 * time * (1 + time / 9)), np.sin(2 * np.pi * 997 * time)], axis=1) / 3
@@ -162,7 +162,7 @@ def test_file_that_changes_after_it_was_checked(song: Path) -> None:
     track = track_of(song)
     track.check()
     write(song / "bass.wav", noise(0, frames=100))
-    with pytest.raises(ValueError, match=r"bass.wav ends at 0.012 s, before the length in its header"):
+    with pytest.raises(ValueError, match=r"bass.wav ends at 0.01[23] s, before the length in its header"):
         track.read("bass", 0, 200)
     (song / "bass.wav").write_bytes(b"")
     with pytest.raises(ValueError, match=r"bass.wav is corrupt between 0.100 s and 0.125 s: download or export"):
@@ -170,6 +170,12 @@ def test_file_that_changes_after_it_was_checked(song: Path) -> None:
     (song / "bass.wav").unlink()
     with pytest.raises(FileNotFoundError, match=r"bass.wav has been removed meanwhile"):
         track.read("bass", 800, 200)
+
+
+def test_format_that_seeks_inexactly(tmp_path: Path) -> None:
+    path = write(tmp_path / "vocals.ogg", noise(0))
+    with pytest.raises(ValueError, match=r"vocals.ogg cannot be read in parts exactly: convert it, `ffmpeg"):
+        Track("Song", "train", {"vocals": path}).check()
 
 
 def test_corrupt_in_the_middle(tmp_path: Path) -> None:

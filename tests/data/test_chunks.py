@@ -1,0 +1,284 @@
+"""Chunks: each by its number alone, at the model's rate, and augmented so that its stems still add up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from msbench.data.adapted import AdaptedTrack
+from msbench.data.chunks import ChunkDataset, ChunkSampler, ExhaustiveChunks
+from msbench.data.musdb18hq import MUSDB18HQ
+from msbench.data.track import Track
+from msbench.separator import Batch
+from msbench.transforms import resample
+from tests.data.songs import RATE, STEMS, noise, write, write_musdb18hq, write_song
+
+SUMS = {"accompaniment": ("drums", "bass", "other")}
+
+
+@pytest.fixture(scope="module")
+def tracks(tmp_path_factory: pytest.TempPathFactory) -> list[Track]:
+    return MUSDB18HQ(write_musdb18hq(tmp_path_factory.mktemp("hq"))).tracks("train")
+
+
+@pytest.fixture(scope="module")
+def song(tmp_path_factory: pytest.TempPathFactory) -> Track:
+    """Two seconds at 44.1 kHz, with an accompaniment among its targets."""
+    folder = write_song(tmp_path_factory.mktemp("song") / "Song", 3, frames=88201, rate=44100)
+    stems = {stem: folder / f"{stem}.wav" for stem in STEMS}
+    return Track("Song", "train", stems, mixture=folder / "mixture.wav", sums=SUMS)
+
+
+def chunks_of(tracks: Sequence[Track], targets: Sequence[str] = STEMS, seconds: float = 0.1, **options: Any) -> Any:
+    return ChunkDataset(tracks, targets, options.pop("rate", RATE), options.pop("channels", 2), seconds, **options)
+
+
+def assert_equal(first: Batch, second: Batch) -> None:
+    assert torch.equal(first.mixture, second.mixture)
+    assert torch.equal(first.references, second.references)
+
+
+def places_of(part: np.ndarray, whole: np.ndarray) -> list[int]:
+    """Where `part` (C, T) lies in `whole`, to the last bit."""
+    first = np.flatnonzero((whole[:, : whole.shape[1] - part.shape[1] + 1] == part[:, :1]).all(0))
+    return [int(i) for i in first if np.array_equal(whole[:, i : i + part.shape[1]], part)]
+
+
+# At another rate and channel count
+
+
+@pytest.mark.parametrize("rate", [22050, 8192, 16000, 48000, 44101])
+def test_a_part_is_that_part_of_the_whole_resampled(song: Track, rate: int) -> None:
+    adapted = AdaptedTrack(song, rate, 2)
+    whole = resample(song.read("vocals"), 44100, rate)
+    assert adapted.frames == whole.shape[-1]
+    for start in (0, 1, 777, adapted.frames // 2, adapted.frames - 500):
+        np.testing.assert_allclose(adapted.read("vocals", start, 500), whole[:, start : start + 500], atol=1e-6)
+
+
+def test_zeros_follow_the_end(song: Track) -> None:
+    adapted = AdaptedTrack(song, 22050, 1)
+    tail = adapted.read("bass", adapted.frames - 10, 50)
+    assert tail.shape == (1, 50)
+    assert tail[:, :10].any()
+    assert not tail[:, 10:].any()
+
+
+def test_channels(song: Track, tmp_path: Path) -> None:
+    stereo = song.read("drums", 100, 50)
+    mono = AdaptedTrack(song, 44100, 1).read("drums", 100, 50)
+    np.testing.assert_allclose(mono, stereo.mean(0, keepdims=True), atol=1e-7)
+    single = Track("Mono", "train", {"vocals": write(tmp_path / "vocals.wav", noise(0, channels=1))})
+    copied = AdaptedTrack(single, RATE, 2).read("vocals", 0, 50)
+    np.testing.assert_array_equal(copied, np.repeat(single.read("vocals", 0, 50), 2, axis=0))
+    six = Track("Six", "train", {"vocals": write(tmp_path / "six.wav", noise(0, channels=6))})
+    np.testing.assert_allclose(
+        AdaptedTrack(six, RATE, 1).read("vocals", 0, 50), six.read("vocals", 0, 50).mean(0, keepdims=True), atol=1e-7
+    )
+
+
+def test_channels_that_cannot_be_made(song: Track) -> None:
+    with pytest.raises(ValueError, match="track 'Song' of split 'train' has 2 channels and the model 6: mix its files"):
+        AdaptedTrack(song, 44100, 6)
+
+
+@pytest.mark.parametrize("targets", [STEMS, ("vocals",)])
+@pytest.mark.parametrize("rate", [44100, 16000])
+def test_memory_changes_nothing(song: Track, targets: tuple[str, ...], rate: int) -> None:
+    disk, memory = (chunks_of([song], targets, 0.2, rate=rate, channels=1) for _ in range(2))
+    memory.hold()
+    held = sum(array.nbytes for track in memory.tracks for array in track._held.values())
+    assert held == memory.bytes_in_memory
+    for number in range(5):
+        torch.testing.assert_close(disk[number].mixture, memory[number].mixture, atol=1e-6, rtol=0)
+        torch.testing.assert_close(disk[number].references, memory[number].references, atol=1e-6, rtol=0)
+    memory[0].mixture.zero_()  # what a chunk is made of stays as it is
+    memory[0].references.zero_()
+    torch.testing.assert_close(disk[0].mixture, memory[0].mixture, atol=1e-6, rtol=0)
+
+
+# Random chunks
+
+
+def test_shape_and_type(tracks: list[Track]) -> None:
+    chunk = chunks_of(tracks, ("vocals", "bass"), seconds=0.12345)[0]
+    assert isinstance(chunk, Batch)
+    assert chunk.mixture.shape == (2, 988)  # round(0.12345 * 8000)
+    assert chunk.references.shape == (2, 2, 988)
+    assert chunk.mixture.dtype == chunk.references.dtype == torch.float32
+
+
+def test_a_chunk_is_cut_from_a_song(tracks: list[Track]) -> None:
+    chunks = chunks_of(tracks, ("bass", "vocals", "other", "drums"))
+    songs, places = set(), set()
+    for number in range(30):
+        chunk = chunks[number]
+        torch.testing.assert_close(chunk.mixture, chunk.references.sum(0))
+        found = [(t, places_of(chunk.references[0].numpy(), track.read("bass"))) for t, track in enumerate(tracks)]
+        ((index, (start,)),) = [(t, at) for t, at in found if at]
+        for reference, target in zip(chunk.references, chunks.targets, strict=True):
+            np.testing.assert_array_equal(reference, tracks[index].read(target, start, 800))
+        songs.add(index)
+        places.add(start)
+    assert songs == {0, 1, 2}
+    assert len(places) > 25
+
+
+def test_a_chunk_follows_from_seed_and_number_alone(tracks: list[Track]) -> None:
+    options = {"remix": True, "gain_db": (-6.0, 3.0), "channel_swap": True, "polarity": True}
+    first, second = chunks_of(tracks, seed=5, **options), chunks_of(tracks, seed=5, **options)
+    forwards = [first[number] for number in range(8)]
+    np.random.seed(1)
+    torch.manual_seed(1)
+    for number in reversed(range(8)):
+        assert_equal(forwards[number], second[number])
+    assert not torch.equal(forwards[0].mixture, forwards[1].mixture)
+    assert not torch.equal(forwards[0].mixture, chunks_of(tracks, seed=6, **options)[0].mixture)
+    assert_equal(first[10**12], second[10**12])
+
+
+def test_mixture_of_a_subset_holds_all_stems(tracks: list[Track]) -> None:
+    for options in ({}, {"remix": True}, {"polarity": True}):
+        whole, part = chunks_of(tracks, **options), chunks_of(tracks, ("other", "vocals"), **options)
+        for number in range(4):
+            torch.testing.assert_close(part[number].mixture, whole[number].mixture, atol=1e-6, rtol=0)
+            assert torch.equal(part[number].references, whole[number].references[[3, 0]])
+
+
+def test_mixture_file_is_used_where_targets_do_not_cover_it(tmp_path: Path) -> None:
+    """A mastered mixture is not the sum of its stems."""
+    folder = write_song(tmp_path / "hq" / "train" / "Song", 0)
+    write(folder / "mixture.wav", noise(77))
+    (track,) = MUSDB18HQ(tmp_path / "hq").tracks("train")
+    chunk = chunks_of([track], ("vocals",))[0]
+    assert places_of(chunk.mixture.numpy(), track.read("mixture"))
+    chunk = chunks_of([track], STEMS)[0]
+    torch.testing.assert_close(chunk.mixture, chunk.references.sum(0))
+    assert not places_of(chunk.mixture.numpy(), track.read("mixture"))
+
+
+def test_sums_as_targets(song: Track) -> None:
+    for options in ({}, {"gain_db": (-3.0, 3.0)}):
+        chunk = chunks_of([song], ("accompaniment", "vocals"), rate=44100, **options)[4]
+        stems = chunks_of([song], STEMS, rate=44100, **options)[4]
+        torch.testing.assert_close(chunk.references[0], stems.references[1:].sum(0), atol=1e-6, rtol=0)
+        torch.testing.assert_close(chunk.mixture, stems.mixture, atol=1e-6, rtol=0)
+
+
+def test_a_song_shorter_than_a_chunk_ends_in_zeros(song: Track) -> None:
+    chunk = chunks_of([song], seconds=3.0, rate=44100)[0]
+    assert chunk.mixture.shape == (2, 3 * 44100)
+    np.testing.assert_array_equal(chunk.references[0, :, :88201], song.read("vocals"))
+    assert not chunk.references[..., 88201:].any()
+    assert not chunk.mixture[..., 88201:].any()
+
+
+def test_remix_draws_stems_from_different_songs(tracks: list[Track]) -> None:
+    chunks = chunks_of(tracks, remix=True)
+    mixed = 0
+    for number in range(10):
+        chunk = chunks[number]
+        torch.testing.assert_close(chunk.mixture, chunk.references.sum(0))
+        from_songs = []
+        for reference, stem in zip(chunk.references, STEMS, strict=True):
+            found = [t for t, track in enumerate(tracks) if places_of(reference.numpy(), track.read(stem))]
+            from_songs += found
+        assert len(from_songs) == len(STEMS)
+        mixed += len(set(from_songs)) > 1
+    assert mixed >= 8
+
+
+def test_each_augmentation_alone(tracks: list[Track]) -> None:
+    plain = chunks_of(tracks)
+    for options, changed in (
+        ({"gain_db": (-12.0, -6.0)}, lambda x, y: 10 ** (-12 / 20) - 1e-3 <= float(y.norm() / x.norm()) <= 0.502),
+        ({"channel_swap": True}, lambda x, y: torch.equal(y, x.flip(0))),
+        ({"polarity": True}, lambda x, y: torch.equal(y, -x)),
+    ):
+        augmented = chunks_of(tracks, **options)
+        counts = [0, 0]
+        for number in range(20):
+            before, after = plain[number], augmented[number]
+            torch.testing.assert_close(after.mixture, after.references.sum(0))
+            for x, y in zip(before.references, after.references, strict=True):
+                assert torch.equal(x, y) or changed(x, y)
+                counts[torch.equal(x, y)] += 1
+        if "gain_db" in options:
+            assert counts == [80, 0]
+        else:
+            assert min(counts) > 20, "a chance of one half"
+
+
+def test_gains_are_even_in_decibels(tracks: list[Track]) -> None:
+    plain, loud = chunks_of(tracks, seconds=0.01), chunks_of(tracks, seconds=0.01, gain_db=(-10.0, 10.0))
+    levels = [
+        20 * float(torch.log10(y.norm() / x.norm()))
+        for number in range(100)
+        for x, y in zip(plain[number].references, loud[number].references, strict=True)
+    ]
+    assert -10.001 < min(levels) < -9
+    assert 9 < max(levels) < 10.001
+    assert abs(np.mean(levels)) < 1
+
+
+def test_bad_chunks(tracks: list[Track]) -> None:
+    with pytest.raises(ValueError, match=r"chunk_seconds must be at least one sample long \(1/8000 s\), not 0"):
+        chunks_of(tracks, seconds=0)
+    with pytest.raises(ValueError, match="there are no tracks"):
+        chunks_of([])
+    with pytest.raises(ValueError, match="track 'Song 0' has no target 'guitar': it has vocals, drums, bass, other"):
+        chunks_of(tracks, ("guitar",))
+    with pytest.raises(ValueError, match="seed must not be negative, but it is -1"):
+        chunks_of(tracks, seed=-1)
+    with pytest.raises(ValueError, match=r"gain_db must be a range from low to high, not \[3, -3\]"):
+        chunks_of(tracks, gain_db=(3, -3))
+
+
+# Exhaustive chunks
+
+
+def test_exhaustive_chunks_hold_every_sample_once(tracks: list[Track]) -> None:
+    chunks = ExhaustiveChunks(tracks, ["drums", "vocals"], RATE, 2, 0.3)
+    assert len(chunks) == sum(-(-track.frames // 2400) for track in tracks) == 12
+    whole = [torch.cat([chunks[i].references[0] for i in range(4 * t, 4 * t + 4)], dim=-1) for t in range(3)]
+    for track, joined in zip(tracks, whole, strict=True):
+        np.testing.assert_array_equal(joined[:, : track.frames], track.read("drums"))
+        assert not joined[:, track.frames :].any()
+    mixture = torch.cat([chunks[i].mixture for i in range(4)], dim=-1)
+    np.testing.assert_array_equal(mixture[:, : tracks[0].frames], tracks[0].read("mixture"))
+
+
+# The sampler
+
+
+def test_sampler_numbers_chunks_across_epochs() -> None:
+    sampler = ChunkSampler(10)
+    assert list(sampler) == list(range(10))
+    sampler.set_epoch(3)
+    assert list(sampler) == list(range(30, 40))
+    assert len(sampler) == 10
+
+
+def test_sampler_shares_chunks_among_ranks() -> None:
+    ranks = [ChunkSampler(10, rank=rank, world_size=3, epoch=2) for rank in range(3)]
+    assert [list(rank) for rank in ranks] == [[20, 23, 26], [21, 24, 27], [22, 25, 28]]
+    assert [len(rank) for rank in ranks] == [3, 3, 3]
+
+
+def test_sampler_starts_within_an_epoch_once() -> None:
+    sampler = ChunkSampler(10, rank=1, world_size=2, epoch=4, start=3)
+    assert len(sampler) == 5  # the loop's count includes what is done
+    sampler.set_epoch(4)
+    assert list(sampler) == [47, 49]
+    sampler.set_epoch(5)
+    assert list(sampler) == [51, 53, 55, 57, 59]
+
+
+def test_sampler_with_too_few_chunks() -> None:
+    with pytest.raises(ValueError, match="chunks_per_epoch must be at least one for each of 4 processes, not 3"):
+        ChunkSampler(3, world_size=4)
