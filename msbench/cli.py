@@ -258,7 +258,7 @@ def _bench(options: argparse.Namespace) -> int:
     from msbench.suite import read_suite
 
     suite = read_suite(options.suite)
-    console = Console()
+    console = Console() if sys.stdout.isatty() else Console(width=120)
     jobs = options.jobs if options.jobs is not None else min(os.cpu_count() or 1, 4)
     if jobs < 1:
         raise ValueError(f"--jobs must be at least 1, not {jobs}")
@@ -270,13 +270,13 @@ def _bench(options: argparse.Namespace) -> int:
         failed = run_cells(suite, missing, jobs, console)
     board = Board(suite.folder)
     written = board.write()
-    for table in terminal(board.table(), board.title):
+    for table in terminal(board.table(), board.title, console.width):
         console.print(table)
     console.print(NOTE, style="dim")
     for path in written:
         console.print(str(path), markup=False, highlight=False, soft_wrap=True)
     for name, why in failed.items():
-        print(f"msbench: {name} failed: {why}", file=sys.stderr)
+        print(f"msbench: {name} failed: {why}; the others are on the board", file=sys.stderr)
     return FAILED if failed else 0
 
 

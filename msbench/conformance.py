@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from msbench import plugin_source, registry
 from msbench.conformance_subject import Broken, Skipped, Subject, difference, require_finite
 from msbench.conformance_training import checkpoint_round_trip, loss_checks, optimiser_step
-from msbench.separator import parameter_count
+from msbench.separator import Batch, parameter_count
 
 BATCH_TOLERANCE = 1e-4  # of the largest sample: kernels sum in another order for another batch
 REPEAT_TOLERANCE = 1e-5
@@ -49,7 +50,7 @@ def check(name: str) -> Iterator[Result]:
         KeyError: If no model has that name.
     """
     subject = Subject(registry.find("models", name))
-    for title, run in (("imports", _imports), ("builds", _builds)):
+    for title, run in FIRST:
         result = _result(title, run, subject)
         yield result
         if not result.passed:
@@ -129,9 +130,8 @@ def _finite(subject: Subject) -> str:
     gains = {"silence": 0.0, "very quiet noise": 1e-6, "noise": 1.0, "noise far beyond full scale": 100.0}
     for name, gain in gains.items():
         batch = subject.batch(1, 0.1)
-        require_finite(
-            subject.separate(type(batch)(batch.mixture * gain, batch.references * gain)), f"estimates of {name}"
-        )
+        estimates = subject.separate(Batch(batch.mixture * gain, batch.references * gain))
+        require_finite(estimates, f"estimates of {name}")
     return ", ".join(gains)
 
 
@@ -142,14 +142,14 @@ def _batch_invariance(subject: Subject) -> str:
     together = subject.separate(batch)
     largest = 0.0
     for i in range(2):
-        alone = subject.separate(type(batch)(batch.mixture[i : i + 1], batch.references[i : i + 1]))
+        alone = subject.separate(Batch(batch.mixture[i : i + 1], batch.references[i : i + 1]))
         largest = max(largest, difference(together[i : i + 1], alone))
     if not largest <= BATCH_TOLERANCE:
         raise Broken(
             f"an item's estimates depend on the rest of its batch (they differ by {largest:.1e} of the peak): in "
             "evaluation mode nothing may be normalised or averaged over the batch"
         )
-    return f"within {largest:.0e}"
+    return f"within {largest:.1g}"
 
 
 def _repeatable(subject: Subject) -> str:
@@ -177,7 +177,7 @@ def _device(subject: Subject) -> str:
     here = subject.separate(batch)
     try:
         subject.model.to("cuda")
-        there = subject.separate(type(batch)(*(signals.cuda() for signals in batch)))
+        there = subject.separate(Batch(*(signals.cuda() for signals in batch)))
         if there.device.type != "cuda":
             raise Broken(f"on a GPU its estimates come back on {there.device}")
     except RuntimeError as error:
@@ -215,35 +215,37 @@ def _costs(subject: Subject) -> str:
     stride = model.stride_samples
     samples = stride * -(-model.sample_rate // (4 * stride))
     short, long = (subject.batch(1, n / model.sample_rate) for n in (samples, 2 * samples))
-    # A fused LSTM or GRU is one operation that the counter does not know; without oneDNN it is made of products.
-    recurrent = any(isinstance(module, nn.RNNBase) for module in model.modules())
-    with torch.backends.mkldnn.flags(enabled=not recurrent):
-        macs = [_macs(lambda batch=batch: subject.separate(batch)) for batch in (short, long)]
+    macs = [_macs(subject, batch) for batch in (short, long)]
     started = time.perf_counter()
     subject.separate(long)
     elapsed = time.perf_counter() - started
     seconds = samples / model.sample_rate
     return (
-        f"{_quantity(parameter_count(model))}parameters, {_quantity((macs[1] - macs[0]) / seconds)}matrix and "
+        f"{_quantity(parameter_count(model))} parameters, {_quantity((macs[1] - macs[0]) / seconds)} matrix and "
         f"convolution MACs per second of audio, real-time factor {elapsed / (2 * seconds):.2g} on the CPU "
-        f"({torch.get_num_threads()} thread(s))"
+        f"({torch.get_num_threads()} thread{'s' if torch.get_num_threads() > 1 else ''})"
     )
 
 
-def _macs(run: Callable[[], Tensor]) -> float:
-    with FlopCounterMode(display=False) as counter:
-        run()
+def _macs(subject: Subject, batch: Batch) -> float:
+    # A fused LSTM or GRU is one operation that the counter does not know; without oneDNN it is made of products.
+    recurrent = any(isinstance(module, nn.RNNBase) for module in subject.model.modules())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that switch warns of TF32 on Intel GPUs
+        with torch.backends.mkldnn.flags(enabled=not recurrent), FlopCounterMode(display=False) as counter:
+            subject.separate(batch)
     return counter.get_total_flops() / 2
 
 
 def _quantity(value: float) -> str:
-    """1234567 as '1.23 M '."""
+    """1234567 as '1.23 M'."""
     for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
         if value >= size:
-            return f"{value / size:.2f} {unit} "
-    return f"{value:.0f} "
+            return f"{value / size:.2f} {unit}"
+    return f"{value:.0f}"
 
 
+FIRST: tuple[tuple[str, Check], ...] = (("imports", _imports), ("builds", _builds))
 FORWARD: tuple[tuple[str, Check], ...] = (
     ("a single target", _single_target),
     ("mono", _mono),

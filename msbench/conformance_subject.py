@@ -15,11 +15,11 @@ from msbench.registry import Entry
 from msbench.separator import Batch, Separator, separate_batch
 
 
-class Broken(Exception):  # noqa: N818  # a verdict, not an error of ours
+class Broken(Exception):
     """The contract is broken, in one sentence."""
 
 
-class Skipped(Exception):  # noqa: N818
+class Skipped(Exception):
     """The check says nothing about this model, for this reason."""
 
 

@@ -142,7 +142,7 @@ def recipe_options(subject: Subject) -> dict[str, Any]:
     parser = ArgumentParser(exit_on_error=False)
     try:
         parser.add_class_arguments(registry.load("models", subject.entry.name), "separator", fail_untyped=False)
-        text = parser.dump(parser.parse_args([]), skip_none=False)
+        text = parser.dump(parser.get_defaults())
     except Exception as error:
         raise Broken(f"`msbench fit` cannot read its constructor: {' '.join(str(error).split())}") from error
     options: dict[str, Any] = (yaml.safe_load(text) or {}).get("separator", {})

@@ -63,8 +63,16 @@ class _Cutter:
         for reference, target in zip(references, self.targets, strict=True):
             reference[:] = track.read(target, start, self.samples)
         # The sum saves a read, and is the mixture exactly where that file was coded apart from its stems.
-        mixture = references.sum(0) if self.covering else track.read(MIXTURE, start, self.samples).copy()
+        mixture = _sum(references) if self.covering else track.read(MIXTURE, start, self.samples).copy()
         return Batch(torch.from_numpy(mixture), torch.from_numpy(references))
+
+
+def _sum(stems: np.ndarray) -> np.ndarray:
+    """Over the first axis, in little more than half the time of `ndarray.sum`."""
+    total: np.ndarray = stems[0].copy()
+    for stem in stems[1:]:
+        total += stem
+    return total
 
 
 class ChunkDataset(_Cutter, Dataset[Batch]):
@@ -140,8 +148,10 @@ class ChunkDataset(_Cutter, Dataset[Batch]):
                 factor *= 10 ** ((low + gains[i] * (high - low)) / 20)
             if factor != 1:
                 stems[i] *= np.float32(factor)
-        references = np.stack([stems[parts].sum(0) for parts in self.parts])
-        return Batch(torch.from_numpy(stems.sum(0)), torch.from_numpy(references))
+        references = stems
+        if self.targets != self.stems:
+            references = np.stack([_sum(stems[parts]) for parts in self.parts])
+        return Batch(torch.from_numpy(_sum(stems)), torch.from_numpy(references))
 
     def _start(self, track: AdaptedTrack, place: float) -> int:
         return int(place * (max(0, track.frames - self.samples) + 1))

@@ -72,18 +72,18 @@ def csv(table: pd.DataFrame) -> str:
     return text
 
 
-def terminal(table: pd.DataFrame, title: str) -> list[Table]:
-    """The board as rich tables, one a ranking."""
+def terminal(table: pd.DataFrame, title: str, width: int) -> list[Table]:
+    """The board as rich tables, one a ranking; where `width` columns are too few for all three scores, SDR alone."""
     tables = []
     for dataset, _, part in _parts(table):
         targets = targets_of(part)
+        scores = SHOWN if width >= 24 + 18 * len(targets) else SHOWN[:1]
         shown = Table(title=f"{title} ({dataset})", box=None, header_style="bold", pad_edge=False)
-        for name in ("", "model", *(f"{target}\nSDR  SIR  SAR" for target in targets), "size", "RTF"):
-            shown.add_column(name, justify="left" if name in ("", "model") else "right", no_wrap=True)
+        shown.add_column("model", no_wrap=True)
+        for target in targets:
+            shown.add_column(f"{target}\n{' '.join(f'{name:>5}' for name in scores)}", justify="right", no_wrap=True)
         for _, row in part.iterrows():
-            cells = [" ".join(f"{_decimals(row[f'{t} {name}'], 1):>4}" for name in SHOWN) for t in targets]
-            style = {"ceiling": "cyan", "floor": "dim"}.get(row["role"], "")
-            size, speed = _size(row["parameters"]), _decimals(row["rtf"], 3)
-            shown.add_row(_rank(row), row["model"], *cells, size, speed, style=style)
+            cells = [" ".join(f"{_decimals(row[f'{t} {name}'], 1):>5}" for name in scores) for t in targets]
+            shown.add_row(row["model"], *cells, style={"ceiling": "cyan", "floor": "dim"}.get(row["role"], ""))
         tables.append(shown)
     return tables
