@@ -146,6 +146,7 @@ def _inference(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _list(options: argparse.Namespace) -> int:
+    rows: list[tuple[str, str, str | None]]
     if options.kind == "recipes":
         rows = [(name, str(path), None) for name, path in registry.recipes().items()]
     elif options.kind == "boards":

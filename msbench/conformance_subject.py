@@ -49,7 +49,8 @@ class Subject:
         required = [
             name
             for name, parameter in self.options.items()
-            if parameter.default is parameter.empty and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+            if parameter.default is parameter.empty
+            and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
         ]
         if required:
             raise Broken(f"its constructor must have a default for every argument, and has none for {required[0]}")

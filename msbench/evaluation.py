@@ -74,7 +74,7 @@ def evaluate(
     if not tracks:
         raise ValueError(f"dataset '{data.name}' has no tracks in split '{split}': it has {', '.join(data.splits)}")
 
-    targets = [*separator.targets, *([REST] if set(separator.targets) != set(_stems(data)) else [])]
+    targets = [*separator.targets, *([] if tracks[0].covers(separator.targets) else [REST])]
     metric = metric_id(targets)
     weights = None if checkpoint is None else sha256_of(checkpoint)
     registered = separator.registered or {"name": type(separator).__name__, "options": {}}
@@ -123,7 +123,7 @@ def evaluate(
             "speed": {
                 "real_time_factor": round(statistics.median(factors), 4),
                 "seconds": round(sum(result["msbench_seconds"] for result in results.values()), 3),
-                "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+                "peak_bytes": _peak_bytes(),
                 "hardware": records.hardware() if str(device) == "cpu" else torch.cuda.get_device_name(device),
             },
             "environment": {"python": sys.version.split()[0], "torch": torch.__version__, "numpy": np.__version__},
@@ -157,7 +157,7 @@ def score_track(
     seconds = time.perf_counter() - started
     estimates = np.stack([separated[target].cpu().numpy() for target in separator.targets])
     names = list(separator.targets)
-    if set(names) != set(track.targets):
+    if not track.covers(names):
         references = np.concatenate([references, mixture[None] - references.sum(0, keepdims=True)])
         estimates = np.concatenate([estimates, mixture[None] - estimates.sum(0, keepdims=True)])
         names.append(REST)
@@ -208,12 +208,8 @@ def untrained(name: str, data: Dataset, **options: Any) -> Separator:
     if registry.load("models", name).trainable:
         raise ValueError(f"'{name}' has to be trained first: give its checkpoint (msbench evaluate runs/.../best.ckpt)")
     first = data.tracks(data.splits[-1])[0]
-    fitting = {"targets": _stems(data), "sample_rate": first.sample_rate, "channels": first.channels}
+    fitting = {"targets": list(data.stems), "sample_rate": first.sample_rate, "channels": first.channels}
     return create(name, {**fitting, **options})
-
-
-def _stems(data: Dataset) -> list[str]:
-    return [target for target in data.targets if target != "accompaniment"]
 
 
 def _read_result(path: Path | None, key: str) -> dict[str, Any] | None:
@@ -246,6 +242,15 @@ def _running_medians(results: dict[str, dict[str, Any]]) -> dict[str, float]:
             if scores["SDR"] is not None:
                 by_target.setdefault(target, []).append(scores["SDR"])
     return {target: statistics.median(values) for target, values in by_target.items()}
+
+
+def _peak_bytes() -> int:
+    """The most memory that this process has held; not ru_maxrss, which a child inherits from its parent."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return int(next(line.split()[1] for line in lines if line.startswith("VmHWM"))) * 1024
+    except (OSError, StopIteration):
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def _provenance(path: Path, sha256: str | None) -> dict[str, Any]:

@@ -78,7 +78,7 @@ class Criterion:
 
 
 def _pairwise(loss: Loss) -> Loss:
-    """All S x S losses of an item, (B, S, ...) twice to (B, S estimates, S references): what asteroid's PIT asks for."""
+    """All S x S losses: (B, S, ...) twice to (B, S estimates, S references): what asteroid's PIT asks for."""
 
     def pairs(estimates: Tensor, references: Tensor) -> Tensor:
         count = estimates.shape[1]

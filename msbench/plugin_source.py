@@ -91,9 +91,8 @@ def declared(path: Path) -> dict[str, dict[str, str]]:
                 found["models"].append(node.name)
             elif any(base.endswith("Dataset") for base in bases):
                 found["datasets"].append(node.name)
-        elif isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
-            if [a.arg for a in node.args.args[:2]] == ["estimates", "references"]:
-                found["losses"].append(node.name)
+        elif isinstance(node, ast.FunctionDef) and [a.arg for a in node.args.args[:2]] == ["estimates", "references"]:
+            found["losses"].append(node.name)
     named = {"losses": {name: name for name in found["losses"]}}
     for kind in ("models", "datasets"):
         lone = len(found[kind]) == 1

@@ -12,7 +12,7 @@ import importlib
 import importlib.util
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
@@ -75,11 +75,10 @@ def entries(kind: str) -> dict[str, Entry]:
         found += _entries_of_file(kind, path)
     unique: dict[str, Entry] = {}
     for entry in sorted(found, key=lambda e: e.name):
-        first = unique.get(entry.name)
-        if first and (first.module, first.attribute) != (entry.module, entry.attribute):
-            entry = Entry(kind, entry.name, first.module, first.attribute, f"{first.origin} and {entry.origin}",
-                          "the name is registered twice: uninstall or rename one of the two")  # fmt: skip
-        unique[entry.name] = entry
+        first = unique.setdefault(entry.name, entry)
+        if (first.module, first.attribute) != (entry.module, entry.attribute):
+            reason = f"the name is registered twice, by {first.origin} and by {entry.origin}: remove or rename one"
+            unique[entry.name] = replace(first, error=reason)
     return unique
 
 

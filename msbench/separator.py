@@ -1,4 +1,4 @@
-"""The plugin contract: a model is one subclass of `Separator`, or of `SpectrogramSeparator` where it masks a spectrogram.
+"""The plugin contract: a model is one subclass of `Separator`, or of `SpectrogramSeparator` if it masks a STFT.
 
 Shapes use the letters B (batch), S (targets), C (channels), T (samples), F (frequency bins) and N (STFT frames).
 """

@@ -31,7 +31,7 @@ class _IdealMask(Separator):
         self.stft = STFT(window_samples, hop_samples)
         self.stride_samples = hop_samples
 
-    def forward(self, mixture: Tensor, references: Tensor) -> Tensor:
+    def forward(self, mixture: Tensor, references: Tensor) -> Tensor:  # type: ignore[override]
         spectrum = self.stft(mixture)
         powers = self.stft(references).abs() ** self.alpha
         # What no target covers is one more source, so that masks of a few targets do not claim it.

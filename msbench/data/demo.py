@@ -254,7 +254,7 @@ def _voice_part(song: Song, rng: Generator) -> list[Note]:
             degree = song.degrees[bar % len(song.degrees)]
             tones = {song.pitch_class(degree + d) % 12 for d in (0, 2, 4)}
             if step % 4 == 0:
-                place = min(range(len(ladder)), key=lambda i: (ladder[i] % 12 not in tones, abs(i - place)))  # noqa: B023
+                place = min(range(len(ladder)), key=lambda i: (ladder[i] % 12 not in tones, abs(i - place)))
             start = (32 * phrase + step) * song.step_seconds
             notes.append(Note(start, length * song.step_seconds, ladder[place], rng.uniform(0.8, 1)))
     return notes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Iterable
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -75,7 +75,7 @@ class Board:
         return [records.read(path) for path in sorted(wanted) if path.exists()]
 
     def write(self) -> list[Path]:
-        """Write board.md, board.csv and board.png into the folder; the first two are the same bytes for the same records."""
+        """Write board.md, board.csv and board.png : text is the same bytes for the same records."""
         from msbench.leaderboard.chart import chart
         from msbench.leaderboard.render import csv, markdown
 
@@ -109,17 +109,17 @@ def _row(label: str, found: list[dict[str, Any]], dataset: str, metric: str) -> 
     targets = metric.rsplit("targets=", 1)[1].split(",")
     for target in targets:
         for name in SHOWN:
-            row[f"{target} {name}"] = _over(found, lambda record, t=target, n=name: _over_tracks(record, t, n))
+            row[f"{target} {name}"] = _median(_over_tracks(record, target, name) for record in found)
     return row
 
 
 def _over_tracks(record: dict[str, Any], target: str, metric: str) -> float | None:
-    return _over(list(record["scores"].values()), lambda track: track[target][metric])
+    return _median(track[target][metric] for track in record["scores"].values())
 
 
-def _over(items: list[Any], value: Callable[[Any], float | None]) -> float | None:
-    values = [v for v in map(value, items) if v is not None]
-    return median(values) if values else None
+def _median(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return median(known) if known else None
 
 
 def _ranked(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -37,7 +37,7 @@ Scores = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 log = logging.getLogger(__name__)
 
 
-def bss_eval(  # noqa: PLR0917 -- museval's signature
+def bss_eval(
     references: Any,
     estimates: Any,
     window: float = 2 * 44100,

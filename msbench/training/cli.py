@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import hashlib
 import json
 import logging
@@ -17,7 +18,6 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import EarlyStopping, EMAWeightAveraging, ModelCheckpoint, TQDMProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
-from lightning.pytorch.utilities import rank_zero_only
 
 from msbench import registry
 from msbench.checkpoints import KEY, read_checkpoint
@@ -26,8 +26,21 @@ from msbench.training.callbacks import LogExamples, RunState
 from msbench.training.module import SeparationModule
 
 # What changes nothing in the weights has no part in a run's identity.
-COSMETIC = ("config", "output", "ckpt_path", "wandb", "trainer.enable_progress_bar", "trainer.enable_model_summary",
-            "trainer.logger", "trainer.log_every_n_steps", "trainer.default_root_dir", "data.workers", "data.root")  # fmt: skip
+COSMETIC = (
+    "config",
+    "output",
+    "ckpt_path",
+    "wandb",
+    "wandb_project",
+    "trainer.enable_progress_bar",
+    "trainer.enable_model_summary",
+    "trainer.logger",
+    "trainer.log_every_n_steps",
+    "trainer.default_root_dir",
+    "data.workers",
+    "data.root",
+    "data.memory_gb",
+)
 
 
 class FitCLI(LightningCLI):
@@ -47,20 +60,24 @@ class FitCLI(LightningCLI):
             save_config_callback=None,
             auto_configure_optimizers=False,
             load_from_checkpoint_support=False,
-            parser_kwargs={"exit_on_error": False, "prog": "msbench fit", "description": self.plugin.__doc__},
+            parser_kwargs={
+                "exit_on_error": False,
+                "allow_abbrev": False,
+                "prog": "msbench fit",
+                "description": self.plugin.__doc__,
+            },
             trainer_defaults={"use_distributed_sampler": False, "max_epochs": 100, "logger": False},
         )
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         parser.add_argument("--name", type=str, default=self.name, help="the registered model (msbench list models)")
-        parser.add_argument("--output", type=Path | None, default=None,
-                            help="the run's folder; runs/NAME-HASH of the configuration when not given")  # fmt: skip
-        parser.add_argument("--ckpt_path", type=str | None, default=None,
-                            help="resume from this checkpoint; a run whose folder has a last.ckpt resumes by itself")  # fmt: skip
-        parser.add_argument("--ema_decay", type=float | None, default=None,
-                            help="keep a moving average of the weights with this decay; it is validated and kept")  # fmt: skip
-        parser.add_argument("--wandb", type=Literal["online", "offline"] | None, default=None,
-                            help="log to Weights & Biases as well, with audio and spectrograms")  # fmt: skip
+        parser.add_argument("--output", type=Path | None, default=None, help="the run's folder (runs/NAME-HASH)")
+        resume = "resume from this checkpoint; a run whose folder has a last.ckpt resumes by itself"
+        parser.add_argument("--ckpt_path", type=str | None, default=None, help=resume)
+        average = "keep a moving average of the weights with this decay; it is validated and kept"
+        parser.add_argument("--ema_decay", type=float | None, default=None, help=average)
+        wandb = "log to Weights & Biases too, with audio and spectrograms"
+        parser.add_argument("--wandb", type=Literal["online", "offline"] | None, default=None, help=wandb)
         parser.add_argument("--wandb_project", type=str, default="msbench")
         parser.add_class_arguments(self.plugin, "separator", fail_untyped=False)
         parser.link_arguments("separator", "model.separator", apply_on="instantiate")
@@ -83,7 +100,7 @@ class FitCLI(LightningCLI):
         try:
             self.config = parser.parse_args(args)
         except argparse.ArgumentError as error:
-            raise ValueError(_sentence(error, self.plugin)) from error
+            raise ValueError(_sentence(error, parser)) from error
 
     def before_instantiate_classes(self) -> None:
         self.output = self.config.output or Path("runs") / f"{self.name}-{self.identity()}"
@@ -130,12 +147,22 @@ class FitCLI(LightningCLI):
         return Trainer(**settings)
 
 
-def _sentence(error: argparse.ArgumentError, plugin: type) -> str:
-    """jsonargparse's message as one sentence, with the nearest key where a key is unknown."""
+UNKNOWN_FIELD = re.compile(
+    r"Group '(?P<group>[\w.]+)' does not accept option '(?P<option>[\w.]+)'"
+    r"|Option '(?P<field>[\w.]+)' is not accepted|nrecognized arguments: --(?P<flag>[\w.]+)"
+)
+
+
+def _sentence(error: argparse.ArgumentError, parser: LightningArgumentParser) -> str:
+    """jsonargparse's message as one sentence that names the field, with the nearest fields where it is unknown."""
     text = " ".join(str(error).split())
-    unknown = re.search(r"[Kk]ey [\"'`]?([\w.]+)[\"'`]? is not expected|nrecognized arguments: --([\w.]+)", text)
-    text = re.sub(r"^Parser key \"[\w.]+\":\s*", "", text)
-    return text if unknown is None else text
+    match = UNKNOWN_FIELD.search(text)
+    if match is None:
+        return re.sub(r'^Parser key "([\w.]+)":', r"field \1:", text)
+    unknown = match["field"] or match["flag"] or f"{match['group']}.{match['option']}"
+    near = difflib.get_close_matches(unknown, [action.dest for action in parser._actions], n=3, cutoff=0.7)
+    hint = f"did you mean {' or '.join(near)}?" if near else "msbench fit -c RECIPE --help lists the fields"
+    return f"unknown field '{unknown}': {hint}"
 
 
 def fit(argv: Sequence[str]) -> Path:
@@ -157,7 +184,7 @@ def fit(argv: Sequence[str]) -> Path:
         if held != name:
             raise ValueError(f"{checkpoint} is a checkpoint of '{held}', not of '{name}': give --output another folder")
     cli.datamodule.setup("fit")  # what is wrong with the data is said before a folder is made
-    if rank_zero_only.rank == 0:
+    if cli.trainer.is_global_zero:
         cli.output.mkdir(parents=True, exist_ok=True)
         cli.parser.save(cli.config, cli.output / "config.yaml", overwrite=True, skip_none=False, skip_validation=True)
     cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=checkpoint, weights_only=True)
@@ -173,7 +200,6 @@ def _resolve(argv: list[str]) -> tuple[list[str], str]:
     name = given.name
     for i, recipe in enumerate(given.config):
         path = registry.find_recipe(recipe)
-        rest[:0] = []
         given.config[i] = str(path)
         try:
             content = yaml.safe_load(path.read_text("utf-8")) or {}
