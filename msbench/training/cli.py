@@ -108,7 +108,7 @@ class FitCLI(LightningCLI):
 
     def identity(self) -> str:
         """Eight hexadecimal digits of the configuration, without what changes no weight."""
-        settings = yaml.safe_load(self.parser.dump(self.config, skip_none=False, skip_validation=True))
+        settings = yaml.safe_load(self.parser.dump(self.config, skip_unset=False, skip_validation=True))
         for key in COSMETIC:
             *path, last = key.split(".")
             group = settings
@@ -120,7 +120,7 @@ class FitCLI(LightningCLI):
 
     def instantiate_classes(self) -> None:
         super().instantiate_classes()
-        options = yaml.safe_load(self.parser.dump(self.config, skip_none=False, skip_validation=True))["separator"]
+        options = yaml.safe_load(self.parser.dump(self.config, skip_unset=False, skip_validation=True))["separator"]
         self.model.separator.registered = {"name": self.name, "options": options}
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
@@ -186,7 +186,7 @@ def fit(argv: Sequence[str]) -> Path:
     cli.datamodule.setup("fit")  # what is wrong with the data is said before a folder is made
     if cli.trainer.is_global_zero:
         cli.output.mkdir(parents=True, exist_ok=True)
-        cli.parser.save(cli.config, cli.output / "config.yaml", overwrite=True, skip_none=False, skip_validation=True)
+        cli.parser.save(cli.config, cli.output / "config.yaml", overwrite=True, skip_unset=False, skip_validation=True)
     cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=checkpoint, weights_only=True)
     return cli.output
 

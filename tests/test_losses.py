@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from asteroid.losses import PITLossWrapper, pairwise_neg_sisdr
+
+from msbench.losses import Criterion, l1, mse, si_snr
+
+
+@pytest.fixture
+def pair() -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    references = torch.randn(3, 4, 1, 800, generator=generator)
+    return references + 0.3 * torch.randn(3, 4, 1, 800, generator=generator), references
+
+
+def test_values_by_hand() -> None:
+    estimates, references = torch.zeros(1, 1, 1, 4), torch.tensor([[[[1.0, -1.0, 3.0, 1.0]]]])
+    assert l1(estimates, references).tolist() == [1.5]
+    assert mse(estimates, references).tolist() == [3.0]
+
+
+def test_si_snr_is_asteroids(pair: tuple[torch.Tensor, torch.Tensor]) -> None:
+    estimates, references = pair
+    theirs = torch.diagonal(pairwise_neg_sisdr(estimates[:, :, 0], references[:, :, 0]), dim1=1, dim2=2).mean(1)
+    torch.testing.assert_close(si_snr(estimates, references), theirs, rtol=1e-5, atol=1e-4)
+    torch.testing.assert_close(
+        si_snr(3 * estimates + 1, references), si_snr(estimates, references), rtol=1e-4, atol=1e-3
+    )
+
+
+def test_si_snr_of_silence_is_finite() -> None:
+    estimates = torch.randn(1, 2, 1, 100, requires_grad=True)
+    loss = si_snr(estimates, torch.zeros(1, 2, 1, 100))
+    loss.sum().backward()
+    assert loss.item() == 0
+    assert torch.isfinite(estimates.grad).all()
+
+
+@pytest.mark.parametrize("name", ["l1", "mse", "si_snr"])
+def test_pit_undoes_a_permutation(name: str, pair: tuple[torch.Tensor, torch.Tensor]) -> None:
+    estimates, references = pair
+    straight = Criterion(name)(estimates, references)
+    shuffled = estimates[:, [2, 0, 3, 1]]
+    torch.testing.assert_close(Criterion(name, pit=True)(shuffled, references), straight)
+    assert Criterion(name)(shuffled, references) > straight
+
+
+def test_pit_si_snr_is_asteroids(pair: tuple[torch.Tensor, torch.Tensor]) -> None:
+    estimates, references = pair
+    theirs = PITLossWrapper(pairwise_neg_sisdr, pit_from="pw_mtx")(estimates[:, :, 0], references[:, :, 0])
+    torch.testing.assert_close(Criterion("si_snr", pit=True)(estimates, references), theirs, rtol=1e-5, atol=1e-4)
+
+
+def test_bad_input() -> None:
+    with pytest.raises(ValueError, match="unknown loss domain 'time': one of waveform, magnitude"):
+        Criterion("l1", "time")
+    with pytest.raises(ValueError, match="differ"):
+        Criterion("l1")(torch.zeros(1, 2, 1, 5), torch.zeros(1, 2, 1, 6))

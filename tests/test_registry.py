@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from msbench import registry
+from msbench.cli import main
+from tests.tiny import write_model
+
+OURS = {"unet", "conv_tasnet", "oracle_irm", "oracle_ibm", "mixture", "mixture_share"}
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.syspath_prepend(tmp_path)
+    return tmp_path
+
+
+def install(site: Path, name: str, entry_points: str, **modules: str) -> None:
+    """A stranger's installed distribution: its metadata and its modules."""
+    info = site / f"{name}-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(entry_points)
+    for module, source in modules.items():
+        (site / f"{module}.py").write_text(source)
+
+
+def test_our_models_come_by_entry_points() -> None:
+    found = registry.entries("models")
+    assert set(found) >= OURS
+    assert all(registry.error_of(found[name]) is None for name in OURS)
+
+
+@pytest.mark.parametrize("command", [["list", "models"], ["--help"], ["list", "losses"], ["list", "datasets"]])
+def test_answers_without_torch(command: list[str]) -> None:
+    code = f"import sys; from msbench.cli import main\ntry: main({command})\nexcept SystemExit: pass\n"
+    code += "assert not {'torch', 'lightning', 'pandas'} & set(sys.modules), 'heavy'"
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_unknown_name_gets_the_nearest() -> None:
+    with pytest.raises(KeyError, match=r"unknown model 'unett'. Did you mean unet\? Available: .*reinstalling"):
+        registry.load("models", "unett")
+
+
+@pytest.mark.parametrize(
+    ("source", "error"),
+    [
+        ("import missing_package\n", "ModuleNotFoundError: No module named 'missing_package'"),
+        ("from msbench import Separater\n", "cannot import name 'Separater'"),
+        ("class Other: pass\n", "defines no 'Model'"),
+        ("def broken(:\n", "SyntaxError"),
+        ("raise RuntimeError('no licence')\n", "RuntimeError: no licence"),
+        ("class Model(Undefined): pass\n", "NameError"),
+        ("x = 1 / 0\n", "ZeroDivisionError"),
+        ("import sys\nsys.exit(3)\n", "SystemExit"),
+        ("from pathlib import Pathh\nx = Pathh()\n", "cannot import name 'Pathh'"),
+    ],
+)
+def test_broken_plugin_is_listed_with_its_error_and_breaks_nothing(
+    site: Path, source: str, error: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    module = f"stranger_{abs(hash(source))}"
+    install(site, "stranger", f"[msbench.models]\nbroken = {module}:Model\n", **{module: source})
+    assert main(["list", "models"]) == 0
+    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
+    assert "BROKEN" in lines["broken"]
+    assert error in lines["broken"]
+    assert not any("BROKEN" in lines[name] for name in OURS)
+    if "sys.exit" not in source:
+        with pytest.raises(ImportError, match="model 'broken' from stranger 1.0 is broken"):
+            registry.load("models", "broken")
+
+
+def test_a_name_taken_twice_is_refused(site: Path) -> None:
+    install(site, "stranger", "[msbench.models]\nunet = mine:Net\n", mine="class Net: pass\n")
+    error = registry.error_of(registry.entries("models")["unet"])
+    assert error is not None
+    assert "registered twice" in error
+    with pytest.raises(ImportError, match="registered twice, by"):
+        registry.load("models", "unet")
+    assert registry.error_of(registry.entries("models")["conv_tasnet"]) is None
+
+
+def test_single_file_plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_model(tmp_path / "plugins")
+    (tmp_path / "plugins" / "mine.py").write_text("def huber(estimates, references):\n    return 0\n")
+    (tmp_path / "two.py").write_text("class FirstSeparator(Separator): pass\nclass HTTPNet(Separator): pass\n")
+    monkeypatch.setenv("MSBENCH_PLUGINS", f"{tmp_path / 'plugins'}:{tmp_path / 'two.py'}")
+    assert registry.load("models", "tiny").__name__ == "Tiny"
+    assert "huber" in registry.entries("losses")
+    assert {"first_separator", "http_net"} <= set(registry.entries("models"))
+
+
+def test_plugin_flag_wants_a_file(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MSBENCH_PLUGINS", "")
+    assert main(["list", "--plugin", "nowhere.py"]) == 2
+    assert "no plugin file or folder" in capsys.readouterr().err
+
+
+def test_recipes_lie_beside_their_plugins() -> None:
+    assert {"unet", "unet_small", "conv_tasnet", "conv_tasnet_small"} <= set(registry.recipes())
+    with pytest.raises(FileNotFoundError, match="Did you mean unet_small"):
+        registry.find_recipe("unet_smal")

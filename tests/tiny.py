@@ -1,0 +1,59 @@
+"""A tiny data set and a tiny model in a single file, for tests that train."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+RATE = 8000
+
+MODEL = '''
+"""A tiny model."""
+import torch
+from torch import nn
+from msbench import Separator
+
+
+class Tiny(Separator):
+    """One convolution and dropout."""
+
+    def __init__(self, targets: list[str] = ("voice", "band"), sample_rate: int = 8000, channels: int = 1,
+                 width: int = 9, explode: bool = False):
+        super().__init__(targets, sample_rate, channels)
+        self.conv = nn.Conv1d(channels, channels * len(self.targets), width, padding=width // 2)
+        self.dropout = nn.Dropout(0.1)
+        self.explode = explode
+        self.calls = 0
+
+    def forward(self, mixture):
+        x = self.conv(self.dropout(mixture)).unflatten(1, (len(self.targets), -1))
+        if self.training:
+            self.calls += 1
+            if self.explode and self.calls > 6:
+                return x * float("nan")
+        return x
+'''
+
+
+def write_songs(root: Path, seconds: float = 2.0) -> Path:
+    """A folder data set of two stems: 2 songs to train, 1 to validate, 2 to test."""
+    rng = np.random.default_rng(0)
+    time = np.arange(int(seconds * RATE)) / RATE
+    for split, count in (("train", 2), ("valid", 1), ("test", 2)):
+        for number in range(count):
+            folder = root / split / f"song {number}"
+            folder.mkdir(parents=True)
+            voice = 0.3 * np.sin(2 * np.pi * rng.uniform(200, 400) * time)
+            band = 0.1 * rng.standard_normal(time.size)
+            for name, stem in {"voice": voice, "band": band}.items():
+                soundfile.write(folder / f"{name}.wav", stem, RATE, subtype="FLOAT")
+    return root
+
+
+def write_model(folder: Path) -> Path:
+    """The tiny model as a single-file plugin, `tiny`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "tiny.py").write_text(MODEL)
+    return folder / "tiny.py"
