@@ -18,8 +18,8 @@ def chart(table: pd.DataFrame, title: str, path: Path) -> None:
     from matplotlib.figure import Figure
 
     first = table[(table["dataset"] == table["dataset"].iloc[0]) & (table["metric"] == table["metric"].iloc[0])]
-    first = first.dropna(axis=1, how="all")
-    targets = targets_of(first)
+    own = first["metric"].iloc[0].rsplit("targets=", 1)[1].split(",")
+    targets = [target for target in targets_of(first) if target in own]
     systems = [model for model, role in zip(first["model"], first["role"], strict=True) if role == "system"]
     colours = [
         COLOURS.get(role) or SYSTEMS[systems.index(model) % len(SYSTEMS)]

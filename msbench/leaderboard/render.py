@@ -36,11 +36,15 @@ def _size(parameters: int) -> str:
 
 
 def _parts(table: pd.DataFrame) -> list[tuple[str, str, pd.DataFrame]]:
-    """One (dataset, metric id, rows) for each ranking on the board."""
+    """One (dataset, metric id, rows with this metric's targets alone) for each ranking on the board."""
     if not len(table):
         return []
-    return [(str(d), str(m), part.dropna(axis=1, how="all").assign(rank=part["rank"])) for (d, m), part in
-            table.groupby(["dataset", "metric"], sort=False)]  # fmt: skip
+    parts = []
+    for (dataset, metric), part in table.groupby(["dataset", "metric"], sort=False):
+        others = [t for t in targets_of(part) if t not in metric.rsplit("targets=", 1)[1].split(",")]
+        columns = [f"{target} {name}" for target in others for name in (*SHOWN, "gain")]
+        parts.append((str(dataset), str(metric), part.drop(columns=columns)))
+    return parts
 
 
 def markdown(table: pd.DataFrame, title: str, missing: dict[str, str]) -> str:

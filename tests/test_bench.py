@@ -1,0 +1,185 @@
+"""A suite from nothing to its board, with a cell that fails, on a tiny data set and a single-file model."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import msbench
+from msbench import records
+from msbench.cli import main
+from msbench.evaluation import evaluate, metric_id, untrained
+from msbench.leaderboard.board import Board
+from msbench.leaderboard.render import csv, markdown
+from msbench.suite import read_suite
+from tests.requirements import require
+from tests.tiny import write_model, write_songs
+
+SUITE = """
+board: tiny
+datasets: [folder]
+seeds: [0, 1]
+roots: {folder: songs}
+models:
+  - recipe: tiny.yaml
+    set: {trainer.max_epochs: 1}
+  - recipe: tiny.yaml
+    label: exploding
+    set: {separator.explode: true}
+  - oracle_irm
+  - mixture
+  - mixture_share
+"""
+RECIPE = """
+name: tiny
+data: {chunk_seconds: 0.25, chunks_per_epoch: 16, batch_size: 2}
+trainer: {max_epochs: 2, accelerator: cpu}
+"""
+
+
+@pytest.fixture(scope="module")
+def board(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("board")
+    write_songs(folder / "songs")
+    os.environ["MSBENCH_PLUGINS"] = str(write_model(folder / "plugins"))
+    (folder / "suite.yaml").write_text(SUITE)
+    (folder / "tiny.yaml").write_text(RECIPE)
+    try:
+        assert main(["bench", str(folder / "suite.yaml"), "--jobs", "2"]) == 1  # the exploding cells fail
+        yield folder
+    finally:
+        del os.environ["MSBENCH_PLUGINS"]
+
+
+def test_the_board_ranks_what_ran_and_names_what_is_missing(board: Path) -> None:
+    table = msbench.Board(board).table()
+    assert table["model"].tolist()[0] == "oracle_irm"
+    assert set(table["model"]) == {"oracle_irm", "tiny", "mixture", "mixture_share"}
+    assert table.set_index("model").loc["tiny", "seeds"] == 2
+    assert table.set_index("model").loc["tiny", "rank"] == 1
+    assert table["rank"].notna().sum() == 1
+    text = (board / "board.md").read_text()
+    assert "training loss became nan" in text
+    assert "exploding" in text
+    assert (board / "board.png").stat().st_size > 5000
+
+
+def test_a_second_bench_does_only_what_is_missing(board: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    before = {path: path.stat().st_mtime_ns for path in (board / "records").iterdir()}
+    victim = next(path for path in before if path.name.startswith("mixture-"))
+    text = (board / "board.csv").read_bytes()
+    victim.unlink()
+    assert main(["bench", str(board / "suite.yaml"), "--jobs", "2"]) == 1
+    assert "7 cells, 3 to do" in capfd.readouterr().out
+    after = {path: path.stat().st_mtime_ns for path in (board / "records").iterdir()}
+    assert after.keys() == before.keys()
+    assert [path for path in before if before[path] != after[path]] == [victim]
+    assert (board / "board.csv").read_bytes() == text
+
+
+def test_the_board_is_the_same_bytes_each_time(board: Path) -> None:
+    one, two = Board(board), Board(board)
+    assert markdown(one.table(), one.title, one.missing()) == markdown(two.table(), two.title, two.missing())
+    assert csv(one.table()) == csv(two.table())
+
+
+def test_every_number_follows_from_the_per_track_files(board: Path) -> None:
+    path = next((board / "records").glob("oracle_irm-*.json"))
+    record = records.read(path)
+    assert record["dataset"]["tracks"] == ["song 0", "song 1"]
+    for track in record["dataset"]["tracks"]:
+        stored = json.loads((board / "runs" / path.stem / "evaluation" / "test" / f"{track}.json").read_text())
+        for target in stored["targets"]:
+            values = [frame["metrics"]["SDR"] for frame in target["frames"]]
+            assert record["scores"][track][target["name"]]["SDR"] == np.nanmedian(values)
+
+
+def test_museval_reads_the_per_track_files(board: Path) -> None:
+    require("ffmpeg")  # museval imports musdb, which wants it
+    import museval
+
+    store = museval.MethodStore()
+    store.add_evaldir(str(next((board / "runs").glob("oracle_irm-*")) / "evaluation"))
+    assert set(store.df["target"]) == {"voice", "band"}
+    assert store.df["score"].notna().any()
+
+
+def test_both_backends_give_the_same_record(board: Path) -> None:
+    from msbench.data.dataset import open_dataset
+
+    data = open_dataset("folder", board / "songs")
+    model = untrained("oracle_irm", data)
+    fast, museval = (evaluate(model, data, backend=backend)["scores"] for backend in ("fast", "museval"))
+    for track, targets in fast.items():
+        for target, scores in targets.items():
+            for metric, value in scores.items():
+                assert value == pytest.approx(museval[track][target][metric], abs=2e-5)
+
+
+def test_a_model_of_one_target_is_scored_beside_the_rest(board: Path) -> None:
+    from msbench.data.dataset import open_dataset
+
+    data = open_dataset("folder", board / "songs")
+    record = evaluate(untrained("oracle_irm", data, targets=["voice"]), data)
+    assert record["metric"]["id"] == metric_id(["voice", "rest"])
+    assert set(record["scores"]["song 0"]) == {"voice", "rest"}
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("datasets: [demo]\nmodel: [mixture]\n", "unknown field 'model': did you mean 'models'"),
+        ("datasets: [demo]\nmodels: []\n", "field 'models' must be a list of at least one"),
+        ("datasets: [demoo]\nmodels: [mixture]\n", "unknown dataset 'demoo'. Did you mean demo"),
+        ("datasets: [demo]\nmodels: [mixtur]\n", "unknown model 'mixtur'. Did you mean mixture"),
+        ("datasets: [demo]\nmodels: [mixture, mixture]\n", "lists mixture-demo twice"),
+        ("datasets: [demo\n", "is not YAML"),
+        ("datasets: [folder]\nroots: {folder: nowhere}\nmodels: [mixture]\n", "no dataset 'folder' at"),
+    ],
+)
+def test_bad_suites(tmp_path: Path, text: str, sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "suite.yaml").write_text(text)
+    assert main(["bench", str(tmp_path)]) == 2
+    assert sentence in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["suite.yaml"]
+
+
+def test_a_broken_record_is_named(board: Path, tmp_path: Path) -> None:
+    record = records.read(next((board / "records").glob("mixture-*.json")))
+    del record["metric"]["id"]
+    with pytest.raises(ValueError, match=r"here: field metric.id is missing"):
+        records.validate(record, "here")
+    (tmp_path / "records").mkdir()
+    (tmp_path / "records" / "half.json").write_text('{"schema_version": 1, ')
+    with pytest.raises(ValueError, match=r"half.json: not a record that can be read"):
+        Board(tmp_path)
+
+
+def test_a_cell_keeps_its_name_until_what_is_trained_changes(board: Path) -> None:
+    names = [cell.name for cell in read_suite(board / "suite.yaml").cells]
+    assert len(set(names)) == 7
+    recipe = board / "tiny.yaml"
+    recipe.write_text(RECIPE.replace("batch_size: 2", "batch_size: 4"))
+    changed = [cell.name for cell in read_suite(board / "suite.yaml").cells]
+    recipe.write_text(RECIPE)
+    assert [a == b for a, b in zip(names, changed, strict=True)] == [False] * 4 + [True] * 3
+
+
+def test_a_full_disk_leaves_no_half_written_record(tmp_path: Path) -> None:
+    import resource
+    import signal
+
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, limit[1]))
+        with pytest.raises(OSError, match="File too large"):
+            records.write_json(tmp_path / "record.json", {"long": "x" * 1000})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert not list(tmp_path.iterdir())
