@@ -134,8 +134,11 @@ def evaluate(
 
 
 def metric_id(targets: list[str]) -> str:
-    """Everything that changes the number, in one line; different ids are never ranked together."""
-    return f"bsseval-v4;win=1;hop=1;filters=512;agg=median-median;targets={','.join(targets)}"
+    """Everything that changes the number, in one line; different ids are never ranked together.
+
+    The targets are sorted: which are scored together counts, their order does not.
+    """
+    return f"bsseval-v4;win=1;hop=1;filters=512;agg=median-median;targets={','.join(sorted(targets))}"
 
 
 def score_track(
