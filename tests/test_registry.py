@@ -72,7 +72,7 @@ def test_broken_plugin_is_listed_with_its_error_and_breaks_nothing(
     assert error in lines["broken"]
     assert not any("BROKEN" in lines[name] for name in OURS)
     if "sys.exit" not in source:
-        with pytest.raises(ImportError, match="model 'broken' from stranger 1.0 is broken"):
+        with pytest.raises(ImportError, match=r"model 'broken' from stranger 1\.0 is broken"):
             registry.load("models", "broken")
 
 

@@ -160,9 +160,9 @@ def song_stems(index: int, *, seed: int = 0) -> dict[str, NDArray[np.int16]]:
         "vocals": voice(_voice_part(song, singer), length, SAMPLE_RATE, singer),
     }
     for stem in stems.values():
-        stem *= 10 ** (engineer.uniform(-1.5, 1.5) / 20) / np.sqrt(np.mean(stem**2))
+        np.multiply(stem, 10 ** (engineer.uniform(-1.5, 1.5) / 20) / np.sqrt(np.mean(stem**2)), out=stem)
         fade = np.linspace(1, 0, SAMPLE_RATE // 50, dtype=np.float32)
-        stem[:, -fade.size :] *= fade
+        np.multiply(stem[:, -fade.size :], fade, out=stem[:, -fade.size :])
     # One gain for all that keeps the mixture and each stem 1 dB below full scale.
     peak = max(float(np.abs(x).max()) for x in (*stems.values(), sum(stems.values())))
     scale = 10 ** (-1 / 20) * 32767 / peak

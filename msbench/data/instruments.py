@@ -177,7 +177,11 @@ def _pad(pitch: float, t: Array, tint: float) -> Array:
 
 
 def _plucked(pitch: float, t: Array, tint: float) -> Array:
-    return _harmonics(_phase(pitch, t), (0.75 + 0.05 * tint) * np.exp(-t / 0.6)) * np.exp(-t / 0.8) * _fades(t, 0.004, 0.05)
+    return (
+        _harmonics(_phase(pitch, t), (0.75 + 0.05 * tint) * np.exp(-t / 0.6))
+        * np.exp(-t / 0.8)
+        * _fades(t, 0.004, 0.05)
+    )
 
 
 def _organ(pitch: float, t: Array, tint: float) -> Array:
@@ -188,7 +192,11 @@ def _organ(pitch: float, t: Array, tint: float) -> Array:
 
 
 def _arp(pitch: float, t: Array, tint: float) -> Array:
-    return _harmonics(_phase(pitch, t), (0.7 + 0.05 * tint) * np.exp(-t / 0.25)) * np.exp(-t / 0.35) * _fades(t, 0.003, 0.03)
+    return (
+        _harmonics(_phase(pitch, t), (0.7 + 0.05 * tint) * np.exp(-t / 0.25))
+        * np.exp(-t / 0.35)
+        * _fades(t, 0.003, 0.03)
+    )
 
 
 def _harmonics(phase: Array, brightness: float | Array) -> Array:
@@ -197,7 +205,7 @@ def _harmonics(phase: Array, brightness: float | Array) -> Array:
     The geometric series has the closed form sin(p) / (1 - 2 r cos(p) + r^2): two trigonometric functions instead of
     one a harmonic, and no abrupt end that would alias.
     """
-    return np.sin(phase) / (1 - 2 * brightness * np.cos(phase) + brightness**2)
+    return np.sin(phase) / (1 - 2 * brightness * np.cos(phase) + brightness**2)  # type: ignore[return-value]
 
 
 def _phase(pitch: float, t: Array) -> Array:
