@@ -10,9 +10,9 @@ from string import Template
 
 from msbench import registry
 from msbench.records import write_text
-from msbench.scaffold_templates import LOSS_DOMAINS, MODELS, RECIPE, TEST
+from msbench.scaffold_templates import MODELS, RECIPE, TEST
 
-EPOCHS = {"mask": 20, "waveform": 20}  # about a minute on two cores
+LONGEST = 36  # letters of a name; the lines of the templates hold as many
 _IMPORTED = ("Sequence", "Tensor", "Separator", "SpectrogramSeparator")  # what a template's class may not be called
 
 
@@ -42,7 +42,7 @@ def create_plugin(name: str, kind: str, folder: str | Path) -> list[Path]:
     if taken:
         raise FileExistsError(f"{' and '.join(taken)} would be overwritten: choose another name or folder")
     _check_free(name)
-    fields = {"name": name, "class_name": class_name(name), "loss_domain": LOSS_DOMAINS[kind], "epochs": EPOCHS[kind]}
+    fields = {"name": name, "class_name": class_name(name)}
     texts = [Template(text).substitute(fields) for text in (MODELS[kind], RECIPE, TEST)]
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -69,20 +69,28 @@ def class_name(name: str) -> str:
 
 
 def _check_spelling(name: str) -> None:
-    if re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name) and not keyword.iskeyword(name):
+    if keyword.iskeyword(name):
+        reason = "is a word of Python"
+    elif name.startswith("test_"):
+        reason = "is that of a test, which pytest would collect"
+    elif not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name):
+        reason = "is not in snake_case, like my_net"
+    elif len(name) > LONGEST:
+        reason = f"is longer than {LONGEST} letters"
+    else:
         return
-    reason = "is a word of Python" if keyword.iskeyword(name) else "is not in snake_case, like my_net"
     raise ValueError(f"the name '{name}' {reason}: call it '{suggestion(name)}'")
 
 
 def suggestion(name: str) -> str:
     """The nearest name that would do.
 
-    >>> suggestion("My-Net 2"), suggestion("BigUNet"), suggestion("2stems"), suggestion("class"), suggestion("")
-    ('my_net_2', 'big_unet', 'net_2stems', 'class_net', 'my_net')
+    >>> suggestion("My-Net 2"), suggestion("BigUNet"), suggestion("2stems"), suggestion("class"), suggestion("test_")
+    ('my_net_2', 'big_unet', 'net_2stems', 'class_net', 'test')
     """
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
     words = re.sub(r"[^a-z0-9]+", "_", words).strip("_")
+    words = re.sub(r"^(test_)+", "", words)[: LONGEST - 4].rstrip("_")
     if not words:
         return "my_net"
     if words[0].isdigit():
@@ -96,4 +104,4 @@ def _check_free(name: str) -> None:
         raise ValueError(f"{known[name].described()} is registered already: call it 'my_{name}'")
     if importlib.util.find_spec(name) is not None:
         # In its folder it would be imported in place of the other, by pytest for one.
-        raise ValueError(f"there is a Python module called '{name}' already: call it '{name}_net'")
+        raise ValueError(f"there is a Python module called '{name}' already: call it 'my_{name}'")

@@ -1,17 +1,22 @@
 """What `msbench new` writes: string.Template texts with $name and $class_name."""
 
-_MASK = '''"""$name: a small network that masks a spectrogram, written by `msbench new` to be changed.
+_MASK = '''"""$name: a small network that masks a spectrogram, to be changed.
 
-`__init__` builds the layers, `mask` applies them: edit these two. Every argument of `__init__` is a field of the recipe
-$name.yaml and a flag of `msbench fit`. The STFT, the mixture's phase and the way back are SpectrogramSeparator's.
+`__init__` builds the layers and `mask` applies them: edit these two. Every argument of `__init__` is a field of the
+recipe beside this file, and a flag of `msbench fit`. The STFT and the way back are SpectrogramSeparator's.
 
     msbench check $name --plugin $name.py
     msbench fit -c $name.yaml --plugin $name.py
 
-To have it found without --plugin, give it a pyproject.toml with these two lines, and `pip install -e .`:
+To have it found without --plugin, put this pyproject.toml beside it and run `pip install -e .`:
 
+    [project]
+    name = "$name"
+    version = "0.1.0"
     [project.entry-points."msbench.models"]
     $name = "$name:$class_name"
+    [tool.setuptools]
+    py-modules = ["$name"]
 """
 
 from collections.abc import Sequence
@@ -29,7 +34,7 @@ class $class_name(SpectrogramSeparator):
         targets: Sequence[str] = MUSDB_TARGETS,
         sample_rate: int = 22050,
         channels: int = 1,
-        hidden: int = 256,
+        hidden: int = 128,
     ) -> None:
         super().__init__(targets, sample_rate, channels, window_samples=1024, hop_samples=256)
         bins = channels * self.stft.bins
@@ -46,23 +51,28 @@ class $class_name(SpectrogramSeparator):
 
     def mask(self, spectrogram: Tensor) -> Tensor:
         """Magnitudes (B, C, F, N) to one mask a target (B, S, C, F, N)."""
-        levels = (spectrogram + 1e-4).log10()
+        levels = (spectrogram + 1e-4).log10() + 3  # from -1, silence, to 3, full scale
         masks = self.net(levels.flatten(1, 2))  # (B, S * C * F, N)
         return masks.unflatten(1, (len(self.targets), *spectrogram.shape[1:3]))
 '''
 
-_WAVEFORM = '''"""$name: a small network from waveform to waveforms, written by `msbench new` to be changed.
+_WAVEFORM = '''"""$name: a small network from waveform to waveforms, to be changed.
 
-`__init__` builds the layers, `forward` applies them: edit these two. Every argument of `__init__` is a field of the
-recipe $name.yaml and a flag of `msbench fit`.
+`__init__` builds the layers and `forward` applies them: edit these two. Every argument of `__init__` is a field of the
+recipe beside this file, and a flag of `msbench fit`.
 
     msbench check $name --plugin $name.py
     msbench fit -c $name.yaml --plugin $name.py
 
-To have it found without --plugin, give it a pyproject.toml with these two lines, and `pip install -e .`:
+To have it found without --plugin, put this pyproject.toml beside it and run `pip install -e .`:
 
+    [project]
+    name = "$name"
+    version = "0.1.0"
     [project.entry-points."msbench.models"]
     $name = "$name:$class_name"
+    [tool.setuptools]
+    py-modules = ["$name"]
 """
 
 from collections.abc import Sequence
@@ -109,27 +119,25 @@ class $class_name(Separator):
 '''
 
 MODELS = {"mask": _MASK, "waveform": _WAVEFORM}
-LOSS_DOMAINS = {"mask": "magnitude", "waveform": "waveform"}
 
 RECIPE = """\
-# Trains $name on the demo songs in about a minute on two cores: msbench fit -c $name.yaml --plugin $name.py
-# Any field is a flag too, as --trainer.max_epochs 50; `msbench fit -c $name.yaml --plugin $name.py --help` lists all.
+# Trains $name on the demo songs in about a minute on two cores.
+# Every field is a flag of `msbench fit` too (--trainer.max_epochs 50), and --help lists them all.
 name: $name
 separator: {} # the arguments of $class_name's constructor; its defaults stand
 model:
   loss: l1 # `msbench list losses`
-  loss_domain: $loss_domain
-  optimizer: {class_path: torch.optim.Adam, init_args: {lr: 0.002}}
+  optimizer: {class_path: torch.optim.Adam, init_args: {lr: 0.001}}
 data:
   dataset: demo # `msbench list datasets`
   chunk_seconds: 1.5
   chunks_per_epoch: 160
   batch_size: 8
 trainer:
-  max_epochs: $epochs
+  max_epochs: 16
 """
 
-TEST = '''"""$name keeps the plugin contract: `pytest` runs what `msbench check $name` runs."""
+TEST = '''"""$name keeps the plugin contract: the checks of `msbench check`."""
 
 from pathlib import Path
 
@@ -139,7 +147,7 @@ from msbench.conformance import check
 
 
 def test_$name(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Once $name is installed as an entry point, this line goes: the name would be registered twice.
+    # Once the model is installed as an entry point, this line goes: its name would be registered twice.
     monkeypatch.setenv("MSBENCH_PLUGINS", str(Path(__file__).with_name("$name.py")))
     assert [result for result in check("$name") if not result.passed] == []
 '''

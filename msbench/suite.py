@@ -74,7 +74,7 @@ def read_suite(path: str | Path) -> Suite:
         ValueError: If a field is unknown or has the wrong type, or two rows would have the same name.
         KeyError: If a model or a dataset is unknown.
     """
-    path = Path(path)
+    path = Path(path).resolve()
     if path.is_dir():
         path = path / "suite.yaml"
     if not path.is_file():
