@@ -19,6 +19,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "Batch": "msbench.separator",
     "Board": "msbench.leaderboard.board",
+    "ConvUNet": "msbench.layers",
     "Dataset": "msbench.data.dataset",
     "MUSDB_TARGETS": "msbench.separator",
     "STFT": "msbench.transforms",
@@ -26,6 +27,7 @@ _PUBLIC = {
     "SpectrogramSeparator": "msbench.separator",
     "Track": "msbench.data.track",
     "bss_eval": "msbench.metrics",
+    "centre": "msbench.layers",
     "evaluate": "msbench.evaluation",
     "load": "msbench.checkpoints",
     "separate": "msbench.separation",
@@ -36,12 +38,14 @@ __all__ = [  # the names above, spelt out for those who read without running
     "STFT",
     "Batch",
     "Board",
+    "ConvUNet",
     "Dataset",
     "Separator",
     "SpectrogramSeparator",
     "Track",
     "__version__",
     "bss_eval",
+    "centre",
     "evaluate",
     "load",
     "registry",
@@ -53,6 +57,7 @@ if TYPE_CHECKING:
     from msbench.data.dataset import Dataset
     from msbench.data.track import Track
     from msbench.evaluation import evaluate
+    from msbench.layers import ConvUNet, centre
     from msbench.leaderboard.board import Board
     from msbench.metrics import bss_eval
     from msbench.separation import separate

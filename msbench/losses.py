@@ -1,7 +1,8 @@
 """Training losses: pure functions (estimates, references) -> one value an item, and the criterion made of one.
 
-A loss takes (B, S, ...) estimates and references, waveforms (B, S, C, T) or magnitudes (B, S, C, F, N), and returns
-(B,). A stranger registers one as an entry point in the group `msbench.losses`.
+A loss takes (B, S, ...) estimates and references, waveforms (B, S, C, T), magnitudes or masks (B, S, C, F, N), and
+returns (B,). A stranger registers one as an entry point in the group `msbench.losses`; one that makes no sense in every
+domain says so with `@for_domains`.
 """
 
 from __future__ import annotations
@@ -13,9 +14,28 @@ from torch import Tensor
 
 from msbench import registry
 
-DOMAINS = ("waveform", "magnitude")
+DOMAINS = ("waveform", "magnitude", "mask")
 
 Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+def for_domains(*domains: str) -> Callable[[Loss], Loss]:
+    """Decorate a loss with the only domains that it takes.
+
+    >>> domains_of(si_snr), domains_of(l1)
+    (('waveform',), ('waveform', 'magnitude', 'mask'))
+    """
+
+    def declared(loss: Loss) -> Loss:
+        loss.__dict__["domains"] = domains
+        return loss
+
+    return declared
+
+
+def domains_of(loss: Loss) -> tuple[str, ...]:
+    """The domains that a loss takes: all, unless it says otherwise."""
+    return getattr(loss, "domains", DOMAINS)
 
 
 def l1(estimates: Tensor, references: Tensor) -> Tensor:
@@ -28,6 +48,14 @@ def mse(estimates: Tensor, references: Tensor) -> Tensor:
     return (estimates - references).square().flatten(1).mean(1)
 
 
+@for_domains("mask")
+def bce(estimates: Tensor, references: Tensor) -> Tensor:
+    """Binary cross-entropy of masks in [0, 1] against binary ones, (B, S, ...) to (B,); logarithms end at -100."""
+    likelihood = torch.where(references > 0.5, estimates, 1 - estimates)
+    return -likelihood.float().log().clamp_min(-100).flatten(1).mean(1)
+
+
+@for_domains("waveform")
 def si_snr(estimates: Tensor, references: Tensor) -> Tensor:
     """Negative scale-invariant signal-to-noise ratio in dB, averaged over targets and channels, (B, S, C, T) to (B,).
 
@@ -51,13 +79,13 @@ class Criterion:
 
     Args:
         loss: Name of a registered loss.
-        domain: `waveform`, or `magnitude` for the models that have a spectrogram.
+        domain: `waveform`, or `magnitude` and `mask` for the models that have them.
         pit: Permutation invariant (Yu et al. 2017): the best assignment of estimates to references is taken for each
             item, through asteroid's PITLossWrapper.
 
     Raises:
         KeyError: If the loss is unknown.
-        ValueError: If the domain is unknown.
+        ValueError: If the domain is unknown, or none of the loss's.
     """
 
     def __init__(self, loss: str = "l1", domain: str = "waveform", pit: bool = False) -> None:
@@ -65,6 +93,10 @@ class Criterion:
             raise ValueError(f"unknown loss domain '{domain}': one of {', '.join(DOMAINS)}")
         self.domain = domain
         self.function: Loss = registry.load("losses", loss)
+        if domain not in domains_of(self.function):
+            raise ValueError(
+                f"loss '{loss}' does not take the {domain}: it takes {', '.join(domains_of(self.function))}"
+            )
         self._wrapped: Loss | None = None
         if pit:
             from asteroid.losses import PITLossWrapper

@@ -92,20 +92,34 @@ class SpectrogramSeparator(Separator):
         """The masks (B, S, C, F, N) for a spectrogram (B, C, F, N)."""
         raise NotImplementedError(f"{type(self).__name__} must define mask(spectrogram)")
 
-    def _masks(self, mixture: Tensor) -> tuple[Tensor, Tensor]:
+    def masks(self, mixture: Tensor) -> tuple[Tensor, Tensor]:
+        """The masks (B, S, C, F, N) of a mixture (B, C, T), and its STFT (B, C, F, N)."""
         spectrum = self.stft(mixture)
         return self.mask(spectrum if self.complex_input else spectrum.abs()), spectrum
 
     def forward(self, mixture: Tensor) -> Tensor:
-        masks, spectrum = self._masks(mixture)
+        masks, spectrum = self.masks(mixture)
         return self.stft.inverse(masks * spectrum.unsqueeze(1), mixture.shape[-1])
 
     def loss(self, batch: Batch, criterion: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-        """In the criterion's domain: the waveforms, or |mask x mixture| against the references' magnitudes."""
-        if getattr(criterion, "domain", "waveform") != "magnitude":
-            return super().loss(batch, criterion)
-        masks, spectrum = self._masks(batch.mixture)
-        return criterion((masks * spectrum.unsqueeze(1)).abs(), self.stft(batch.references).abs())
+        return self.masked_loss(*self.masks(batch.mixture), batch.references, criterion)
+
+    def masked_loss(
+        self, masks: Tensor, spectrum: Tensor, references: Tensor, criterion: Callable[[Tensor, Tensor], Tensor]
+    ) -> Tensor:
+        """The loss of masks (B, S, C, F, N) on a mixture's STFT (B, C, F, N), in the criterion's domain.
+
+        That is `waveform`; `magnitude`, |mask x mixture| against |references|; or `mask`, the mask against the ideal
+        binary one, which is 1 where a reference is louder than all the rest (Wang 2005).
+        """
+        domain = getattr(criterion, "domain", "waveform")
+        masked = masks * spectrum.unsqueeze(1)
+        if domain == "waveform":
+            return criterion(self.stft.inverse(masked, references.shape[-1]), references)
+        true = self.stft(references)
+        if domain == "mask":
+            return criterion(masks, (true.abs() > (spectrum.unsqueeze(1) - true).abs()).to(masks.dtype))
+        return criterion(masked.abs(), true.abs())
 
 
 def parameter_count(separator: nn.Module) -> int:

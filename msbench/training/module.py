@@ -27,7 +27,7 @@ class SeparationModule(LightningModule):
     Args:
         separator: The model.
         loss: Name of a registered loss (`msbench list losses`).
-        loss_domain: `waveform`, or `magnitude` for the models that have a spectrogram.
+        loss_domain: `waveform`, or `magnitude` and `mask` for the models that have them.
         pit: Whether the loss is taken for the best permutation of the estimates.
         optimizer: Any torch optimizer; Adam at 1e-3 unless told otherwise.
         lr_scheduler: Any torch scheduler, stepped once an epoch; ReduceLROnPlateau watches its `monitor`.

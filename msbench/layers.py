@@ -1,0 +1,72 @@
+"""Layers that more than one model is built of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+
+class ConvUNet(nn.Module):
+    """The U-Net of Jansson et al. 2017 (figure 1): strided 5 x 5 convolutions down, transposed ones up, skips between.
+
+    Down: convolution, batch normalisation, leaky ReLU 0.2. Up: transposed convolution, batch normalisation, ReLU, and
+    dropout in the first three. The last layer is linear.
+
+    Args:
+        channels_in, channels_out: Of the image before and after.
+        depth: Number of layers down, and up.
+        filters: Channels of the first layer, doubled by each further one.
+        dropout: Probability.
+        skip: Whether layers down are concatenated to the layers up.
+    """
+
+    def __init__(
+        self, channels_in: int, channels_out: int, depth: int, filters: int, dropout: float, skip: bool = True
+    ) -> None:
+        super().__init__()
+        if not 3 <= depth <= 6:
+            raise ValueError(f"depth must be from 3 to 6, not {depth}")
+        self.stride = 2**depth
+        self.skip = skip
+        widths = [channels_in, *(filters * 2**i for i in range(depth))]
+        self.convolutions = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(a, b, 5, 2, 2), nn.BatchNorm2d(b))
+            for a, b in zip(widths[:-1], widths[1:], strict=True)
+        )
+        self.up = nn.ModuleList()
+        for i, (a, b) in enumerate(zip(widths[:1:-1], widths[-2:0:-1], strict=True)):
+            layers = [_transposed(a if i == 0 or not skip else 2 * a, b), nn.BatchNorm2d(b), nn.ReLU()]
+            self.up.append(nn.Sequential(*layers, *([nn.Dropout(dropout)] if i < 3 else [])))
+        self.last = _transposed(2 * filters if skip else filters, channels_out)
+
+    def forward(self, image: Tensor, modulate: Callable[[int, Tensor], Tensor] | None = None) -> Tensor:
+        """(B, channels_in, F, N) to (B, channels_out, F, N), for every F and N.
+
+        Args:
+            image: Padded with zeros to multiples of 2^depth.
+            modulate: Called with the number of a layer down and its normalised output, for what takes its place
+                (feature-wise modulation); it may also enlarge the batch.
+        """
+        height, width = image.shape[-2:]
+        x = nn.functional.pad(image, (0, -width % self.stride, 0, -height % self.stride))
+        skips: list[Tensor] = []
+        for i, convolution in enumerate(self.convolutions):
+            x = convolution(x)
+            x = nn.functional.leaky_relu(x if modulate is None else modulate(i, x), 0.2)
+            skips.append(x)
+        for i, layer in enumerate(self.up):
+            x = layer(x if i == 0 or not self.skip else torch.cat([x, skips[-1 - i]], 1))
+        x = self.last(torch.cat([x, skips[0]], 1) if self.skip else x)
+        return x[..., :height, :width]
+
+
+def _transposed(channels_in: int, channels_out: int) -> nn.ConvTranspose2d:
+    return nn.ConvTranspose2d(channels_in, channels_out, 5, 2, 2, output_padding=1)
+
+
+def centre(signal: Tensor, time: int) -> Tensor:
+    """The middle `time` samples of (..., T); of two middles the earlier one."""
+    start = (signal.shape[-1] - time) // 2
+    return signal[..., start : start + time]

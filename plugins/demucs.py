@@ -1,0 +1,110 @@
+"""Demucs: Défossez, Usunier, Bottou, Bach, "Music source separation in the waveform domain", 2019 (v1) and 2021 (v2),
+arXiv:1911.13254.
+
+As in the paper (figure 2): layers of strided convolution, ReLU, 1x1 convolution and GLU down; a two-layer BLSTM; layers
+of skip by addition, convolution, GLU and transposed convolution up; initial weights rescaled (section 4.1.2). v2 brings
+the mixture to zero mean and unit deviation and works at twice its rate, with padded convolutions, as the authors'
+package 4.x; v1 does neither, and its convolutions up take from the padding of the input instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import julius
+from torch import Tensor, nn
+
+from msbench import Separator, centre
+
+KERNEL, STRIDE = 8, 4
+
+
+class Demucs(Separator):
+    """Waveform U-Net with a BLSTM (Défossez et al. 2021).
+
+    Args:
+        targets: Stems to estimate.
+        sample_rate: Rate in Hz.
+        channels: Audio channels.
+        version: `v1` or `v2`.
+        filters: Channels of the first layer, doubled by each further one; 64 in the paper, 48 in its light model.
+        depth: Number of layers down.
+        context: Taps of the convolutions up.
+        lstm_layers: Of the BLSTM; 0 for none.
+        rescale: Standard deviation that initial weights are brought half way to; 0 leaves them.
+    """
+
+    def __init__(
+        self,
+        targets: Sequence[str] = ("drums", "bass", "other", "vocals"),
+        sample_rate: int = 44100,
+        channels: int = 2,
+        version: str = "v2",
+        filters: int = 64,
+        depth: int = 6,
+        context: int = 3,
+        lstm_layers: int = 2,
+        rescale: float = 0.1,
+    ) -> None:
+        super().__init__(targets, sample_rate, channels)
+        if version not in ("v1", "v2"):
+            raise ValueError(f"version must be 'v1' or 'v2', not '{version}'")
+        if context < 1 or context % 2 == 0:
+            raise ValueError(f"context must be odd, not {context}")
+        self.v2 = version == "v2"
+        self.unpadded = 0 if self.v2 else context - 1
+        self.stride_samples = STRIDE**depth // (2 if self.v2 else 1)
+        self.down, self.up = nn.ModuleList(), nn.ModuleList()
+        widths = [channels, *(filters * 2**i for i in range(depth))]
+        for i, (a, b) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+            self.down.append(
+                nn.Sequential(nn.Conv1d(a, b, KERNEL, STRIDE), nn.ReLU(), nn.Conv1d(b, 2 * b, 1), nn.GLU(1))
+            )
+            outputs = a if i else channels * len(self.targets)
+            padding = context // 2 if self.v2 else 0
+            self.up.insert(0, nn.Sequential(
+                nn.Conv1d(b, 2 * b, context, padding=padding), nn.GLU(1),
+                nn.ConvTranspose1d(b, outputs, KERNEL, STRIDE), nn.ReLU() if i else nn.Identity(),
+            ))  # fmt: skip
+        self.lstm = nn.LSTM(widths[-1], widths[-1], lstm_layers, bidirectional=True) if lstm_layers else None
+        self.linear = nn.Linear(2 * widths[-1], widths[-1]) if lstm_layers else None
+        self.upsample, self.downsample = julius.ResampleFrac(1, 2), julius.ResampleFrac(2, 1)
+        if rescale:
+            for convolution in self.modules():
+                if isinstance(convolution, nn.Conv1d | nn.ConvTranspose1d):
+                    scale = (convolution.weight.std().detach() / rescale).sqrt()
+                    for parameter in convolution.parameters():
+                        parameter.data /= scale
+
+    def padded_length(self, time: int) -> int:
+        """The least number of samples, of at least `time`, that no convolution down leaves any of."""
+        length = 2 * time if self.v2 else time
+        for _ in self.down:
+            length = max(1, -(-(length - KERNEL) // STRIDE) + 1) + self.unpadded
+        for _ in self.up:
+            length = (length - 1) * STRIDE + KERNEL
+        return -(-length // 2) if self.v2 else length
+
+    def forward(self, mixture: Tensor) -> Tensor:
+        time = mixture.shape[-1]
+        x = mixture
+        if self.v2:
+            mono = mixture.mean(1, keepdim=True)
+            mean = mono.mean(-1, keepdim=True)
+            deviation = mono.std(-1, keepdim=True, correction=min(1, time - 1))
+            x = (x - mean) / (1e-5 + deviation)
+        missing = self.padded_length(time) - time
+        x = nn.functional.pad(x, (missing // 2, missing - missing // 2))
+        if self.v2:
+            x = self.upsample(x)
+        skips: list[Tensor] = []
+        for layer in self.down:
+            x = layer(x)
+            skips.append(x)
+        if self.lstm is not None and self.linear is not None:
+            x = self.linear(self.lstm(x.permute(2, 0, 1))[0]).permute(1, 2, 0)
+        for layer in self.up:
+            x = layer(x + centre(skips.pop(), x.shape[-1]))
+        if self.v2:
+            x = self.downsample(x) * deviation + mean
+        return centre(x, time).unflatten(1, (len(self.targets), -1))

@@ -1,0 +1,58 @@
+"""The CNN's masks: binary at inference, soft in training, averaged over all windows that hold a frame."""
+
+import torch
+
+import msbench
+from msbench.losses import Criterion
+from msbench.separator import Batch
+from tests.plugins.weights import noise
+
+SMALL = {"targets": ["a", "b"], "window_samples": 64, "hop_samples": 32, "frames": 4, "hidden": 8}
+
+
+def test_masks_are_binary_at_inference_alone():
+    model = msbench.load("cnn_mask", **SMALL)
+    mixture = noise(2, 1, 1000)
+    model(mixture)  # once in training mode, for the statistics
+    model.eval()
+    masks, spectrum = model.masks(mixture)
+    assert 0 < masks.min() < masks.max() < 1
+    binary = (masks > 0.5).float() * spectrum.unsqueeze(1)
+    assert torch.allclose(model(mixture), model.stft.inverse(binary, 1000))
+    model.threshold = 0.999
+    assert model(mixture).abs().max() == 0
+
+
+def test_each_frame_is_the_mean_over_the_windows_that_hold_it():
+    model = msbench.load("cnn_mask", **SMALL).eval()
+    spectrogram = model.stft(noise(1, 1, 300)).abs()
+    count, frames = spectrogram.shape[-1], 4
+    padded = torch.nn.functional.pad(spectrogram, (frames - 1, frames - 1))
+    total = torch.zeros(1, 2, 1, 33, count + 2 * (frames - 1))
+    for start in range(count + frames - 1):  # the network on one window after the other
+        window = padded[..., start : start + frames].flatten(1, 2)
+        x = torch.nn.functional.conv1d(model.network[0](window), model.network[1].weight, model.network[1].bias)
+        out = model.network[4](model.network[3](x.sigmoid()))  # (1, frames x targets x bins, 1)
+        total[..., start : start + frames] += out.view(1, frames, 2, 1, 33).permute(0, 2, 3, 4, 1)
+    expected = total[..., frames - 1 : frames - 1 + count] / frames
+    assert torch.allclose(model.mask(spectrogram), expected, atol=1e-6)
+
+
+def test_trains_against_the_ideal_binary_mask():
+    model = msbench.load("cnn_mask", **SMALL)
+    time = torch.arange(4000) / 44100
+    references = torch.stack([torch.sin(2 * torch.pi * f * time) for f in (3000.0, 12000.0)])[None, :, None]
+    batch = Batch(references.sum(1), references)
+    criterion = Criterion("bce", "mask")
+    optimiser = torch.optim.Adam(model.parameters(), 0.01)
+    for _ in range(60):
+        optimiser.zero_grad()
+        loss = model.loss(batch, criterion)
+        loss.backward()
+        optimiser.step()
+    masks, _ = model.masks(batch.mixture)
+    low, high = round(3000 / 44100 * 64), round(12000 / 44100 * 64)
+    assert masks[0, 0, 0, low].mean() > 0.8
+    assert masks[0, 0, 0, high].mean() < 0.2
+    assert masks[0, 1, 0, high].mean() > 0.8
+    assert masks[0, 1, 0, low].mean() < 0.2

@@ -1,0 +1,80 @@
+"""The ideal masks and the Wiener oracle against cases computed by hand."""
+
+import numpy as np
+import pytest
+import torch
+
+import msbench
+
+RATE = 8000
+
+
+def tone(*gains: float) -> torch.Tensor:
+    """One sine in every channel, with these gains, (C, T)."""
+    sine = torch.sin(2 * torch.pi * 1000 * torch.arange(RATE) / RATE)
+    return torch.stack([gain * sine for gain in gains])
+
+
+def estimate(name: str, *sources: torch.Tensor, **options) -> list[list[float]]:
+    """The gain of the tone in each channel of each estimate, away from the ends."""
+    references = torch.stack(sources)[None]
+    targets = [f"source {i}" for i in range(len(sources))]
+    model = msbench.load(name, targets=targets, sample_rate=RATE, channels=references.shape[2], **options)
+    middle = model(references.sum(1), references)[0, :, :, 3000:5000]
+    sine = tone(1.0)[0, 3000:5000]
+    return ((middle * sine).sum(-1) / sine.square().sum()).tolist()
+
+
+@pytest.mark.parametrize(
+    ("name", "alpha", "gains"),
+    [
+        ("oracle_irm", 1, [0.4 * 3 / 4, 0.4 * 1 / 4]),
+        ("oracle_irm", 2, [0.4 * 9 / 10, 0.4 * 1 / 10]),
+        ("oracle_ibm", 1, [0.4, 0]),
+        ("oracle_ibm", 2, [0.4, 0]),
+    ],
+)
+def test_masks_of_two_tones_in_one_bin(name, alpha, gains):
+    """|s_1| = 0.3 and |s_2| = 0.1 in a mixture of 0.4."""
+    assert np.allclose(estimate(name, tone(0.3), tone(0.1), alpha=alpha), np.array(gains)[:, None], atol=1e-3)
+
+
+def test_the_exponent_decides_where_the_binary_mask_ends():
+    """|s| = 0.6 of |x| = 1 is above half of it, but |s|^2 = 0.36 is not above half of |x|^2."""
+    assert np.allclose(estimate("oracle_ibm", tone(0.6), tone(0.4), alpha=1), [[1], [0]], atol=1e-3)
+    assert np.allclose(estimate("oracle_ibm", tone(0.6), tone(0.4), alpha=2), [[0], [0]], atol=1e-3)
+
+
+def test_wiener_of_one_channel_shares_by_power():
+    assert np.allclose(estimate("oracle_wiener", tone(0.3), tone(0.1)), [[0.36], [0.04]], atol=1e-3)
+
+
+def test_wiener_of_three_sources_in_stereo():
+    """s = (2, 0), (0, 1), (1, 1): all v R are s s^H / 2, so Cov = [[5, 1], [1, 2]] / 2 for x = (3, 2).
+
+    Cov^-1 x = 2/9 (4, 7), and v R times that is (16, 0) / 9, (0, 7) / 9 and (11, 11) / 9.
+    """
+    gains = estimate("oracle_wiener", tone(0.2, 0.0), tone(0.0, 0.1), tone(0.1, 0.1))
+    assert np.allclose(gains, np.array([[1.6, 0], [0, 0.7], [1.1, 1.1]]) / 9, atol=1e-3)
+
+
+def test_wiener_parts_what_is_panned_apart():
+    """Two sources in two channels, in different directions, are parted exactly even in the same bins."""
+    signals = 0.1 * torch.randn(2, 1, 4000, generator=torch.Generator().manual_seed(0))
+    references = (signals * torch.tensor([[[1.0], [0.3]], [[-0.2], [1.0]]]))[None]
+    model = msbench.load("oracle_wiener", targets=["a", "b"], sample_rate=RATE)
+    assert torch.allclose(model(references.sum(1), references), references, atol=1e-5)
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_estimates_and_the_rest_add_up_to_the_mixture(channels):
+    """Also where sources are silent for a while, alike in both channels, or not all targets."""
+    references = 0.1 * torch.randn(1, 3, 1, 9001, generator=torch.Generator().manual_seed(0)).repeat(1, 1, channels, 1)
+    references[:, 1, :, 2000:6000] = 0
+    mixture = references.sum(1)
+    options = {"sample_rate": RATE, "channels": channels}
+    for name in ("oracle_irm", "oracle_wiener"):
+        everything = msbench.load(name, targets=["a", "b", "c"], **options)(mixture, references)
+        assert torch.allclose(everything.sum(1), mixture, atol=1e-5)
+        some = msbench.load(name, targets=["a", "b"], **options)(mixture, references[:, :2])
+        assert torch.allclose(some, everything[:, :2], atol=1e-5)
