@@ -87,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
 
     check = command("check", _check, "whether a model keeps the plugin contract")
     check.add_argument("name")
+    check.add_argument("--compile", action="store_true", help="try torch.compile too (a minute or more)")
 
     commands.add_parser("fit", help="train a model: -c RECIPE, any field as a flag; msbench fit -c unet_small --help",
                         add_help=False)  # fmt: skip
@@ -177,7 +178,7 @@ def _check(options: argparse.Namespace) -> int:
     from msbench.conformance import check
 
     failures = 0
-    for result in check(options.name):
+    for result in check(options.name, options.compile):
         failures += not result.passed
         print(f"{'ok  ' if result.passed else 'FAIL'}  {result.name}{': ' if result.detail else ''}{result.detail}")
     if failures:

@@ -5,25 +5,22 @@ Signals are seeded noise, and each check starts from the same random state: two 
 
 from __future__ import annotations
 
-import time
 import traceback
-import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from msbench import plugin_source, registry
+from msbench.conformance_execution import bfloat16, compiles, costs, device
 from msbench.conformance_subject import Broken, Skipped, Subject, difference, require_finite
 from msbench.conformance_training import checkpoint_round_trip, loss_checks, optimiser_step
 from msbench.separator import Batch, parameter_count
 
 BATCH_TOLERANCE = 1e-4  # of the largest sample: kernels sum in another order for another batch
 REPEAT_TOLERANCE = 1e-5
-DEVICE_TOLERANCE = 1e-2  # convolutions run in TF32 on a GPU
 
 Check = Callable[[Subject], str]  # returns what there is to say; raises Broken, Skipped, or whatever the plugin raises
 
@@ -36,11 +33,12 @@ class Result(NamedTuple):
     detail: str
 
 
-def check(name: str) -> Iterator[Result]:
+def check(name: str, compiled: bool = False) -> Iterator[Result]:
     """Check a registered model in its default configuration against the contract of `msbench.separator`.
 
     Args:
         name: Of the model.
+        compiled: Whether to try torch.compile too, which takes a minute or more.
 
     Yields:
         A result as each check ends. A check that raises has failed, with its error as one sentence, and the others go
@@ -55,7 +53,8 @@ def check(name: str) -> Iterator[Result]:
         yield result
         if not result.passed:
             return
-    for title, run in (*FORWARD, *loss_checks(subject), *WHOLE):
+    last = (("torch.compile", compiles), ("costs", costs)) if compiled else (("costs", costs),)
+    for title, run in (*FORWARD, *loss_checks(subject), *WHOLE, *last):
         yield _result(title, run, subject)
 
 
@@ -95,35 +94,44 @@ def _builds(subject: Subject) -> str:
     return f"{', '.join(model.targets)} at {model.sample_rate} Hz, {model.channels} channel(s)"
 
 
-def _single_target(subject: Subject) -> str:
+def _targets(subject: Subject, names: tuple[str, ...]) -> str:
     if "targets" not in subject.options:
         raise Skipped("its constructor takes no targets")
-    model = subject.build(targets=["vocals"])
-    if model.targets != ["vocals"]:
-        raise Broken(f"built with targets=['vocals'], its targets are {model.targets}")
+    model = subject.build(targets=list(names))
+    if model.targets != list(names):
+        raise Broken(f"built with targets={list(names)}, its targets are {model.targets}")
     subject.separate(subject.batch(1, 0.1, model), model)
     return ""
 
 
-def _mono(subject: Subject) -> str:
+def _channels(subject: Subject, count: int) -> str:
     if "channels" not in subject.options:
         raise Skipped("its constructor takes no channels")
-    model = subject.build(channels=1)
-    if model.channels != 1:
-        raise Broken(f"built with channels=1, its channels are {model.channels}")
+    try:
+        model = subject.build(channels=count)
+    except ValueError as refusal:  # a model may be for mono or stereo alone, if it says so
+        raise Skipped(str(refusal)) from refusal
+    if model.channels != count:
+        raise Broken(f"built with channels={count}, its channels are {model.channels}")
     subject.separate(subject.batch(1, 0.1, model), model)
     return ""
 
 
 def _any_length(subject: Subject) -> str:
     rate = subject.model.sample_rate
-    lengths = (1, round(0.1 * rate), 10007, round(1.37 * rate))  # 10007 is a prime: no stride divides it
+    lengths = (1, round(0.1 * rate), 10007, _prime_below(30 * rate))  # no stride divides a prime
     for samples in lengths:
         estimates = subject.separate(subject.batch(1, samples / rate))
         if not estimates.is_floating_point():
             raise Broken(f"forward returned {estimates.dtype}: estimates are real, floating-point waveforms")
     subject.separate(subject.batch(2, 0.1))
     return f"{', '.join(map(str, lengths))} samples"
+
+
+def _prime_below(number: int) -> int:
+    while any(number % divisor == 0 for divisor in range(2, int(number**0.5) + 1)):
+        number -= 1
+    return number
 
 
 def _finite(subject: Subject) -> str:
@@ -168,28 +176,6 @@ def _repeatable(subject: Subject) -> str:
     return ""
 
 
-def _device(subject: Subject) -> str:
-    left = [name for name, _ in subject.plain_tensors()]
-    stays = f"{', '.join(left)}: a plain tensor does not move, register_buffer makes it" if left else ""
-    if not torch.cuda.is_available():
-        raise Skipped(f"no GPU here{f'; {stays}' if stays else ''}")
-    batch = subject.batch(1, 0.2)
-    here = subject.separate(batch)
-    try:
-        subject.model.to("cuda")
-        there = subject.separate(Batch(*(signals.cuda() for signals in batch)))
-        if there.device.type != "cuda":
-            raise Broken(f"on a GPU its estimates come back on {there.device}")
-    except RuntimeError as error:
-        raise Broken(f"{plugin_source.sentence(error)}{f' ({stays})' if stays else ''}") from error
-    finally:
-        subject.model.to("cpu")
-    away = difference(there.cpu(), here)
-    if not away <= DEVICE_TOLERANCE:
-        raise Broken(f"on the GPU it gives other estimates (they differ by {away:.1e} of the peak)")
-    return f"{torch.cuda.get_device_name()}, within {away:.0e} of the CPU"
-
-
 def _separates(subject: Subject) -> str:
     from msbench.separation import adaptation, separate
 
@@ -209,46 +195,12 @@ def _separates(subject: Subject) -> str:
     return "; ".join(adaptation(model, rate, channels).values()) or f"{channels} channels at {rate} Hz as they are"
 
 
-def _costs(subject: Subject) -> str:
-    """Counted as the growth from one length to its double: what is spent on padding to a whole stride cancels."""
-    model = subject.model
-    stride = model.stride_samples
-    samples = stride * -(-model.sample_rate // (4 * stride))
-    short, long = (subject.batch(1, n / model.sample_rate) for n in (samples, 2 * samples))
-    macs = [_macs(subject, batch) for batch in (short, long)]
-    started = time.perf_counter()
-    subject.separate(long)
-    elapsed = time.perf_counter() - started
-    seconds = samples / model.sample_rate
-    return (
-        f"{_quantity(parameter_count(model))} parameters, {_quantity((macs[1] - macs[0]) / seconds)} matrix and "
-        f"convolution MACs per second of audio, real-time factor {elapsed / (2 * seconds):.2g} on the CPU "
-        f"({torch.get_num_threads()} thread{'s' if torch.get_num_threads() > 1 else ''})"
-    )
-
-
-def _macs(subject: Subject, batch: Batch) -> float:
-    # A fused LSTM or GRU is one operation that the counter does not know; without oneDNN it is made of products.
-    recurrent = any(isinstance(module, nn.RNNBase) for module in subject.model.modules())
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that switch warns of TF32 on Intel GPUs
-        with torch.backends.mkldnn.flags(enabled=not recurrent), FlopCounterMode(display=False) as counter:
-            subject.separate(batch)
-    return counter.get_total_flops() / 2
-
-
-def _quantity(value: float) -> str:
-    """1234567 as '1.23 M'."""
-    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if value >= size:
-            return f"{value / size:.2f} {unit}"
-    return f"{value:.0f}"
-
-
 FIRST: tuple[tuple[str, Check], ...] = (("imports", _imports), ("builds", _builds))
 FORWARD: tuple[tuple[str, Check], ...] = (
-    ("a single target", _single_target),
-    ("mono", _mono),
+    ("a single target", partial(_targets, names=("vocals",))),
+    ("four targets", partial(_targets, names=("vocals", "drums", "bass", "other"))),
+    ("mono", partial(_channels, count=1)),
+    ("stereo", partial(_channels, count=2)),
     ("any length", _any_length),
     ("finite estimates", _finite),
     ("batch invariance", _batch_invariance),
@@ -257,7 +209,7 @@ FORWARD: tuple[tuple[str, Check], ...] = (
 WHOLE: tuple[tuple[str, Check], ...] = (
     ("an optimiser step", optimiser_step),
     ("save and load", checkpoint_round_trip),
-    ("device", _device),
     ("separates stereo at 44.1 kHz", _separates),
-    ("costs", _costs),
+    ("bfloat16", bfloat16),
+    ("device", device),
 )

@@ -1,0 +1,200 @@
+"""Our models beside the published implementations: a forward pass and a training step on the same input, in one run.
+
+    python benchmarks/models.py [--only conv_tasnet ...] [--repeats 5] [--device cpu]
+
+Each pair is of the same size and runs in one process, in turns; times are medians. Memory is the most that a process of
+its own holds while it makes three training steps, less what it holds before. A ratio is theirs by ours: above 1 we are
+faster, or smaller.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+Step = Callable[[], Any]
+
+
+def conv_tasnet(seconds: float) -> tuple[nn.Module, dict[str, nn.Module], Tensor]:
+    import torchaudio
+    from asteroid.models import ConvTasNet
+
+    import msbench
+
+    ours = msbench.load("conv_tasnet", targets=["a", "b"], sample_rate=8000, channels=1)
+    peers = {"asteroid": ConvTasNet(2), "torchaudio": torchaudio.models.ConvTasNet()}
+    return ours, peers, 0.1 * torch.randn(1, 1, int(8000 * seconds))
+
+
+def dcunet(architecture: str) -> tuple[nn.Module, dict[str, nn.Module], Tensor]:
+    from asteroid.models import DCUNet
+
+    import msbench
+
+    ours = msbench.load("complex_unet", targets=["a"], architecture=architecture)
+    return ours, {"asteroid": DCUNet(f"DCUNet-{architecture}", fix_length_mode="pad")}, 0.1 * torch.randn(2, 1, 48000)
+
+
+def demucs_v2(filters: int) -> tuple[nn.Module, dict[str, nn.Module], Tensor]:
+    from demucs.demucs import Demucs
+
+    import msbench
+
+    options = {"dconv_mode": 0, "lstm_layers": 2, "gelu": False, "norm_starts": 100}
+    ours = msbench.load("demucs", filters=filters)
+    return ours, {"demucs": Demucs(ours.targets, channels=filters, **options)}, 0.1 * torch.randn(1, 2, 44100 * 4)
+
+
+def film_unet() -> tuple[nn.Module, dict[str, nn.Module], Tensor]:
+    """Against itself, asked for one target after the other."""
+    import msbench
+
+    class OneByOne(nn.Module):
+        def __init__(self, model: Any) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, mixture: Tensor) -> Tensor:
+            spectrum = self.model.stft(mixture)
+            masks = []
+            for i in range(len(self.model.targets)):
+                drawn = torch.full((len(mixture),), i, device=mixture.device)
+                masks.append(self.model._mask(spectrum.abs(), drawn))
+            return self.model.stft.inverse(torch.cat(masks, 1) * spectrum.unsqueeze(1), mixture.shape[-1])
+
+    ours = msbench.load("film_unet")
+    return ours, {"target by target": OneByOne(msbench.load("film_unet"))}, 0.1 * torch.randn(4, 1, 97537)
+
+
+CASES: dict[str, Callable[[], tuple[nn.Module, dict[str, nn.Module], Tensor]]] = {
+    "conv_tasnet, 4 s": lambda: conv_tasnet(4),
+    "conv_tasnet, 60 s": lambda: conv_tasnet(60),
+    "complex_unet 10, 3 s": lambda: dcunet("10"),
+    "complex_unet 20, 3 s": lambda: dcunet("20"),
+    "demucs 48, 4 s": lambda: demucs_v2(48),
+    "film_unet, all targets": film_unet,
+}
+
+
+def steps(model: nn.Module, mixture: Tensor) -> tuple[Step, Step]:
+    """A forward pass in evaluation mode, and a training step with L1 on all outputs, which are of one shape."""
+    optimiser = torch.optim.Adam(model.parameters(), 1e-4)
+
+    def forward() -> None:
+        model.eval()
+        with torch.inference_mode():
+            model(mixture)
+
+    def train() -> None:
+        model.train()
+        optimiser.zero_grad()
+        model(mixture).abs().mean().backward()
+        optimiser.step()
+
+    return forward, train
+
+
+def timed(step: Step) -> float:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    started = time.perf_counter()
+    step()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter() - started
+
+
+def measure_times(case: str, repeats: int, device: str) -> dict[str, Any]:
+    torch.manual_seed(0)
+    ours, peers, mixture = CASES[case]()
+    mixture = mixture.to(device)
+    pairs = {name: steps(model.to(device), mixture) for name, model in {"ours": ours, **peers}.items()}
+    samples: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in pairs}
+    for repeat in range(repeats + 1):
+        for name, (forward, train) in pairs.items():
+            both = timed(forward), timed(train)
+            if repeat:  # the first warms up
+                for kept, seconds in zip(samples[name], both, strict=True):
+                    kept.append(seconds)
+    return {name: [median(kept) for kept in both] for name, both in samples.items()}
+
+
+def measure_memory(case: str, name: str, device: str) -> float:
+    ours, peers, mixture = CASES[case]()
+    model = {"ours": ours, **peers}[name].to(device)
+    del ours, peers
+    _, train = steps(model, mixture.to(device))
+    before = held_bytes(device)
+    for _ in range(3):
+        train()
+    return held_bytes(device) - before
+
+
+def held_bytes(device: str) -> int:
+    """The most that has been held until now."""
+    if device == "cuda":
+        return torch.cuda.max_memory_allocated()
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    if found is None:
+        raise OSError("/proc/self/status has no VmHWM: this benchmark needs Linux")
+    return int(found[1]) * 1024
+
+
+def apart(*arguments: str) -> Any:
+    """Run this file in a process of its own."""
+    done = subprocess.run([sys.executable, __file__, *arguments], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", default=list(CASES), help="beginnings of cases")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
+    parser.add_argument("--times", help=argparse.SUPPRESS)
+    parser.add_argument("--memory", nargs=2, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.times:
+        print(json.dumps(measure_times(options.times, options.repeats, options.device)))
+        return
+    if options.memory:
+        print(json.dumps(measure_memory(*options.memory, options.device)))
+        return
+    where = (
+        torch.cuda.get_device_name() if options.device == "cuda" else f"{platform.machine()}, {os.cpu_count()} cores"
+    )
+    print(f"torch {torch.__version__}, {where}, median of {options.repeats}\n")
+    print("| case | peer | forward s | theirs | ratio | step s | theirs | ratio | step MiB | theirs | ratio |")
+    print("|---|---|---|---|---|---|---|---|---|---|---|")
+    for case in CASES:
+        if not any(case.startswith(start) for start in options.only):
+            continue
+        same = ("--device", options.device)
+        times = apart("--times", case, "--repeats", str(options.repeats), *same)
+        forward, train = times.pop("ours")
+        memory = apart("--memory", case, "ours", *same) / 2**20
+        for peer, (peer_forward, peer_train) in times.items():
+            theirs = apart("--memory", case, peer, *same) / 2**20
+            cells = [case, peer, f"{forward:.3f}", f"{peer_forward:.3f}", f"{peer_forward / forward:.2f}"]
+            cells += [f"{train:.3f}", f"{peer_train:.3f}", f"{peer_train / train:.2f}"]
+            cells += [f"{memory:.0f}", f"{theirs:.0f}", f"{theirs / memory:.2f}"]
+            print("| " + " | ".join(cells) + " |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
