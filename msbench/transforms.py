@@ -31,7 +31,7 @@ class STFT(nn.Module):
         self.hop_samples = hop_samples
         window = torch.hann_window(window_samples)
         self.register_buffer("window", window, persistent=False)
-        self.scale = 1 / float(window.sum())
+        self.scale = 2 / window_samples  # the window sums to half its length
 
     @property
     def bins(self) -> int:

@@ -1,6 +1,7 @@
 """`msbench check` must catch what a plugin does wrong, in the check that is meant for it, and go on."""
 
 import re
+import shutil
 import textwrap
 
 import pytest
@@ -90,6 +91,9 @@ BROKEN = {
     "ignores its targets": (("super().__init__(targets,", "super().__init__(('vocals', 'drums'),"),
                             "a single target", "its targets are"),
     "stereo alone": (("(channels, len", "(2, len"), "any length", "RuntimeError: .* expected input"),
+    "no half precision": (
+        (FORWARD, "x = self.net(mixture); x = torch.complex(x, x).real; "
+                  "return x.unflatten(1, (len(self.targets), -1))"), "bfloat16", "RuntimeError: .*BFloat16"),
     "nothing to train": (("nn.Conv1d(channels, len(self.targets) * channels, 9, padding=4)", "nn.Identity()"),
                          "builds", "set `trainable = False`"),
     "needs an argument": (("channels=1)", "channels=1, *, size)"), "builds", "and has none for size"),
@@ -167,7 +171,7 @@ def test_a_loss_that_does_not_fit_is_skipped_and_says_so(plugin):
 
 def test_losses_of_the_magnitude_are_tried_where_a_model_has_them():
     results = {r.name: r for r in check("unet")}
-    assert all(r.passed for r in results.values())
+    assert [r for r in results.values() if not r.passed] == []
     assert "loss mse on the magnitude" in results
     assert results["loss si_snr on the magnitude"].detail == (
         "skipped: loss 'si_snr' does not take the magnitude: it takes waveform"
@@ -209,6 +213,14 @@ def test_the_command_counts_failures(plugin, capsys):
     assert "FAIL  same again: the same mixture" in printed.out
     assert "ok    imports" in printed.out
     assert "breaks the contract in" in printed.err
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler")
+def test_torch_compile_is_tried_where_it_is_asked_for(plugin):
+    results = {r.name: r for r in check(plugin(), compiled=True)}
+    assert results["torch.compile"].passed
+    assert re.match(r"within [\de.-]+, in \d+ s", results["torch.compile"].detail)
 
 
 @pytest.mark.slow

@@ -4,7 +4,7 @@ import pytest
 import torch
 from asteroid.losses import PITLossWrapper, pairwise_neg_sisdr
 
-from msbench.losses import Criterion, l1, mse, si_snr
+from msbench.losses import Criterion, bce, l1, mse, si_snr
 
 
 @pytest.fixture
@@ -57,3 +57,18 @@ def test_bad_input() -> None:
         Criterion("l1", "time")
     with pytest.raises(ValueError, match="differ"):
         Criterion("l1")(torch.zeros(1, 2, 1, 5), torch.zeros(1, 2, 1, 6))
+
+
+def test_bce_is_torchs_and_stays_finite() -> None:
+    generator = torch.Generator().manual_seed(0)
+    masks = torch.rand(2, 3, 1, 5, 7, generator=generator)
+    ideal = (torch.rand(2, 3, 1, 5, 7, generator=generator) > 0.5).float()
+    theirs = torch.nn.functional.binary_cross_entropy(masks, ideal, reduction="none").flatten(1).mean(1)
+    torch.testing.assert_close(bce(masks, ideal), theirs)
+    assert bce(ideal, 1 - ideal).tolist() == [100, 100]
+
+
+@pytest.mark.parametrize(("loss", "domain"), [("si_snr", "magnitude"), ("bce", "waveform")])
+def test_a_loss_in_a_domain_that_is_not_its_own_is_refused(loss: str, domain: str) -> None:
+    with pytest.raises(ValueError, match=f"loss '{loss}' does not take the {domain}: it takes"):
+        Criterion(loss, domain)

@@ -41,8 +41,6 @@ class MUSDB18(MUSDB18HQ):
     """
 
     name = "musdb18"
-    targets = ("vocals", "drums", "bass", "other", "accompaniment")
-    sums = {"accompaniment": ("drums", "bass", "other")}  # noqa: RUF012  # never written to
     download = "https://zenodo.org/records/1117372"
 
     def __init__(

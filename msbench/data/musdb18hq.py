@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -19,7 +19,8 @@ class MUSDB18HQ(Dataset):
     """
 
     name = "musdb18hq"
-    targets: tuple[str, ...] = ("vocals", "drums", "bass", "other")
+    targets: tuple[str, ...] = ("vocals", "drums", "bass", "other", "accompaniment")
+    sums: Mapping[str, tuple[str, ...]] = {"accompaniment": ("drums", "bass", "other")}
     download = "https://zenodo.org/records/3338373"
 
     @property

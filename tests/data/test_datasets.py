@@ -114,7 +114,8 @@ def test_musdb18hq_with_a_valid_folder(tmp_path: Path) -> None:
     (data.root / "train" / ".cache").mkdir()
     (data.root / "train" / "readme.txt").write_text("no track")
     assert data.splits == ("train", "valid", "test")
-    assert data.targets == data.stems == STEMS
+    assert data.stems == STEMS
+    assert data.targets == (*STEMS, "accompaniment")
     assert {split: [track.name for track in data.tracks(split)] for split in data.splits} == {
         "train": ["Song 0", "Song 1", "Song 2"],
         "valid": ["Song 3"],
