@@ -4,10 +4,13 @@ PYTHON ?= python3.11
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 RUN := $(UV) run --frozen
 
-.PHONY: demo test lint sync clean
+.PHONY: demo demo-models test lint sync clean
 
 demo: sync
 	$(RUN) msbench demo
+
+demo-models: sync
+	$(RUN) msbench bench leaderboards/demo_models
 
 test: sync lint
 	$(RUN) pytest -n 2

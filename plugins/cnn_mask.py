@@ -7,9 +7,9 @@ a convolution, and the estimates that overlap are averaged; the mask is binary a
 is above a threshold. Trained with the cross-entropy against the ideal binary mask (`loss_domain: mask`), or with L1
 after soft masking (`loss_domain: magnitude`).
 
-Differences: each frequency is brought to zero mean and unit variance over the batch, where the paper scales each song
-to its maximum (which a stream does not know); sigmoids are not biased; Adam in place of gradient descent. The paper's
-size, 20 x 1025 units in and hidden, is in the recipe; as built by default, the hidden layer has 256.
+Differences: magnitudes come as logarithms, each frequency brought to zero mean and unit variance over the batch, where
+the paper scales each song to its maximum (which a stream does not know); sigmoids are not biased; Adam in place of
+gradient descent. The paper's size, 20 x 1025 units in and hidden, is in the recipe; by default, 256 are hidden.
 """
 
 from __future__ import annotations
@@ -63,7 +63,8 @@ class CnnMask(SpectrogramSeparator):
         )
 
     def mask(self, spectrogram: Tensor) -> Tensor:
-        windows = self.network(spectrogram.flatten(1, 2)).unflatten(1, (self.frames, -1))  # (B, frames, SCF, windows)
+        levels = (1 + 1000 * spectrogram).log().flatten(1, 2)
+        windows = self.network(levels).unflatten(1, (self.frames, -1))  # (B, frames, SCF, windows)
         count = spectrogram.shape[-1]
         # Window w begins at frame w - frames + 1: its k-th estimate is of frame w - frames + 1 + k.
         estimates = [windows[:, k, :, self.frames - 1 - k :][..., :count] for k in range(self.frames)]
