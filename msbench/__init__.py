@@ -27,6 +27,7 @@ _PUBLIC = {
     "Track": "msbench.data.track",
     "bss_eval": "msbench.metrics",
     "evaluate": "msbench.evaluation",
+    "evaluate_estimates": "msbench.evaluation",
     "load": "msbench.checkpoints",
     "separate": "msbench.separation",
 }
@@ -43,6 +44,7 @@ __all__ = [  # the names above, spelt out for those who read without running
     "__version__",
     "bss_eval",
     "evaluate",
+    "evaluate_estimates",
     "load",
     "registry",
     "separate",
@@ -52,7 +54,7 @@ if TYPE_CHECKING:
     from msbench.checkpoints import load
     from msbench.data.dataset import Dataset
     from msbench.data.track import Track
-    from msbench.evaluation import evaluate
+    from msbench.evaluation import evaluate, evaluate_estimates
     from msbench.leaderboard.board import Board
     from msbench.metrics import bss_eval
     from msbench.separation import separate
