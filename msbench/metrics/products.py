@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from msbench.metrics.signals import blocks, checked, pairs, readable
+from msbench.metrics.signals import BLOCK_SAMPLES, blocks, checked, readable
 
 ROUNDING = 1e-13  # below this part of its terms, a difference of energies is what rounding left of it
 
@@ -52,22 +52,27 @@ class Products:
         sources, channels, length = references.shape
         if mixture is not None and tuple(mixture.shape) != (1, channels, length):
             raise ValueError(f"the mixture must be (1, {channels}, {length}), not {tuple(mixture.shape)}")
-        sums = np.zeros((2 * sources, sources))
-        errors, mixture_errors = np.zeros((2, sources))
+        given = {"estimates": estimates, "references": references, **({} if mixture is None else {"mixture": mixture})}
         silent = np.ones((2, sources), bool)
-        mixtures = blocks(mixture, name="mixture") if mixture is not None else None
-        for estimate, reference in pairs(estimates, references):
-            for kind, signals in enumerate((estimate, reference)):
-                silent[kind] &= ~signals.sum(axis=1).any(axis=-1)
-            error, flat = estimate - reference, reference.reshape(sources, -1)
-            sums += np.concatenate([reference, error]).reshape(2 * sources, -1) @ flat.T
-            errors += np.einsum("sct,sct->s", error, error)
-            if mixtures is not None:
-                rest = next(mixtures) - reference
-                mixture_errors += np.einsum("sct,sct->s", rest, rest)
-        if mixtures is None:
-            mixture_errors[:] = np.nan
-        return cls(sums[:sources], sums[sources:], errors, mixture_errors, silent)
+        sums, energies = np.zeros((2 * sources + 1, sources)), np.zeros(2 * sources + 1)
+        memory = np.zeros(len(energies) * channels * min(BLOCK_SAMPLES, length))  # used over and over
+        for start in range(0, length, BLOCK_SAMPLES):
+            parts = [np.asarray(signals[..., start : start + BLOCK_SAMPLES]) for signals in given.values()]
+            for kind in np.flatnonzero(silent.any(axis=1)):  # the first block tells, nearly always
+                silent[kind] &= ~parts[kind].sum(axis=1).any(axis=-1)
+            block = memory[: len(energies) * parts[0][0].size].reshape(-1, *parts[0].shape[1:])
+            with np.errstate(over="ignore", invalid="ignore"):  # the energies tell
+                block[:sources] = parts[1]
+                np.subtract(parts[0], parts[1], out=block[sources:-1], dtype=np.float64)
+                block[-1:] = parts[2] if mixture is not None else 0
+                flat = block.reshape(len(energies), -1)
+                sums += flat @ flat[:sources].T
+                energies += np.einsum("ij,ij->i", flat, flat)
+            if not np.isfinite(energies).all():
+                _refuse(given)
+        levels = energies[:sources]
+        mixture_errors = np.maximum(energies[-1] - 2 * sums[-1] + levels, 0) if mixture is not None else levels * np.nan
+        return cls(sums[:sources], sums[sources:-1], energies[sources:-1], mixture_errors, silent)
 
     @property
     def levels(self) -> np.ndarray:
@@ -78,6 +83,14 @@ class Products:
     def own(self) -> np.ndarray:
         """(S,), the products of each error with its own reference."""
         return np.diagonal(self.crossed)
+
+
+def _refuse(signals: dict[str, Any]) -> None:
+    """Say where a sample is not finite."""
+    for name, part in signals.items():
+        for _ in blocks(part, name=name):
+            pass
+    raise ValueError("the samples are too large to be squared in double precision: a full scale is one")
 
 
 def difference(whole: np.ndarray, part: np.ndarray) -> np.ndarray:

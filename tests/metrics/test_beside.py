@@ -228,6 +228,12 @@ def test_bad_input_is_said_in_one_sentence(metric: Callable[..., np.ndarray]) ->
         metric(references, references)
 
 
+def test_samples_too_large_to_square() -> None:
+    estimates, references = signals((2, 1, 1000))
+    with pytest.raises(ValueError, match="too large to be squared"):
+        snr(1e200 * estimates, references)
+
+
 def test_a_mixture_of_another_shape() -> None:
     estimates, references = signals((2, 1, 1000))
     with pytest.raises(ValueError, match=r"the mixture must be \(1, 1, 1000\), not \(1, 1, 999\)"):
