@@ -15,15 +15,18 @@ import pytest
 import soundfile
 import torch
 
-from msbench import evaluate, evaluate_estimates, evaluation_jobs, records
+from msbench import evaluate, evaluate_estimates, records
 from msbench.cli import main
 from msbench.data.dataset import Dataset, open_dataset
-from msbench.evaluation import untrained
+from msbench.data.track import Track
+from msbench.evaluation_jobs import score_tracks
 from msbench.evaluation_signals import Signals, Spool
+from msbench.evaluation_track import Settings
 from msbench.metrics import beside
 from msbench.metrics.reference import museval_metrics
 from msbench.separation import separate_file
 from msbench.separator import Separator
+from msbench.threads import processors
 from tests.requirements import require
 from tests.tiny import RATE, write_model, write_songs
 
@@ -78,6 +81,19 @@ def test_files_of_a_model_score_as_the_model(songs: Dataset, tmp_path: Path) -> 
     assert of_files["speed"]["real_time_factor"] is None
 
 
+def test_the_command_scores_files(songs: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder, output = write_estimates(tmp_path / "mine", songs, Filter()), tmp_path / "out"
+    command = ["evaluate", "--estimates", str(folder), "--data", "folder", "--root", str(songs.root)]
+    assert main([*command, "-o", str(output), "--metrics", "snr", "--targets", "voice,band"]) == 0
+    said = capsys.readouterr()
+    assert said.out.strip() == str(output / "record.json")
+    record = records.read(output / "record.json")
+    medians = np.median([targets["voice"]["SDR"] for targets in record["scores"].values()])
+    assert f"[2/2] song 1: median SDR so far voice {medians:.2f}" in " ".join(said.err.split())
+    assert scores_of(record) == scores_of(evaluate(Filter(), songs, metrics=["snr"]))
+    assert record["model"]["label"] == "mine"
+
+
 def test_the_layout_without_a_split_and_flac_are_read_too(songs: Dataset, tmp_path: Path) -> None:
     folder = write_estimates(tmp_path / "estimates", songs, Filter(), "flac")
     record = evaluate_estimates(folder / "test", songs)
@@ -110,25 +126,30 @@ def test_processes_change_nothing(songs: Dataset, tmp_path: Path, monkeypatch: p
     assert {track for _, track in heard} == {"song 0", "song 1"}
 
 
-def test_processes_share_the_processors(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[str] = []
+class Fate:
+    """A source that tells of the process it is in, or ends it."""
 
-    class Pool:
-        def __init__(self, *_args: Any, **_kwargs: Any) -> None: ...
+    targets = TARGETS
 
-        def submit(self, *_args: Any) -> Any:
-            seen.append(os.environ["OMP_NUM_THREADS"])
-            raise StopIteration
+    def __init__(self, dies: bool) -> None:
+        self.dies = dies
 
-        def shutdown(self, **_kwargs: Any) -> None: ...
+    def estimates(self, track: Track) -> Any:
+        if self.dies:
+            os._exit(1)
+        raise ValueError(f"{torch.get_num_threads()} threads")
 
-    monkeypatch.setattr(evaluation_jobs, "ProcessPoolExecutor", Pool)
-    monkeypatch.setattr(evaluation_jobs, "processors", lambda: 8)
-    monkeypatch.setenv("OMP_NUM_THREADS", "5")
-    with pytest.raises(RuntimeError):
-        list(evaluation_jobs.score_tracks(None, [None] * 3, None, jobs=3))  # type: ignore[arg-type, list-item]
-    assert seen == ["2"]
-    assert os.environ["OMP_NUM_THREADS"] == "5"
+
+def test_processes_share_the_processors(songs: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    with pytest.raises(ValueError, match=f"track 'song .': {max(1, processors() // 2)} threads"):
+        list(score_tracks(Fate(dies=False), songs.tracks("test"), Settings(), jobs=2))  # type: ignore[arg-type]
+    assert os.environ["OMP_NUM_THREADS"] == "7"
+
+
+def test_a_process_that_dies_is_said(songs: Dataset) -> None:
+    with pytest.raises(RuntimeError, match=r"a process that scored a track died.*fewer jobs"):
+        list(score_tracks(Fate(dies=True), songs.tracks("test"), Settings(), jobs=2))  # type: ignore[arg-type]
 
 
 def test_a_second_run_scores_what_is_missing_or_has_changed(songs: Dataset, tmp_path: Path) -> None:
@@ -371,22 +392,6 @@ def test_a_dataset_without_the_models_target(songs: Dataset) -> None:
         evaluate(Filter(targets=["drums"]), songs)
 
 
-def test_a_process_that_dies_is_said(songs: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    from concurrent.futures.process import BrokenProcessPool
-
-    class Pool:
-        def __init__(self, *_args: Any, **_kwargs: Any) -> None: ...
-
-        def submit(self, *_args: Any) -> Any:
-            raise BrokenProcessPool
-
-        def shutdown(self, **_kwargs: Any) -> None: ...
-
-    monkeypatch.setattr(evaluation_jobs, "ProcessPoolExecutor", Pool)
-    with pytest.raises(RuntimeError, match=r"a process that scored a track died.*fewer jobs"):
-        evaluate(untrained("mixture", songs), songs, jobs=2)
-
-
 # --------------------------------------------------------------------------------------------------------------- memory
 
 
@@ -425,8 +430,6 @@ def test_the_rest_is_what_the_sources_leave() -> None:
 
 
 def test_no_more_than_seconds_of_a_track_are_read_at_once(songs: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    from msbench.data.track import Track
-
     for track in ("song 0", "song 1"):
         for target in TARGETS:
             rewrite(path_of(songs, track, target), np.random.default_rng(0).standard_normal(60 * RATE))
