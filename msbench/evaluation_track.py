@@ -19,6 +19,7 @@ from msbench.metrics.products import Products
 
 REST = "rest"  # what a model of few targets leaves of the mixture, scored beside them
 NO_WINDOW = "no window in which every reference and estimate sounds"
+ORDER = {"SDR": bsseval.SDR, "SIR": bsseval.SIR, "SAR": bsseval.SAR, "ISR": bsseval.ISR}  # of museval's files
 PERFECT = "infinite, what it divides by is nought"
 
 
@@ -70,50 +71,58 @@ def _scores(
     estimates: Signals, references: Signals, track: Track, targets: list[str], settings: Settings
 ) -> dict[str, Any]:
     rate = track.sample_rate
-    whole_mixture = Signals(
-        (1, *references.shape[1:]), reader(track, [MIXTURE]), [f"the mixture of {track.name}"], rate
-    )
-    products = Products.of(estimates, references, whole_mixture)
-    spans = bsseval.windows(rate, rate, track.frames)
-    reasons: dict[str, list[str]] = {target: [] for target in targets}
+    mixture = Signals((1, *references.shape[1:]), reader(track, [MIXTURE]), [f"the mixture of {track.name}"], rate)
+    products = Products.of(estimates, references, mixture)
     silent = [
         f"the {kind} of {targets[i]} is silent from end to end"
         for kind, flags in zip(("estimate", "reference"), products.silent, strict=True)
         for i in np.flatnonzero(flags)
     ]
     if silent:
-        values = np.full((4, len(targets), len(spans)), np.nan)
+        values = np.full((4, len(targets), len(bsseval.windows(rate, rate, track.frames))), np.nan)
     else:
         # strict would hand a track to museval where its own number is rounding noise (the SAR of the mixture, say).
-        values = np.stack(
-            bss_eval(TimeFirst(references), TimeFirst(estimates), rate, rate, backend=settings.backend, strict=False)[
-                :4
-            ]
-        )
-    frames_of: dict[str, list[dict[str, Any]]] = {target: [] for target in targets}
-    order = {"SDR": bsseval.SDR, "SIR": bsseval.SIR, "SAR": bsseval.SAR, "ISR": bsseval.ISR}
-    for s, target in enumerate(targets):
-        for w in range(len(spans)):
-            metrics = {name: _rounded(values[index, s, w]) for name, index in order.items()}
-            frames_of[target].append({"time": float(w), "duration": 1.0, "metrics": metrics})
-        without = [name for name, index in order.items() if not np.isfinite(values[index, s]).any()]
-        if without:
-            infinite = not silent and np.isinf(values[:, s]).any()
-            why = silent[0] if silent else PERFECT if infinite else NO_WINDOW
-            reasons[target].append(f"{', '.join(without)}: {why}")
+        signals = TimeFirst(references), TimeFirst(estimates)
+        values = np.stack(bss_eval(*signals, rate, rate, backend=settings.backend, strict=False)[:4])
     others = beside.score(settings.beside, products, estimates, references, targets, rate)
     ids = beside.metric_ids(settings.beside, targets)
-    for target, found in others.items():
-        reasons[target] += [beside.reason(name, value) for name, value in found.items() if not np.isfinite(value)]
+    reasons = {}
+    for of_target, target in zip(values.swapaxes(0, 1), targets, strict=True):
+        why = _reason(of_target, silent)
+        why += [beside.reason(name, value) for name, value in others[target].items() if not np.isfinite(value)]
+        if why:
+            reasons[target] = "; ".join(why)
     return {
-        "targets": [{"name": name, "frames": frames} for name, frames in frames_of.items()],
+        "targets": [
+            {"name": target, "frames": _frames(of_target)}
+            for of_target, target in zip(values.swapaxes(0, 1), targets, strict=True)
+        ],
         "museval_version": "0.4.1",
         "msbench_beside": {
             target: {ids[name]: value if np.isfinite(value) else None for name, value in found.items()}
             for target, found in others.items()
         },
-        "msbench_reasons": {target: "; ".join(sentences) for target, sentences in reasons.items() if sentences},
+        "msbench_reasons": reasons,
     }
+
+
+def _frames(values: np.ndarray) -> list[dict[str, Any]]:
+    """museval's frames of one target, from BSSEval's values (4, windows)."""
+    return [
+        {
+            "time": float(w),
+            "duration": 1.0,
+            "metrics": {name: _rounded(value[index]) for name, index in ORDER.items()},
+        }
+        for w, value in enumerate(values.T)
+    ]
+
+
+def _reason(values: np.ndarray, silent: list[str]) -> list[str]:
+    """Why some of BSSEval's (4, windows) of a target have no median, if any has none."""
+    without = [name for name, index in ORDER.items() if not np.isfinite(values[index]).any()]
+    why = silent[0] if silent else PERFECT if np.isinf(values).any() else NO_WINDOW
+    return [f"{', '.join(without)}: {why}"] if without else []
 
 
 def track_scores(result: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -22,6 +22,8 @@ from msbench.data.track import Track
 from msbench.evaluation_jobs import score_tracks
 from msbench.evaluation_signals import Signals, Spool
 from msbench.evaluation_track import Settings
+from msbench.leaderboard.board import Board
+from msbench.leaderboard.render import markdown
 from msbench.metrics import beside
 from msbench.metrics.reference import museval_metrics
 from msbench.separation import separate_file
@@ -228,6 +230,21 @@ def test_each_number_stands_under_its_metric_id(songs: Dataset) -> None:
     assert set(record["scores"]["song 0"]["voice"]) >= {*records.METRICS, *ids[:2]}
     assert ids[2] not in record["scores"]["song 0"]["band"]  # no voice
     assert not set(ids) & set(evaluate(Filter(), songs, metrics=())["scores"]["song 0"]["voice"])
+
+
+def test_a_board_ranks_files_beside_models(songs: Dataset, tmp_path: Path) -> None:
+    """Of files, neither the speed nor the size of the model is known; and a track without scores counts for nothing."""
+    soundfile.write(path_of(songs, "song 1", "voice"), np.zeros(2 * RATE), RATE, subtype="FLOAT")
+    songs = open_dataset("folder", songs.root)
+    for label in ("one", "two"):
+        record = evaluate_estimates(write_estimates(tmp_path / label, songs, Filter()), songs)
+        records.write_json(tmp_path / "board" / "records" / f"{label}.json", record)
+    records.write_json(tmp_path / "board" / "records" / "model.json", evaluate(Filter(), songs, label="model"))
+    board = Board(tmp_path / "board")
+    table = board.table().set_index("model")
+    assert table["voice SDR"].nunique() == 1
+    assert table["rtf"].isna().to_dict() == {"one": True, "two": True, "model": False}
+    assert "| one | system |" in markdown(board.table(), "title", {})
 
 
 def test_a_null_beside_bsseval_needs_its_reason(songs: Dataset) -> None:
