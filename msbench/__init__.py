@@ -29,6 +29,7 @@ _PUBLIC = {
     "bss_eval": "msbench.metrics",
     "centre": "msbench.layers",
     "evaluate": "msbench.evaluation",
+    "evaluate_estimates": "msbench.evaluation",
     "load": "msbench.checkpoints",
     "separate": "msbench.separation",
 }
@@ -47,6 +48,7 @@ __all__ = [  # the names above, spelt out for those who read without running
     "bss_eval",
     "centre",
     "evaluate",
+    "evaluate_estimates",
     "load",
     "registry",
     "separate",
@@ -56,7 +58,7 @@ if TYPE_CHECKING:
     from msbench.checkpoints import load
     from msbench.data.dataset import Dataset
     from msbench.data.track import Track
-    from msbench.evaluation import evaluate
+    from msbench.evaluation import evaluate, evaluate_estimates
     from msbench.layers import ConvUNet, centre
     from msbench.leaderboard.board import Board
     from msbench.metrics import bss_eval

@@ -98,13 +98,20 @@ def _parser() -> argparse.ArgumentParser:
     separate.add_argument("-o", "--output", type=Path, required=True, help="folder; stems go to <output>/<file>/")
     _add_inference(separate)
 
-    evaluate = command("evaluate", _evaluate, "score a model on a dataset: one record")
-    evaluate.add_argument("model", help="a checkpoint, or the name of a model without weights")
+    evaluate = command("evaluate", _evaluate, "score a model, or a folder of estimates, on a dataset: one record")
+    evaluate.add_argument("model", nargs="?", help="a checkpoint, or the name of a model without weights")
+    evaluate.add_argument("--estimates", type=Path, metavar="DIR",
+                          help="score files: DIR/[SPLIT/]TRACK/TARGET.wav, or .flac, as museval has them")  # fmt: skip
+    evaluate.add_argument("--targets", type=_names, help="of the files, which to score together: vocals,drums")
     evaluate.add_argument("--data", required=True, help="a registered dataset (msbench list datasets)")
     evaluate.add_argument("--root", type=Path, help="the dataset's folder")
     evaluate.add_argument("--split", default="test")
     evaluate.add_argument("--label", help="name of the row on a board")
     evaluate.add_argument("--backend", choices=["fast", "museval"], default="fast", help="of BSSEval (fast)")
+    evaluate.add_argument("--metrics", type=_names, metavar="NAMES",
+                          help="beside BSSEval: none, or some of si-sdr,si-sir,si-sar,snr,track-sdr,nsdr (these by "
+                          "default),l1-spectrogram,stoi,pesq")  # fmt: skip
+    evaluate.add_argument("--jobs", type=int, default=1, help="tracks at a time, each in a process of its own (1)")
     evaluate.add_argument("-o", "--output", type=Path, help="folder (evaluations/<model>-<data>)")
     _add_inference(evaluate)
 
@@ -132,6 +139,10 @@ def _add_inference(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overlap", type=float, default=0.25, help="part of a chunk shared with the next (0.25)")
     parser.add_argument("--batch-size", type=int, default=1, help="chunks at a time (1)")
     parser.add_argument("--device", default=None, help="cpu or cuda (cuda where there is one)")
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def _add_jobs(parser: argparse.ArgumentParser) -> None:
@@ -231,10 +242,18 @@ def _separate(options: argparse.Namespace) -> int:
 def _evaluate(options: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from msbench.evaluation import evaluate
+    from msbench.evaluation import evaluate, evaluate_estimates
+    from msbench.metrics import beside
     from msbench.records import write_json
 
-    label = options.label or (Path(options.model).parent.name if options.model.endswith(".ckpt") else options.model)
+    if (options.model is None) == (options.estimates is None):
+        raise ValueError("evaluate needs a model or --estimates DIR, one of the two")
+    if options.targets and options.model:
+        raise ValueError("--targets chooses among files (--estimates): a model has its own")
+    label = options.label
+    if label is None and options.model:
+        label = Path(options.model).parent.name if options.model.endswith(".ckpt") else options.model
+    label = label or options.estimates.resolve().name
     output = options.output or Path("evaluations") / f"{label}-{options.data}"
     console = Console(stderr=True)
 
@@ -242,10 +261,15 @@ def _evaluate(options: argparse.Namespace) -> int:
         running = "  ".join(f"{target} {value:.2f}" for target, value in medians.items())
         console.print(f"[{done}/{count}] {track}: median SDR so far  {running}", markup=False, highlight=False)
 
-    record = evaluate(
-        options.model, options.data, root=options.root, split=options.split, output=output, label=label,
-        backend=options.backend, progress=progress, **_inference(options),
-    )  # fmt: skip
+    chosen = {None: beside.DEFAULT, ("none",): ()}.get(options.metrics, options.metrics)
+    common = {
+        "root": options.root, "split": options.split, "output": output, "label": label, "backend": options.backend,
+        "metrics": chosen, "jobs": options.jobs, "progress": progress,
+    }  # fmt: skip
+    if options.model:
+        record = evaluate(options.model, options.data, **common, **_inference(options))
+    else:
+        record = evaluate_estimates(options.estimates, options.data, targets=options.targets, **common)
     write_json(output / "record.json", record)
     print(output / "record.json")
     return 0

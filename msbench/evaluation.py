@@ -1,13 +1,14 @@
-"""Evaluation: a model and a dataset give one record, and museval's own JSON for each track."""
+"""Evaluation: a model, or files that another tool separated, and a dataset give one record.
+
+Beside it, museval's own JSON for each track.
+"""
 
 from __future__ import annotations
 
 import json
-import resource
 import statistics
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,16 @@ import numpy as np
 import torch
 
 from msbench import records, registry
-from msbench.checkpoints import create, load, read_checkpoint, sha256_of
+from msbench.checkpoints import create, load
 from msbench.data.dataset import Dataset, open_dataset
 from msbench.data.track import Track
-from msbench.metrics import bss_eval
-from msbench.separation import adaptation, separate
-from msbench.separator import Separator, parameter_count
+from msbench.evaluation_jobs import score_tracks
+from msbench.evaluation_sources import FolderSource, ModelSource, Source, data_has
+from msbench.evaluation_track import Settings, scored_targets, track_scores
+from msbench.metrics import beside
+from msbench.separator import Separator
 
-REST = "rest"  # what a model of few targets leaves of the mixture, scored beside them
+Progress = Callable[[int, int, str, dict[str, float]], None]
 
 
 def evaluate(
@@ -36,13 +39,17 @@ def evaluate(
     label: str | None = None,
     seed: int | None = None,
     backend: str = "fast",
+    metrics: Sequence[str] = beside.DEFAULT,
+    jobs: int = 1,
     chunk_seconds: float = 10.0,
     overlap: float = 0.25,
     batch_size: int = 1,
     device: str | torch.device = "cpu",
-    progress: Callable[[int, int, str, dict[str, float]], None] | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Separate and score every track of a split; a second run goes on where the first stopped.
+
+    Memory does not grow with the tracks: estimates go through a temporary file (in TMPDIR), audio is read in blocks.
 
     Args:
         model: A separator, a registered name, or a checkpoint's path.
@@ -54,6 +61,9 @@ def evaluate(
         label: Name of the row on a board; the model's registered name when None.
         seed: The training's seed, for the record.
         backend: `fast` or `museval`, the same numbers (`msbench.bss_eval`).
+        metrics: What is scored beside BSSEval, of `msbench.metrics.beside.NAMES`.
+        jobs: Tracks at a time, in processes of their own that share the processors. A script that asks for more than
+            one needs `if __name__ == "__main__":`, as all do that start processes.
         chunk_seconds, overlap, batch_size: As `msbench.separate`.
         device: Where the model runs.
         progress: Called after each track with (tracks done, tracks, the track's name, running median SDR by target).
@@ -62,134 +72,146 @@ def evaluate(
         A record (see `msbench.records`).
 
     Raises:
-        ValueError: If the dataset lacks a target of the model or has no such split.
+        ValueError: If the dataset lacks a target of the model or has no such split, a metric is unknown, or a track
+            cannot be scored; the message names it.
+        ModuleNotFoundError: If a metric needs a library that is not installed.
     """
     data = open_dataset(dataset, root) if isinstance(dataset, str) else dataset
     separator, checkpoint = _model(model, checkpoint, data)
-    separator.to(device)
-    missing = [target for target in separator.targets if target not in data.targets]
-    if missing:
-        raise ValueError(f"dataset '{data.name}' has no target {missing[0]}: it has {', '.join(data.targets)}")
+    for target in separator.targets:
+        data_has(data, target)
+    inference = {"chunk_seconds": chunk_seconds, "overlap": overlap, "batch_size": batch_size, "device": device}
+    source = ModelSource(separator, checkpoint, inference)
+    record = _evaluate(source, data, split, output, label, Settings(backend, tuple(metrics)), jobs, progress)
+    record["seed"] = seed
+    if str(device) != "cpu":
+        record["speed"]["hardware"] = torch.cuda.get_device_name(device)
+    return record
+
+
+def evaluate_estimates(
+    folder: str | Path,
+    dataset: Dataset | str,
+    *,
+    root: str | Path | None = None,
+    split: str = "test",
+    targets: Sequence[str] | None = None,
+    output: str | Path | None = None,
+    label: str | None = None,
+    backend: str = "fast",
+    metrics: Sequence[str] = beside.DEFAULT,
+    jobs: int = 1,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Score files that any tool separated: the same numbers as `evaluate` gives the model they came from.
+
+    Args:
+        folder: In museval's layout, <folder>/[<split>/]<track>/<target>.wav, or .flac.
+        targets: Which to score together; by default the dataset's stems where all are there, else what is there.
+        dataset, root, split, output, label, backend, metrics, jobs, progress: As `evaluate`; the label is the folder's
+            name when None.
+
+    Returns:
+        A record (see `msbench.records`), without what only a model can tell.
+
+    Raises:
+        FileNotFoundError: If the folder, a track's folder or a target's file is missing; before anything is scored.
+        ValueError: If a file does not fit its reference in rate, channels or length, or holds NaN, and as `evaluate`.
+    """
+    data = open_dataset(dataset, root) if isinstance(dataset, str) else dataset
+    source = FolderSource(folder, data, split, targets)
+    return _evaluate(source, data, split, output, label, Settings(backend, tuple(metrics)), jobs, progress)
+
+
+def _evaluate(
+    source: Source,
+    data: Dataset,
+    split: str,
+    output: str | Path | None,
+    label: str | None,
+    settings: Settings,
+    jobs: int,
+    progress: Progress | None,
+) -> dict[str, Any]:
     tracks = data.tracks(split)
     if not tracks:
         raise ValueError(f"dataset '{data.name}' has no tracks in split '{split}': it has {', '.join(data.splits)}")
-
-    targets = [*separator.targets, *([] if tracks[0].covers(separator.targets) else [REST])]
-    metric = metric_id(targets)
-    weights = None if checkpoint is None else sha256_of(checkpoint)
-    registered = separator.registered or {"name": type(separator).__name__, "options": {}}
-    inference = {"chunk_seconds": chunk_seconds, "overlap": overlap, "batch_size": batch_size,
-                 "device": str(device), "dtype": "float32"}  # fmt: skip
-    key = records.digest([registered, weights, metric, backend, inference, data.fingerprint(split)])
-
-    results: dict[str, dict[str, Any]] = {}
-    for done, track in enumerate(tracks, 1):
-        path = None if output is None else Path(output) / split / f"{track.name}.json"
-        result = _read_result(path, key)
-        if result is None:
-            result = {**score_track(separator, track, backend, chunk_seconds, overlap, batch_size), "msbench_key": key}
-            if path is not None:
-                # museval writes NaN where a window has no score, and so its readers expect it.
-                path.parent.mkdir(parents=True, exist_ok=True)
-                records.write_text(path, json.dumps(result, indent=1))
-        results[track.name] = result
-        if progress is not None:
-            progress(done, len(tracks), track.name, _running_medians(results))
-
-    factors = [
-        result["msbench_seconds"] / track.seconds for result, track in zip(results.values(), tracks, strict=True)
-    ]
+    targets = scored_targets(source.targets, tracks[0])
+    beside.check_names(settings.beside, targets)
+    results = _results(source, data, tracks, split, output, settings, jobs, progress)
+    factors = [results[t.name]["msbench_seconds"] / t.seconds for t in tracks if results[t.name]["msbench_seconds"]]
+    seconds = sum(result["msbench_seconds"] or 0 for result in results.values())
     return records.validate(
         {
             "schema_version": records.SCHEMA_VERSION,
-            "model": {
-                **registered,
-                "label": label or registered["name"],
-                "role": separator.role,
-                "config_sha256": records.digest(registered),
-                "parameters": parameter_count(separator),
-                "targets": separator.targets,
-                "adaptation": adaptation(separator, tracks[0].sample_rate, tracks[0].channels),
-            },
-            "checkpoint": None if checkpoint is None else _provenance(Path(checkpoint), weights),
+            **source.described(tracks, label),
             "code": records.code_state(),
             "dataset": {
                 "name": data.name, "version": data.version, "split": split, "fingerprint": data.fingerprint(split),
                 "sample_rate": tracks[0].sample_rate, "tracks": [track.name for track in tracks],
             },
-            "inference": inference,
-            "metric": {"id": metric, "backend": backend},
-            "seed": seed,
+            "metric": {
+                "id": metric_id(targets), "backend": settings.backend,
+                "beside": list(beside.metric_ids(settings.beside, targets).values()),
+            },
+            "seed": None,
             "speed": {
-                "real_time_factor": round(statistics.median(factors), 4),
-                "seconds": round(sum(result["msbench_seconds"] for result in results.values()), 3),
-                "peak_bytes": _peak_bytes(),
-                "hardware": records.hardware() if str(device) == "cpu" else torch.cuda.get_device_name(device),
+                "real_time_factor": round(statistics.median(factors), 4) if factors else None,
+                "seconds": round(seconds, 3) if factors else None,
+                "peak_bytes": max(result["msbench_peak_bytes"] for result in results.values()),
+                "hardware": records.hardware(),
             },
             "environment": {"python": sys.version.split()[0], "torch": torch.__version__, "numpy": np.__version__},
-            "scores": {name: _track_scores(result) for name, result in results.items()},
+            "scores": {track.name: track_scores(results[track.name]) for track in tracks},
         },
         "the new record",
     )  # fmt: skip
 
 
+def _results(
+    source: Source,
+    data: Dataset,
+    tracks: list[Track],
+    split: str,
+    output: str | Path | None,
+    settings: Settings,
+    jobs: int,
+    progress: Progress | None,
+) -> dict[str, dict[str, Any]]:
+    """The result of each track: what `output` holds already of the same estimates and settings, and the others' new."""
+    metric = [metric_id(scored_targets(source.targets, tracks[0])), settings.backend, settings.beside]
+    fingerprint = data.fingerprint(split)
+    results: dict[str, dict[str, Any]] = {}
+
+    def keep(track: Track, result: dict[str, Any]) -> None:
+        results[track.name] = result
+        if progress is not None:
+            progress(len(results), len(tracks), track.name, _running_medians(results))
+
+    keys, waiting = {}, []
+    for track in tracks:
+        keys[track.name] = records.digest([source.identity(track), metric, fingerprint])
+        result = _read_result(_result_path(output, split, track), keys[track.name])
+        if result is None:
+            waiting.append(track)
+        else:
+            keep(track, result)
+    for track, result in score_tracks(source, waiting, settings, jobs):
+        path = _result_path(output, split, track)
+        if path is not None:
+            # museval writes NaN where a window has no score, and so its readers expect it.
+            path.parent.mkdir(parents=True, exist_ok=True)
+            records.write_text(path, json.dumps({**result, "msbench_key": keys[track.name]}, indent=1))
+        keep(track, result)
+    return results
+
+
 def metric_id(targets: list[str]) -> str:
-    """Everything that changes the number, in one line; different ids are never ranked together.
+    """Everything that changes BSSEval's numbers, in one line; different ids are never ranked together.
 
     The targets are sorted: which are scored together counts, their order does not.
     """
     return f"bsseval-v4;win=1;hop=1;filters=512;agg=median-median;targets={','.join(sorted(targets))}"
-
-
-def score_track(
-    separator: Separator, track: Track, backend: str, chunk_seconds: float, overlap: float, batch_size: int
-) -> dict[str, Any]:
-    """Separate one track and score it: museval's JSON object, with the separation's seconds beside.
-
-    A model of some of the stems is scored with the rest of the mixture as one more target, since SIR and SAR need all
-    that is in the mixture.
-    """
-    mixture = track.read("mixture")
-    references = np.stack([track.read(target) for target in separator.targets])  # (S, C, T)
-    given = torch.from_numpy(references) if separator.needs_references else None
-    started = time.perf_counter()
-    separated = separate(
-        separator, torch.from_numpy(mixture), track.sample_rate, references=given,
-        chunk_seconds=chunk_seconds, overlap=overlap, batch_size=batch_size,
-    )  # fmt: skip
-    seconds = time.perf_counter() - started
-    estimates = np.stack([separated[target].cpu().numpy() for target in separator.targets])
-    names = list(separator.targets)
-    if not track.covers(names):
-        references = np.concatenate([references, mixture[None] - references.sum(0, keepdims=True)])
-        estimates = np.concatenate([estimates, mixture[None] - estimates.sum(0, keepdims=True)])
-        names.append(REST)
-    if not np.isfinite(estimates).all():
-        raise ValueError(f"{type(separator).__name__} gave NaN or infinity for track '{track.name}': retrain it")
-    rate = track.sample_rate
-    # strict would hand a track to museval where its own number is rounding noise (the SAR of the mixture, say).
-    values = bss_eval(
-        references.transpose(0, 2, 1), estimates.transpose(0, 2, 1), rate, rate, backend=backend, strict=False
-    )
-    sdr, isr, sir, sar = (np.asarray(v) for v in values[:4])
-    frames_of = {
-        name: [
-            {"time": float(w), "duration": 1.0,
-             "metrics": {"SDR": _rounded(sdr[s, w]), "SIR": _rounded(sir[s, w]),
-                         "SAR": _rounded(sar[s, w]), "ISR": _rounded(isr[s, w])}}
-            for w in range(sdr.shape[1])
-        ]
-        for s, name in enumerate(names)
-    }  # fmt: skip
-    return {
-        "targets": [{"name": name, "frames": frames} for name, frames in frames_of.items()],
-        "museval_version": "0.4.1",
-        "msbench_seconds": seconds,
-    }
-
-
-def _rounded(value: float) -> float:
-    return round(float(value), 5) if np.isfinite(value) else float("nan")  # as museval's TrackStore keeps them
 
 
 def _model(model: Separator | str | Path, checkpoint: str | Path | None, data: Dataset) -> tuple[Separator, Any]:
@@ -215,6 +237,10 @@ def untrained(name: str, data: Dataset, **options: Any) -> Separator:
     return create(name, {**fitting, **options})
 
 
+def _result_path(output: str | Path | None, split: str, track: Track) -> Path | None:
+    return None if output is None else Path(output) / split / f"{track.name}.json"
+
+
 def _read_result(path: Path | None, key: str) -> dict[str, Any] | None:
     if path is None or not path.exists():
         return None
@@ -225,40 +251,10 @@ def _read_result(path: Path | None, key: str) -> dict[str, Any] | None:
     return result if result.get("msbench_key") == key else None
 
 
-def _track_scores(result: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Median over a track's windows, those without a score left out, {target: {metric: dB or null}}."""
-    scores: dict[str, dict[str, Any]] = {}
-    for target in result["targets"]:
-        scores[target["name"]] = {}
-        for metric in records.METRICS:
-            values = [f["metrics"][metric] for f in target["frames"] if np.isfinite(f["metrics"][metric])]
-            scores[target["name"]][metric] = float(np.median(values)) if values else None
-            if not values:
-                scores[target["name"]]["reason"] = "no window in which every reference and estimate sounds"
-    return scores
-
-
 def _running_medians(results: dict[str, dict[str, Any]]) -> dict[str, float]:
     by_target: dict[str, list[float]] = {}
     for result in results.values():
-        for target, scores in _track_scores(result).items():
+        for target, scores in track_scores(result).items():
             if scores["SDR"] is not None:
                 by_target.setdefault(target, []).append(scores["SDR"])
     return {target: statistics.median(values) for target, values in by_target.items()}
-
-
-def _peak_bytes() -> int:
-    """The most memory that this process has held; not ru_maxrss, which a child inherits from its parent."""
-    try:
-        lines = Path("/proc/self/status").read_text().splitlines()
-        return int(next(line.split()[1] for line in lines if line.startswith("VmHWM"))) * 1024
-    except (OSError, StopIteration):
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-
-
-def _provenance(path: Path, sha256: str | None) -> dict[str, Any]:
-    content = read_checkpoint(path)
-    return {
-        "sha256": sha256, "step": content.get("global_step"), "epoch": content.get("epoch"), "selection": path.stem,
-        "ema": "averaging_state" in content,
-    }  # fmt: skip

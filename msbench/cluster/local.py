@@ -18,8 +18,8 @@ from msbench.data.dataset import open_dataset
 from msbench.records import read
 from msbench.run_state import read_state
 from msbench.suite import Cell, Suite
+from msbench.threads import THREAD_VARIABLES
 
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 POLL_SECONDS = 0.5
 
 

@@ -109,7 +109,7 @@ class Track:
             if first is None:
                 first = path, header
             elif header != first[1]:
-                raise ValueError(_difference(path, header, *first))
+                raise ValueError(header_difference(path, header, *first))
         assert first is not None, "a track has at least one file"
         return first[1]
 
@@ -218,7 +218,8 @@ def _read(path: Path, start: int, frames: int, sample_rate: int) -> np.ndarray:
     return block if block.dtype == np.float32 else np.multiply(block, _PCM_16, dtype=np.float32)
 
 
-def _difference(path: Path, header: Header, other_path: Path, other: Header) -> str:
+def header_difference(path: Path, header: Header, other_path: Path, other: Header) -> str:
+    """In what two files differ that should agree, and what to do about it."""
     beside = other_path.name if other_path.parent == path.parent else str(other_path)
     if header.sample_rate != other.sample_rate:
         what = f"a sample rate of {header.sample_rate} Hz, {beside} of {other.sample_rate} Hz"

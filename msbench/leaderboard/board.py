@@ -103,8 +103,8 @@ def _row(label: str, found: list[dict[str, Any]], dataset: str, metric: str) -> 
         "model": label,
         "role": first["model"]["role"],
         "seeds": len(found),
-        "parameters": first["model"]["parameters"],
-        "rtf": median(record["speed"]["real_time_factor"] for record in found),
+        "parameters": first["model"]["parameters"] or 0,  # unknown where files were scored
+        "rtf": _median(record["speed"]["real_time_factor"] for record in found),
     }
     targets = metric.rsplit("targets=", 1)[1].split(",")
     for target in targets:

@@ -24,6 +24,7 @@ from msbench.metrics.correlation import Correlator, Shelf, Stretch, available_wo
 from msbench.metrics.energies import FORMS, Energies, synthesised_energies, window_energies
 from msbench.metrics.projection import solve_filters
 from msbench.metrics.reference import museval_metrics
+from msbench.metrics.signals import readable
 
 BACKENDS = ("fast", "museval")
 PAIRS = 8  # pairs of a reference and an estimate whose energies are found in one go
@@ -86,7 +87,7 @@ def bss_eval(
     """
     if backend not in BACKENDS:
         raise ValueError(f"unknown backend '{backend}': choose {' or '.join(BACKENDS)}")
-    references, estimates = _readable(references), _readable(estimates)
+    references, estimates = readable(references), readable(estimates)
     _check(references, estimates, window, hop, filters_len)
     arguments = (window, hop, compute_permutation, filters_len, framewise_filters, bsseval_sources_version)
     if backend == "fast" and not framewise_filters and not bsseval_sources_version and 0 not in references.shape:
@@ -193,13 +194,6 @@ def _best_order(ratios: np.ndarray, orders: np.ndarray, strict: bool) -> Scores 
     best = orders[np.argmax(means)]  # the first order where a window is silent, as in museval: NaN is its maximum
     chosen = ratios[:, references, best]
     return chosen[SDR], chosen[ISR], chosen[SIR], chosen[SAR], best[:, None]
-
-
-def _readable(signals: Any) -> Any:
-    """Tensors and lists as arrays; what has a shape is sliced as it is."""
-    if hasattr(signals, "detach"):
-        return signals.detach().cpu().numpy()
-    return signals if hasattr(signals, "shape") else np.asarray(signals)
 
 
 def _check(references: Any, estimates: Any, window: float, hop: float, filters_len: int) -> None:

@@ -21,6 +21,8 @@ from typing import Any
 
 import numpy as np
 
+from msbench.threads import processors
+
 BLOCKS = 32  # FFT blocks in one piece of audio: what one thread has in hand
 ROWS = 4096  # samples copied at a time, for the cache
 GLANCE = 64  # samples that nearly always tell that a signal is not silent, or not another's copy
@@ -236,4 +238,4 @@ def available_workers() -> int:
     setting = os.environ.get("OMP_NUM_THREADS", "")
     if setting.isdigit() and int(setting):
         return int(setting)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return processors()

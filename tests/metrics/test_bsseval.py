@@ -146,7 +146,7 @@ FLAWS = [
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
     sources, channels = draw(st.integers(1, 6)), draw(st.integers(1, 2))
-    length = draw(st.integers(60, 1500))
+    length = draw(st.one_of(st.integers(1, 60), st.integers(60, 1500), st.integers(60, 1500)))
     lags = draw(st.sampled_from([1, 2, 5, 16, 32]))
     shape = (sources, length, channels)
     references, estimates = signals(shape, draw(st.integers(0, 2**16)), draw(st.floats(0, 1)), draw(st.floats(0, 0.3)))
@@ -155,8 +155,8 @@ def cases(draw: st.DrawFn) -> Case:
         start = draw(st.integers(0, length - 1))
         rest = slice(start, start + length // 3)
         flaw(references, estimates, draw(st.integers(0, sources - 1)), rest, draw(st.integers(0, 9)))
-    window = draw(st.sampled_from([length // 3, length // 4 + 1, 40, length, 2 * length, np.inf, 100.5]))
-    hop = window * draw(st.sampled_from([1, 1, 0.5, 1.5]))
+    window = draw(st.sampled_from([length // 3 + 1, length // 4 + 1, 40, length, 2 * length, np.inf, 100.5]))
+    hop = max(1, window * draw(st.sampled_from([1, 1, 0.5, 1.5])))
     level = draw(st.sampled_from(LEVELS))
     match draw(st.sampled_from(["float64", "float64", "float32", "int16"])):
         case "float32":
@@ -211,6 +211,22 @@ def test_windows(window: float, hop: float, permutation: bool) -> None:
 def test_512_taps(shape: tuple[int, int, int]) -> None:
     references, estimates = signals(shape)
     assert_museval(bss_eval(references, estimates, 8000, 8000), references, estimates, 8000, 8000)
+
+
+@pytest.mark.usefixtures("no_handing_over")
+@pytest.mark.parametrize("sources", [5, 6])
+def test_permutations_of_many(sources: int) -> None:
+    references, estimates = signals((sources, 3000, 1))
+    estimates = np.roll(estimates, 2, axis=0)
+    scores = bss_eval(references, estimates, 1000, 1500, True, 4)
+    assert_museval(scores, references, estimates, 1000, 1500, True, 4)
+    assert scores[4][:, 0].tolist() == [(source + 2) % sources for source in range(sources)]
+
+
+@pytest.mark.parametrize("length", [40, 500, 700])
+def test_a_track_about_as_short_as_the_filters(length: int) -> None:
+    references, estimates = signals((2, length, 2))
+    assert_museval(bss_eval(references, estimates, 300, 300), references, estimates, 300, 300)
 
 
 @pytest.mark.usefixtures("no_handing_over")

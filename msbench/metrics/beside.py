@@ -1,0 +1,122 @@
+"""The metrics scored beside BSSEval: their names, their ids, and one track's values of those asked for.
+
+A metric id carries everything that changes the number. These are numbers of a whole track, not of its windows.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from msbench.metrics import perceptual, ratios, scale_invariant, spectral
+from msbench.metrics.products import Products
+
+RATIOS: dict[str, Callable[[Products], np.ndarray]] = {  # one reading serves them all
+    "si-sdr": scale_invariant.si_sdr_of,
+    "si-sir": scale_invariant.si_sir_of,
+    "si-sar": scale_invariant.si_sar_of,
+    "snr": ratios.snr_of,
+    "track-sdr": ratios.track_sdr_of,
+    "nsdr": ratios.nsdr_of,
+}
+VOICE_METRICS: dict[str, Callable[[Any, Any, int], np.ndarray]] = {
+    "stoi": perceptual.stoi,
+    "pesq": perceptual.pesq,
+}
+NAMES = (*RATIOS, "l1-spectrogram", *VOICE_METRICS)
+DEFAULT = tuple(RATIOS)
+VOICES = ("vocals", "voice", "speech")
+
+_IDS = {
+    "si-sdr": "si-sdr;channels=joint",
+    "si-sir": "si-sir;channels=joint;targets={targets}",
+    "si-sar": "si-sar;channels=joint;targets={targets}",
+    "snr": "snr;channels=joint",
+    "track-sdr": f"track-sdr;delta={ratios.DELTA:g}",
+    "nsdr": f"nsdr;of=track-sdr;delta={ratios.DELTA:g}",
+    "l1-spectrogram": f"l1-spectrogram;win={spectral.WINDOW};hop={spectral.HOP}",
+    "stoi": f"stoi;win={perceptual.WINDOW_SECONDS};agg=median;channels=mean",
+    "pesq": f"pesq;mode=wb;win={perceptual.WINDOW_SECONDS};agg=median;channels=mean",
+}
+_NO_DIGITS = {
+    np.inf: "infinite, what it divides by is nought",
+    -np.inf: "minus infinity, nothing of the reference is in the estimate",
+}
+
+
+def check_names(names: Sequence[str], targets: Sequence[str]) -> None:
+    """Say at once what cannot be scored.
+
+    Raises:
+        ValueError: If a name is unknown, or a voice's metric is asked for where no target is a voice.
+        ModuleNotFoundError: If a library is not installed.
+    """
+    for name in names:
+        if name not in NAMES:
+            near = difflib.get_close_matches(name, NAMES, n=1)
+            hint = f"did you mean '{near[0]}'? " if near else ""
+            raise ValueError(f"unknown metric '{name}': {hint}beside BSSEval there are {', '.join(NAMES)}")
+        if name in VOICE_METRICS:
+            perceptual.require_library(name)
+            if not set(targets) & set(VOICES):
+                raise ValueError(f"{name} scores voices ({', '.join(VOICES)}), not {', '.join(targets)}")
+
+
+def metric_ids(names: Sequence[str], targets: Sequence[str]) -> dict[str, str]:
+    """{name: metric id} for the targets scored together."""
+    return {name: _IDS[name].format(targets=",".join(sorted(targets))) for name in names}
+
+
+def score(
+    names: Sequence[str],
+    products: Products,
+    estimates: Any,
+    references: Any,
+    targets: Sequence[str],
+    sample_rate: int,
+) -> dict[str, dict[str, float]]:
+    """{target: {name: value}} of one track; NaN or infinite where there is none (`reason` says why).
+
+    Args:
+        names: Of NAMES.
+        products: Of the estimates, references and mixture.
+        estimates: (S, C, T), arrays or readers, see `msbench.metrics.signals`.
+        references: The same.
+        targets: S names.
+        sample_rate: In Hz.
+    """
+    found: dict[str, dict[str, float]] = {target: {} for target in targets}
+    for name in names:
+        chosen = list(range(len(targets)))
+        if name in RATIOS:
+            values = RATIOS[name](products)
+        elif name in VOICE_METRICS:
+            chosen = [i for i in chosen if targets[i] in VOICES]
+            values = VOICE_METRICS[name](Some(estimates, chosen), Some(references, chosen), sample_rate)
+        else:
+            values = spectral.l1_spectrogram(estimates, references)
+        for i, value in zip(chosen, values, strict=True):
+            found[targets[i]][name] = float(value)
+    return found
+
+
+def reason(name: str, value: float) -> str:
+    """Why a value is not a finite number, in one sentence."""
+    if name in VOICE_METRICS:
+        return f"{name}: no window of {perceptual.WINDOW_SECONDS} s with enough voice in the reference"
+    return f"{name}: {_NO_DIGITS.get(value, 'the reference or the estimate is silent from end to end')}"
+
+
+class Some:
+    """Some of the sources of signals that are read where they are sliced."""
+
+    def __init__(self, signals: Any, sources: list[int]) -> None:
+        self.signals, self.sources = signals, sources
+        self.shape = (len(sources), *signals.shape[1:])
+
+    def __getitem__(self, key: tuple[Any, slice]) -> np.ndarray:
+        block: np.ndarray = self.signals[key][self.sources]
+        return block
