@@ -6,6 +6,7 @@ block; its memory is the whole process, Python and libraries included.
 
     python benchmarks/bss_eval.py --seconds 30 60 240
     python benchmarks/bss_eval.py --seconds 60 600 --only fast files
+    python benchmarks/bss_eval.py --device cuda
 """
 
 from __future__ import annotations
@@ -53,20 +54,21 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, nargs="+", default=[30, 60, 240], help="length of the track")
     parser.add_argument("--only", nargs="+", choices=EVALUATORS, default=EVALUATORS, help="evaluators to run")
     parser.add_argument("--repeats", type=int, default=3, help="runs of the fast evaluator, of which the median counts")
+    parser.add_argument("--device", help="where torch correlates and solves for fast and files, such as cuda")
     parser.add_argument("--evaluate", nargs=2, metavar=("EVALUATOR", "FOLDER"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.evaluate:
-        evaluate(arguments.evaluate[0], Path(arguments.evaluate[1]), arguments.repeats)
+        evaluate(arguments.evaluate[0], Path(arguments.evaluate[1]), arguments.repeats, arguments.device)
         return
     threads = os.environ.get("OMP_NUM_THREADS", "all")
     print(f"{platform.machine()}, {os.cpu_count()} cores, OMP_NUM_THREADS {threads}, numpy {np.__version__}\n")
     print("| seconds |", *(f" {column} |" for column in COLUMNS), sep="")
     print("|" + "---:|" * (len(COLUMNS) + 1))
     for seconds in arguments.seconds:
-        print(row(seconds, compare(seconds, arguments.only, arguments.repeats)), flush=True)
+        print(row(seconds, compare(seconds, arguments.only, arguments.repeats, arguments.device)), flush=True)
 
 
-def compare(seconds: int, evaluators: list[str], repeats: int) -> dict[str, Any]:
+def compare(seconds: int, evaluators: list[str], repeats: int, device: str | None) -> dict[str, Any]:
     """Runs each evaluator in its own process on one synthetic track."""
     results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as name:
@@ -74,6 +76,7 @@ def compare(seconds: int, evaluators: list[str], repeats: int) -> dict[str, Any]
         write_track(folder, seconds)
         for evaluator in evaluators:
             command = [sys.executable, __file__, "--repeats", str(repeats), "--evaluate", evaluator, name]
+            command += ["--device", device] if device else []
             results[evaluator] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
             results[evaluator]["scores"] = np.load(folder / f"{evaluator}.npy")
     return results
@@ -125,7 +128,7 @@ def stems(rng: np.random.Generator, seconds: int) -> Iterator[np.ndarray]:
         yield 0.2 * block * rng.uniform(0.2, 1, (SOURCES, 1, 1))
 
 
-def evaluate(evaluator: str, folder: Path, repeats: int) -> None:
+def evaluate(evaluator: str, folder: Path, repeats: int, device: str | None) -> None:
     """Scores the track of a folder, and prints the time and the memory as JSON."""
     from msbench.metrics import bss_eval
     from msbench.metrics.reference import museval_metrics
@@ -138,7 +141,7 @@ def evaluate(evaluator: str, folder: Path, repeats: int) -> None:
     elapsed = []
     for _ in range(1 if evaluator == "museval" else repeats):
         start = time.perf_counter()
-        scores = bss_eval(references, estimates, window=RATE, hop=RATE, backend=backend)
+        scores = bss_eval(references, estimates, window=RATE, hop=RATE, backend=backend, device=device)
         elapsed.append(time.perf_counter() - start)
     np.save(folder / f"{evaluator}.npy", np.stack(scores[:4]))
     print(json.dumps({"seconds": median(elapsed), "all": elapsed, "mib": memory_mib("VmHWM") - before}))

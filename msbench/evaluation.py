@@ -65,7 +65,7 @@ def evaluate(
         jobs: Tracks at a time, in processes of their own that share the processors. A script that asks for more than
             one needs `if __name__ == "__main__":`, as all do that start processes.
         chunk_seconds, overlap, batch_size: As `msbench.separate`.
-        device: Where the model runs.
+        device: Where the model and BSSEval run.
         progress: Called after each track with (tracks done, tracks, the track's name, running median SDR by target).
 
     Returns:
@@ -82,7 +82,8 @@ def evaluate(
         data_has(data, target)
     inference = {"chunk_seconds": chunk_seconds, "overlap": overlap, "batch_size": batch_size, "device": device}
     source = ModelSource(separator, checkpoint, inference)
-    record = _evaluate(source, data, split, output, label, Settings(backend, tuple(metrics)), jobs, progress)
+    settings = Settings(backend, tuple(metrics), None if str(device) == "cpu" else str(device))
+    record = _evaluate(source, data, split, output, label, settings, jobs, progress)
     record["seed"] = seed
     if str(device) != "cpu":
         record["speed"]["hardware"] = torch.cuda.get_device_name(device)

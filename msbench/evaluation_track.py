@@ -30,10 +30,12 @@ class Settings:
     Attributes:
         backend: Of BSSEval.
         beside: Names of the metrics beside it (`msbench.metrics.beside`).
+        device: Where BSSEval's correlations run; on the CPU when None. It does not change the numbers.
     """
 
     backend: str = "fast"
     beside: tuple[str, ...] = beside.DEFAULT
+    device: str | None = None
 
 
 def scored_targets(targets: list[str], track: Track) -> list[str]:
@@ -83,7 +85,9 @@ def _scores(
     else:
         # strict would hand a track to museval where its own number is rounding noise (the SAR of the mixture, say).
         signals = TimeFirst(references), TimeFirst(estimates)
-        values = np.stack(bss_eval(*signals, rate, rate, backend=settings.backend, strict=False)[:4])
+        values = np.stack(
+            bss_eval(*signals, rate, rate, backend=settings.backend, strict=False, device=settings.device)[:4]
+        )
     others = beside.score(settings.beside, products, estimates, references, targets, rate)
     ids = beside.metric_ids(settings.beside, targets)
     reasons = {}

@@ -19,6 +19,7 @@ from operator import iadd
 from typing import Any
 
 import numpy as np
+import torch
 
 from msbench.metrics.correlation import Correlator, Shelf, Stretch, available_workers
 from msbench.metrics.energies import FORMS, Energies, synthesised_energies, window_energies
@@ -51,6 +52,7 @@ def bss_eval(
     backend: str = "fast",
     strict: bool = True,
     workers: int | None = None,
+    device: str | torch.device | None = None,
 ) -> Scores:
     """BSSEval v4 as museval 0.4.1 computes it, within 1e-6 dB, with the same NaN and infinities.
 
@@ -70,6 +72,8 @@ def bss_eval(
             track. With False, the fast value stays: as good a number, in bounded time and memory.
         workers: Threads of the fast backend; by default OMP_NUM_THREADS, else every core. The linear algebra follows
             OMP_NUM_THREADS alone: set it to 1 where tracks are scored in parallel processes.
+        device: Where torch correlates and solves for the fast backend, in float64 (`cuda`); numpy and scipy do, on the
+            CPU, when None.
 
     Returns:
         sdr, isr, sir, sar in dB, (S, windows), and perm (S, 1). NaN for all sources in a window where any source is
@@ -91,7 +95,7 @@ def bss_eval(
     _check(references, estimates, window, hop, filters_len)
     arguments = (window, hop, compute_permutation, filters_len, framewise_filters, bsseval_sources_version)
     if backend == "fast" and not framewise_filters and not bsseval_sources_version and 0 not in references.shape:
-        correlator = Correlator(references, estimates, filters_len, workers or available_workers())
+        correlator = Correlator(references, estimates, filters_len, workers or available_workers(), device)
         scores = _fast(correlator, windows(window, hop, references.shape[1]), compute_permutation, strict)
         if scores is not None:
             return scores
@@ -139,7 +143,7 @@ def _fast(
         if strict and not np.isfinite(track.energies).all():
             return None  # the samples are finite, their energy is not
         try:
-            filters, noise = solve_filters(track, pairs, channels, strict)
+            filters, noise = solve_filters(track, pairs, channels, strict, correlator.device)
         except np.linalg.LinAlgError:
             return None  # singular to rounding, which picks the solution
         ratios = np.empty((4, sources, sources, len(spans)))

@@ -20,6 +20,7 @@ from operator import iadd
 from typing import Any
 
 import numpy as np
+import torch
 
 from msbench.threads import processors
 
@@ -92,10 +93,13 @@ class Correlator:
         estimates: The same, of the same shape.
         lags: Number of lags, from 0.
         workers: Threads.
+        device: Where torch correlates (`cuda`); numpy does, on the CPU, when None.
     """
 
-    def __init__(self, references: Any, estimates: Any, lags: int, workers: int) -> None:
-        self.references, self.estimates = references, estimates
+    def __init__(
+        self, references: Any, estimates: Any, lags: int, workers: int, device: str | torch.device | None = None
+    ) -> None:
+        self.references, self.estimates, self.device = references, estimates, device
         self.lags, self.workers = lags, workers
         self.fft = 2 ** int(np.ceil(np.log2(4 * lags)))
         self.block = self.fft - lags + 1
@@ -171,6 +175,8 @@ class Correlator:
 
     def _correlate(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """x (blocks, up to fft - lags + 1, R) and y (blocks, fft, R + E), sum over the blocks: (R, R + E, lags)."""
+        if self.device is not None:
+            return self._correlate_by_torch(x, y)
         blocks, _, inputs = x.shape
         outputs, bins = y.shape[2], self.fft // 2 + 1
         left = self._array("left", (BLOCKS, bins, inputs), complex)[:blocks]
@@ -186,6 +192,15 @@ class Correlator:
             spectrum[...] = np.moveaxis(products, 0, -1)
             np.fft.irfft(spectrum, self.fft, out=result)
         return result[..., x.shape[1] - 1 :][..., : self.lags].copy()
+
+    def _correlate_by_torch(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """The same as `_correlate`, on the device."""
+        left, right = (torch.tensor(signals, device=self.device) for signals in (x, y))
+        left = torch.fft.rfft(left.flip(1), self.fft, dim=1).permute(1, 2, 0)
+        right = torch.fft.rfft(right, dim=1).transpose(0, 1)
+        result = torch.fft.irfft((left @ right).permute(1, 2, 0), self.fft)
+        correlations: np.ndarray = result[..., x.shape[1] - 1 :][..., : self.lags].cpu().contiguous().numpy()
+        return correlations
 
     def _array(self, name: str, shape: tuple[int, ...], dtype: type = float) -> np.ndarray:
         """This thread's array of that name."""

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import scipy.linalg
+import torch
 
 from msbench.metrics.correlation import Stretch
 
@@ -29,7 +31,13 @@ class Filters:
     spatial: dict[tuple[int, int], np.ndarray]
 
 
-def solve_filters(track: Stretch, pairs: list[tuple[int, int]], channels: int, strict: bool) -> tuple[Filters, Filters]:
+def solve_filters(
+    track: Stretch,
+    pairs: list[tuple[int, int]],
+    channels: int,
+    strict: bool,
+    device: str | torch.device | None = None,
+) -> tuple[Filters, Filters]:
     """Filters for these (reference, estimate) pairs, and how far they may be from themselves.
 
     Args:
@@ -37,6 +45,7 @@ def solve_filters(track: Stretch, pairs: list[tuple[int, int]], channels: int, s
         pairs: Which references are compared with which estimates.
         channels: C.
         strict: Refuse a matrix that is singular to rounding, instead of solving it as museval does.
+        device: Where torch solves; scipy does, on the CPU, when None.
 
     Returns:
         The filters, and one draw of the change that rounding makes to them (not a number where there is no telling).
@@ -51,20 +60,27 @@ def solve_filters(track: Stretch, pairs: list[tuple[int, int]], channels: int, s
     for j in sorted({j for j, _ in pairs}):
         own = slice(j * channels, (j + 1) * channels)
         solution, change = _solve(
-            auto[own, own], cross[own], levels[own], levels[inputs:], same[own, own], strict=strict
+            auto[own, own], cross[own], levels[own], levels[inputs:], same[own, own], strict=strict, device=device
         )
         for e in (e for i, e in pairs if i == j):
             theirs = slice(e * channels, (e + 1) * channels)
             filters.spatial[j, e], noise.spatial[j, e] = solution[..., theirs], change[..., theirs]
     if inputs > channels:
-        solution, change = _solve(auto, cross, levels[:inputs], levels[inputs:], same, strict=strict)
+        solution, change = _solve(auto, cross, levels[:inputs], levels[inputs:], same, strict=strict, device=device)
     # A single source has one system for both, so that its interference is nought exactly, as museval's is.
     filters.everything, noise.everything = solution, change
     return filters, noise
 
 
 def _solve(
-    auto: np.ndarray, cross: np.ndarray, levels: np.ndarray, out_levels: np.ndarray, same: np.ndarray, *, strict: bool
+    auto: np.ndarray,
+    cross: np.ndarray,
+    levels: np.ndarray,
+    out_levels: np.ndarray,
+    same: np.ndarray,
+    *,
+    strict: bool,
+    device: str | torch.device | None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Least squares from auto (R, R, lags) and cross (R, E, lags): filters (R, lags, E) and their change."""
     inputs, outputs, lags = cross.shape
@@ -79,9 +95,7 @@ def _solve(
     auto, cross, levels = auto[np.ix_(keep, keep)], cross[keep], levels[keep]
     right = cross.transpose(0, 2, 1).reshape(-1, outputs)
     try:
-        # Cholesky reads one triangle of the transpose, which is Fortran's order: nothing is copied.
-        matrix = normal_matrix(auto, penalty, lower=True).T
-        factor = scipy.linalg.cho_factor(matrix, overwrite_a=True, check_finite=False)
+        solve = _factorised(normal_matrix(auto, penalty, lower=True), device)
     except np.linalg.LinAlgError:
         if strict:
             raise
@@ -91,14 +105,30 @@ def _solve(
             solution = np.linalg.lstsq(normal_matrix(auto, 0 * penalty), right)[0]
         filters[keep], change[keep] = solution.reshape(-1, lags, outputs), np.nan
         return filters, change
-    filters[keep] = scipy.linalg.cho_solve(factor, right, check_finite=False).reshape(-1, lags, outputs)
+    filters[keep] = solve(right).reshape(-1, lags, outputs)
     # Correlations are known to a rounding of the product of the levels. What that does to the filters can be many
     # orders more (band-limited references), for museval and here alike; a random draw of it shows.
     draw = np.random.default_rng(0).standard_normal((len(keep), lags, outputs)) * EPS
     draw *= levels[:, None, None] * (out_levels + levels @ np.sqrt((filters[keep] ** 2).sum(axis=1)))
     draw = draw.reshape(-1, outputs)
-    change[keep] = scipy.linalg.cho_solve(factor, draw, check_finite=False).reshape(-1, lags, outputs)
+    change[keep] = solve(draw).reshape(-1, lags, outputs)
     return filters, change
+
+
+def _factorised(matrix: np.ndarray, device: str | torch.device | None) -> Callable[[np.ndarray], np.ndarray]:
+    """The solution of matrix x = right for any right (n, E), by one Cholesky of the lower triangle.
+
+    Raises:
+        numpy.linalg.LinAlgError: If the matrix is not positive definite.
+    """
+    if device is None:
+        # scipy reads one triangle of the transpose, which is Fortran's order: nothing is copied.
+        factor = scipy.linalg.cho_factor(matrix.T, overwrite_a=True, check_finite=False)
+        return lambda right: scipy.linalg.cho_solve(factor, right, check_finite=False)
+    lower, info = torch.linalg.cholesky_ex(torch.from_numpy(matrix).to(device))
+    if info.item():
+        raise np.linalg.LinAlgError("the normal matrix is not positive definite")
+    return lambda right: torch.cholesky_solve(torch.from_numpy(right).to(device), lower).cpu().numpy()
 
 
 def normal_matrix(auto: np.ndarray, penalty: np.ndarray, lower: bool = False) -> np.ndarray:

@@ -21,6 +21,7 @@ from msbench.metrics.correlation import Correlator
 from msbench.metrics.reference import museval_metrics
 
 BAR_DB = 1e-6
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def assert_museval(scores: Any, references: Any, estimates: Any, *arguments: Any) -> None:
@@ -190,7 +191,23 @@ def test_any_track_has_musevals_scores(case: Case) -> None:
             bss_eval(case.references, case.estimates, *arguments)
 
 
+@settings(max_examples=60, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+@given(cases())
+def test_torch_has_them_too(case: Case) -> None:
+    if all(part.sum(axis=2).any(axis=1).all() for part in (case.references, case.estimates)):
+        arguments = (case.window, case.hop, case.permutation, case.lags)
+        scores = bss_eval(case.references, case.estimates, *arguments, device=DEVICE)
+        assert_museval(scores, case.references, case.estimates, *arguments)
+
+
 # ----------------------------------------------------------------------------------- by itself, where museval is sure
+
+
+@pytest.mark.usefixtures("no_handing_over")
+def test_torch_does_it_all_by_itself() -> None:
+    references, estimates = signals((2, 30000, 2))
+    scores = bss_eval(references, estimates, 8000, 8000, device=DEVICE)
+    assert_museval(scores, references, estimates, 8000, 8000)
 
 
 @pytest.mark.usefixtures("no_handing_over")
