@@ -24,7 +24,7 @@ class Cell:
     model: str  # registered name
     dataset: str
     seed: int | None  # None where nothing is trained
-    recipe: Path | None = None
+    recipe: dict[str, Any] | None = None  # as its file was when the suite was read, whatever becomes of that
     checkpoint: Path | None = None
     overrides: dict[str, Any] = field(default_factory=dict)  # dotted keys, as flags of `msbench fit`
     root: Path | None = None
@@ -34,8 +34,9 @@ class Cell:
     @property
     def name(self) -> str:
         """Folder and record name: label, dataset, seed, and eight digits of what is trained and how it is scored."""
-        recipe = None if self.recipe is None else yaml.safe_load(self.recipe.read_text("utf-8"))
-        identity = digest([self.model, recipe, str(self.checkpoint or ""), self.overrides, self.split, self.backend])
+        identity = digest(
+            [self.model, self.recipe, str(self.checkpoint or ""), self.overrides, self.split, self.backend]
+        )
         seed = "" if self.seed is None else f"-s{self.seed}"
         return f"{self.label}-{self.dataset}{seed}-{identity[:8]}"
 
@@ -117,20 +118,22 @@ def _cells(entry: Any, dataset: str, suite: dict[str, Any], root: Path | None, p
         entry = {"recipe": entry} if _is_recipe(entry, path) else {"model": entry}
     _check_fields(entry, MODEL_FIELDS, (), f"{path}, models")
     overrides = entry.get("set") or {}
-    recipe, model = None, entry.get("model")
+    model = entry.get("model")
+    path_of_recipe, recipe = None, None
     checkpoint = None if entry.get("checkpoint") is None else (path.parent / entry["checkpoint"]).resolve()
     if checkpoint is not None and not checkpoint.is_file():
         raise FileNotFoundError(f"{path}: no checkpoint {checkpoint}")
     if entry.get("recipe") is not None:
         beside = path.parent / entry["recipe"]
-        recipe = beside.resolve() if beside.is_file() else registry.find_recipe(entry["recipe"])
-        model = model or (yaml.safe_load(recipe.read_text("utf-8")) or {}).get("name")
+        path_of_recipe = beside.resolve() if beside.is_file() else registry.find_recipe(entry["recipe"])
+        recipe = yaml.safe_load(path_of_recipe.read_text("utf-8")) or {}
+        model = model or recipe.get("name")
         if model is None:
-            raise ValueError(f"{recipe} names no model: add a line `name: MODEL` (msbench list models)")
+            raise ValueError(f"{path_of_recipe} names no model: add a line `name: MODEL` (msbench list models)")
     if model is None:
         raise ValueError(f"{path}: a model entry needs `recipe:` or `model:`, not {entry}")
     registry.find("models", model)
-    label = entry.get("label") or (model if recipe is None else recipe.stem)
+    label = entry.get("label") or (model if path_of_recipe is None else path_of_recipe.stem)
     seeds = [None] if recipe is None else suite.get("seeds") or [0]
     return [
         Cell(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
 
 from msbench import records
 from msbench.data.dataset import open_dataset
@@ -66,7 +67,9 @@ def _run(suite: Suite, cell: Cell, folder: Path) -> None:
 def _train(cell: Cell, folder: Path) -> None:
     from msbench.training.cli import fit
 
-    arguments = ["-c", str(cell.recipe), "--output", str(folder), "--trainer.enable_progress_bar", "false"]
+    recipe = folder / "recipe.yaml"
+    records.write_text(recipe, yaml.safe_dump(cell.recipe, sort_keys=False))
+    arguments = ["-c", str(recipe), "--output", str(folder), "--trainer.enable_progress_bar", "false"]
     arguments += ["--data.dataset", cell.dataset, "--seed_everything", str(cell.seed), "--data.seed", str(cell.seed)]
     if cell.root is not None:
         arguments += ["--data.root", str(cell.root)]
