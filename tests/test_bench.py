@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 import msbench
 from msbench import records
@@ -162,12 +163,15 @@ def test_a_broken_record_is_named(board: Path, tmp_path: Path) -> None:
 
 
 def test_a_cell_keeps_its_name_until_what_is_trained_changes(board: Path) -> None:
-    names = [cell.name for cell in read_suite(board / "suite.yaml").cells]
+    cells = read_suite(board / "suite.yaml").cells
+    names = [cell.name for cell in cells]
     assert len(set(names)) == 7
     recipe = board / "tiny.yaml"
     recipe.write_text(RECIPE.replace("batch_size: 2", "batch_size: 4"))
     changed = [cell.name for cell in read_suite(board / "suite.yaml").cells]
     recipe.write_text(RECIPE)
+    assert [cell.name for cell in cells] == names  # what has been read is trained, whatever becomes of the file
+    assert yaml.safe_load((board / "runs" / names[0] / "recipe.yaml").read_text()) == yaml.safe_load(RECIPE)
     assert [a == b for a, b in zip(names, changed, strict=True)] == [False] * 4 + [True] * 3
 
 
