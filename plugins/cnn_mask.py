@@ -1,15 +1,15 @@
 """Binary masks from a convolutional network: Simpson, Roma, Plumbley, "Deep karaoke: extracting vocals from musical
 mixtures using a convolutional deep neural network", LVA/ICA 2015 (arXiv:1504.04658).
 
-As in the paper: a network with one hidden layer of sigmoids reads windows of 20 frames of the mixture's magnitudes and
-estimates the probability that each bin of the ideal binary mask is one; the window slides by one frame, which makes it
-a convolution, and the estimates that overlap are averaged; the mask is binary at inference, where the probability
-is above a threshold. Trained with the cross-entropy against the ideal binary mask (`loss_domain: mask`), or with L1
-after soft masking (`loss_domain: magnitude`).
+As in the paper: a network reads windows of the mixture's magnitudes and estimates the probability that each bin of the
+ideal binary mask is one; the window slides by one frame, which makes it a convolution, and the estimates that overlap
+are averaged; the mask is binary at inference, where the probability is above a threshold. Trained with the
+cross-entropy against the ideal binary mask (`loss_domain: mask`), or with L1 after soft masking (`magnitude`).
 
-Differences: magnitudes come as logarithms, each frequency brought to zero mean and unit variance over the batch, where
-the paper scales each song to its maximum (which a stream does not know); sigmoids are not biased; Adam in place of
-gradient descent. The paper's size, 20 x 1025 units in and hidden, is in the recipe; by default, 256 are hidden.
+The paper has "around a billion parameters": one hidden layer of sigmoids as wide as its input of 20 frames of 1025 bins
+has 0.84 G, and is how we read it; the recipe is of that size, the default has 256 hidden units. Differences: magnitudes
+come as logarithms, each frequency brought to zero mean and unit variance over the batch, where the paper scales each
+song (which a stream cannot); Adam in place of gradient descent.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ class CnnMask(SpectrogramSeparator):
         targets: Stems to estimate, each with a mask of its own; vocals in the paper.
         sample_rate: Rate in Hz.
         channels: Audio channels; 1 in the paper.
-        window_samples, hop_samples: The STFT; 2048 and 512 in the paper.
+        window_samples, hop_samples: The STFT.
         frames: Length of the sliding window; 20 in the paper.
-        hidden: Units of the hidden layer; 20500 in the paper.
-        threshold: Of the probability, in inference; the paper studies 0 to 1.
+        hidden: Units of the hidden layer; 20500 at the paper's size.
+        threshold: Of the probability, in inference.
     """
 
     loss_domains: ClassVar[tuple[str, ...]] = ("mask", "magnitude", "waveform")
