@@ -2,7 +2,7 @@
 
 A loss takes (B, S, ...) estimates and references, waveforms (B, S, C, T), magnitudes or masks (B, S, C, F, N), and
 returns (B,). A stranger registers one as an entry point in the group `msbench.losses`; one that makes no sense in every
-domain says so with `@for_domains`.
+domain says so: `loss.domains = ("waveform",)`.
 """
 
 from __future__ import annotations
@@ -19,22 +19,12 @@ DOMAINS = ("waveform", "magnitude", "mask")
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
-def for_domains(*domains: str) -> Callable[[Loss], Loss]:
-    """Decorate a loss with the only domains that it takes.
+def domains_of(loss: Loss) -> tuple[str, ...]:
+    """The domains that a loss takes: all, unless it has an attribute `domains`.
 
     >>> domains_of(si_snr), domains_of(l1)
     (('waveform',), ('waveform', 'magnitude', 'mask'))
     """
-
-    def declared(loss: Loss) -> Loss:
-        loss.__dict__["domains"] = domains
-        return loss
-
-    return declared
-
-
-def domains_of(loss: Loss) -> tuple[str, ...]:
-    """The domains that a loss takes: all, unless it says otherwise."""
     return getattr(loss, "domains", DOMAINS)
 
 
@@ -48,14 +38,12 @@ def mse(estimates: Tensor, references: Tensor) -> Tensor:
     return (estimates - references).square().flatten(1).mean(1)
 
 
-@for_domains("mask")
 def bce(estimates: Tensor, references: Tensor) -> Tensor:
     """Binary cross-entropy of masks in [0, 1] against binary ones, (B, S, ...) to (B,); logarithms end at -100."""
     likelihood = torch.where(references > 0.5, estimates, 1 - estimates)
     return -likelihood.float().log().clamp_min(-100).flatten(1).mean(1)
 
 
-@for_domains("waveform")
 def si_snr(estimates: Tensor, references: Tensor) -> Tensor:
     """Negative scale-invariant signal-to-noise ratio in dB, averaged over targets and channels, (B, S, C, T) to (B,).
 
@@ -72,6 +60,10 @@ def si_snr(estimates: Tensor, references: Tensor) -> Tensor:
     # A silent reference has no direction to project on: its ratio would only push estimates towards -inf dB.
     decibels = torch.where(energy.squeeze(-1) > eps, 10 * torch.log10(ratio), torch.zeros_like(ratio))
     return -decibels.flatten(1).mean(1)
+
+
+bce.domains = ("mask",)  # type: ignore[attr-defined]
+si_snr.domains = ("waveform",)  # type: ignore[attr-defined]
 
 
 class Criterion:

@@ -92,17 +92,17 @@ class SpectrogramSeparator(Separator):
         """The masks (B, S, C, F, N) for a spectrogram (B, C, F, N)."""
         raise NotImplementedError(f"{type(self).__name__} must define mask(spectrogram)")
 
-    def masks(self, mixture: Tensor) -> tuple[Tensor, Tensor]:
+    def masks_of(self, mixture: Tensor) -> tuple[Tensor, Tensor]:
         """The masks (B, S, C, F, N) of a mixture (B, C, T), and its STFT (B, C, F, N)."""
         spectrum = self.stft(mixture)
         return self.mask(spectrum if self.complex_input else spectrum.abs()), spectrum
 
     def forward(self, mixture: Tensor) -> Tensor:
-        masks, spectrum = self.masks(mixture)
+        masks, spectrum = self.masks_of(mixture)
         return self.stft.inverse(masks * spectrum.unsqueeze(1), mixture.shape[-1])
 
     def loss(self, batch: Batch, criterion: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-        return self.masked_loss(*self.masks(batch.mixture), batch.references, criterion)
+        return self.masked_loss(*self.masks_of(batch.mixture), batch.references, criterion)
 
     def masked_loss(
         self, masks: Tensor, spectrum: Tensor, references: Tensor, criterion: Callable[[Tensor, Tensor], Tensor]

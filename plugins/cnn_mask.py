@@ -72,7 +72,7 @@ class CnnMask(SpectrogramSeparator):
         return mask.unflatten(1, (len(self.targets), *spectrogram.shape[1:3]))
 
     def forward(self, mixture: Tensor) -> Tensor:
-        masks, spectrum = self.masks(mixture)
+        masks, spectrum = self.masks_of(mixture)
         if not self.training:
             masks = (masks > self.threshold).to(spectrum.real.dtype)
         return self.stft.inverse(masks * spectrum.unsqueeze(1), mixture.shape[-1])

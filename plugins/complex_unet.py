@@ -24,20 +24,16 @@ from msbench import MUSDB_TARGETS, SpectrogramSeparator
 
 # One layer down: channels out, kernel and stride, each over frequency and time (appendix B). The way up mirrors it.
 _TALL, _WIDE, _BIG, _SMALL = (7, 1), (1, 7), (7, 5), (5, 3)
-Layers = list[tuple[int, tuple[int, int], tuple[int, int]]]
-
-
-def _alternating(width: int, count: int) -> Layers:
-    return [(width, _SMALL, (2, 1 + i % 2)) for i in range(count)]
-
-
-ARCHITECTURES: dict[str, Layers] = {
+ARCHITECTURES: dict[str, list[tuple[int, tuple[int, int], tuple[int, int]]]] = {
     "10": [(32, _BIG, (2, 2)), (64, _BIG, (2, 2)), (64, _SMALL, (2, 2)), (64, _SMALL, (2, 2)), (64, _SMALL, (2, 1))],
-    "16": [(32, _BIG, (2, 2)), (32, _BIG, (2, 1)), (64, _BIG, (2, 2)), *_alternating(64, 5)],
-    "20": [(32, _TALL, (1, 1)), (32, _WIDE, (1, 1)), (64, _BIG, (2, 2)), (64, _BIG, (2, 1)),
-           (64, _SMALL, (2, 2)), *_alternating(64, 4), (90, _SMALL, (2, 1))],
-    "large-20": [(45, _TALL, (1, 1)), (45, _WIDE, (1, 1)), (90, _BIG, (2, 2)), (90, _BIG, (2, 1)),
-                 (90, _SMALL, (2, 2)), *_alternating(90, 4), (128, _SMALL, (2, 1))],
+    "16": [(32, _BIG, (2, 2)), (32, _BIG, (2, 1)), (64, _BIG, (2, 2)), (64, _SMALL, (2, 1)),
+           (64, _SMALL, (2, 2)), (64, _SMALL, (2, 1)), (64, _SMALL, (2, 2)), (64, _SMALL, (2, 1))],
+    "20": [(32, _TALL, (1, 1)), (32, _WIDE, (1, 1)), (64, _BIG, (2, 2)), (64, _BIG, (2, 1)), (64, _SMALL, (2, 2)),
+           (64, _SMALL, (2, 1)), (64, _SMALL, (2, 2)), (64, _SMALL, (2, 1)), (64, _SMALL, (2, 2)),
+           (90, _SMALL, (2, 1))],
+    "large-20": [(45, _TALL, (1, 1)), (45, _WIDE, (1, 1)), (90, _BIG, (2, 2)), (90, _BIG, (2, 1)), (90, _SMALL, (2, 2)),
+                 (90, _SMALL, (2, 1)), (90, _SMALL, (2, 2)), (90, _SMALL, (2, 1)), (90, _SMALL, (2, 2)),
+                 (128, _SMALL, (2, 1))],
 }  # fmt: skip
 UP_WIDTHS = {"large-20": 90}  # of every layer up; else as wide as what the layer down was given
 BOUNDS = ("tanh", "sigmoid", "none")

@@ -16,16 +16,18 @@ from __future__ import annotations
 import logging
 from itertools import pairwise, permutations
 from operator import iadd
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from msbench.metrics.correlation import Correlator, Shelf, Stretch, available_workers
 from msbench.metrics.energies import FORMS, Energies, synthesised_energies, window_energies
 from msbench.metrics.projection import solve_filters
 from msbench.metrics.reference import museval_metrics
 from msbench.metrics.signals import readable
+
+if TYPE_CHECKING:
+    import torch
 
 BACKENDS = ("fast", "museval")
 PAIRS = 8  # pairs of a reference and an estimate whose energies are found in one go

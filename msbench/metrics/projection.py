@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.linalg
-import torch
 
 from msbench.metrics.correlation import Stretch
+
+if TYPE_CHECKING:
+    import torch
 
 EPS = float(np.finfo(float).eps)  # museval's regularisation, in units of energy
 FEW_TAPS = 16
@@ -125,6 +128,8 @@ def _factorised(matrix: np.ndarray, device: str | torch.device | None) -> Callab
         # scipy reads one triangle of the transpose, which is Fortran's order: nothing is copied.
         factor = scipy.linalg.cho_factor(matrix.T, overwrite_a=True, check_finite=False)
         return lambda right: scipy.linalg.cho_solve(factor, right, check_finite=False)
+    import torch
+
     lower, info = torch.linalg.cholesky_ex(torch.from_numpy(matrix).to(device))
     if info.item():
         raise np.linalg.LinAlgError("the normal matrix is not positive definite")

@@ -15,7 +15,7 @@ def test_masks_are_binary_at_inference_alone():
     mixture = noise(2, 1, 1000)
     model(mixture)  # once in training mode, for the statistics
     model.eval()
-    masks, spectrum = model.masks(mixture)
+    masks, spectrum = model.masks_of(mixture)
     assert 0 < masks.min() < masks.max() < 1
     binary = (masks > 0.5).float() * spectrum.unsqueeze(1)
     assert torch.allclose(model(mixture), model.stft.inverse(binary, 1000))
@@ -50,7 +50,7 @@ def test_trains_against_the_ideal_binary_mask():
         loss = model.loss(batch, criterion)
         loss.backward()
         optimiser.step()
-    masks, _ = model.masks(batch.mixture)
+    masks, _ = model.masks_of(batch.mixture)
     low, high = round(3000 / 44100 * 64), round(12000 / 44100 * 64)
     assert masks[0, 0, 0, low].mean() > 0.8
     assert masks[0, 0, 0, high].mean() < 0.2
