@@ -37,6 +37,7 @@ class SeparationData(LightningDataModule):
         gain_db: Range in dB of a random gain for each stem.
         channel_swap: Swap the channels of each stem at random.
         polarity: Turn the sign of each stem at random.
+        speed: Range of a factor by which each song is played faster at random, and higher; [0.9, 1.1] for one.
         seed: Every training chunk follows from it and the chunk's number.
         memory_gb: Decoded audio is kept in memory when all that is trained and validated on takes no more than this;
             it changes the speed alone.
@@ -61,6 +62,7 @@ class SeparationData(LightningDataModule):
         gain_db: tuple[float, float] | None = None,
         channel_swap: bool = False,
         polarity: bool = False,
+        speed: tuple[float, float] | None = None,
         seed: int = 0,
         memory_gb: float = 0.5,
     ) -> None:
@@ -83,6 +85,7 @@ class SeparationData(LightningDataModule):
         self.memory_gb = memory_gb
         self.augmentation: dict[str, Any] = {
             "remix": remix, "gain_db": gain_db, "channel_swap": channel_swap, "polarity": polarity,
+            "speed": speed,
         }  # fmt: skip
         self.train_chunks: ChunkDataset | None = None
         self.valid_chunks: ExhaustiveChunks | None = None

@@ -130,7 +130,7 @@ def test_a_chunk_is_cut_from_a_song(tracks: list[Track]) -> None:
 
 
 def test_a_chunk_follows_from_seed_and_number_alone(tracks: list[Track]) -> None:
-    options = {"remix": True, "gain_db": (-6.0, 3.0), "channel_swap": True, "polarity": True}
+    options = {"remix": True, "gain_db": (-6.0, 3.0), "channel_swap": True, "polarity": True, "speed": (0.8, 1.2)}
     first, second = chunks_of(tracks, seed=5, **options), chunks_of(tracks, seed=5, **options)
     forwards = [first[number] for number in range(8)]
     np.random.seed(1)
@@ -143,7 +143,7 @@ def test_a_chunk_follows_from_seed_and_number_alone(tracks: list[Track]) -> None
 
 
 def test_mixture_of_a_subset_holds_all_stems(tracks: list[Track]) -> None:
-    for options in ({}, {"remix": True}, {"polarity": True}):
+    for options in ({}, {"remix": True}, {"polarity": True}, {"speed": (0.8, 1.2)}):
         whole, part = chunks_of(tracks, **options), chunks_of(tracks, ("other", "vocals"), **options)
         for number in range(4):
             torch.testing.assert_close(part[number].mixture, whole[number].mixture, atol=1e-6, rtol=0)
@@ -214,6 +214,23 @@ def test_each_augmentation_alone(tracks: list[Track]) -> None:
             assert min(counts) > 20, "a chance of one half"
 
 
+def test_speed_moves_the_pitch_of_all_stems_of_a_song_alike(tmp_path: Path) -> None:
+    time = np.arange(2 * RATE) / RATE
+    tones = {stem: 0.2 * np.sin(2 * np.pi * 500 * (i + 1) * time) for i, stem in enumerate(STEMS)}
+    for stem, tone in tones.items():
+        write(tmp_path / f"{stem}.wav", np.stack([tone, tone], 1))
+    track = Track("Song", "train", {stem: tmp_path / f"{stem}.wav" for stem in STEMS})
+    factors = []
+    for number in range(20):
+        chunk = chunks_of([track], seconds=1.0, speed=(0.8, 1.25))[number]
+        peaks = np.abs(np.fft.rfft(chunk.references[:, 0].numpy())).argmax(1)  # in Hz, for the chunk is of a second
+        factors.append(peaks[3] / 2000)
+        assert np.abs(peaks - 500 * factors[-1] * np.arange(1, 5)).max() <= 1
+        torch.testing.assert_close(chunk.mixture, chunk.references.sum(0))
+    assert 0.79 < min(factors) < 0.9
+    assert 1.15 < max(factors) < 1.26
+
+
 def test_gains_are_even_in_decibels(tracks: list[Track]) -> None:
     plain, loud = chunks_of(tracks, seconds=0.01), chunks_of(tracks, seconds=0.01, gain_db=(-10.0, 10.0))
     levels = [
@@ -231,6 +248,8 @@ def test_bad_chunks(tracks: list[Track]) -> None:
         chunks_of(tracks, seconds=0)
     with pytest.raises(ValueError, match="there are no tracks"):
         chunks_of([])
+    with pytest.raises(ValueError, match=r"speed must be a range from low to high above 0, not \[1.2, 0.8\]"):
+        chunks_of(tracks, speed=(1.2, 0.8))
     with pytest.raises(ValueError, match="track 'Song 0' has no target 'guitar': it has vocals, drums, bass, other"):
         chunks_of(tracks, ("guitar",))
     with pytest.raises(ValueError, match="seed must not be negative, but it is -1"):
