@@ -62,7 +62,20 @@ def si_snr(estimates: Tensor, references: Tensor) -> Tensor:
     return -decibels.flatten(1).mean(1)
 
 
+def snr(estimates: Tensor, references: Tensor) -> Tensor:
+    """Negative signal-to-noise ratio in dB of each target, averaged over targets, (B, S, C, T) to (B,).
+
+    Every target weighs alike, loud or quiet. As in Wisdom et al. 2020 (equation 2), a ratio is worth nothing beyond 30
+    dB; a floor of -60 dB of full scale keeps silent references finite, whose noise it is then that counts.
+    """
+    floor = 1e-6 * references[0, 0].numel()
+    energy = references.square().flatten(2).sum(2)
+    noise = (estimates - references).square().flatten(2).sum(2) + 1e-3 * energy
+    return 10 * torch.log10((noise + floor) / (energy + floor)).mean(1)
+
+
 bce.domains = ("mask",)  # type: ignore[attr-defined]
+snr.domains = ("waveform",)  # type: ignore[attr-defined]
 si_snr.domains = ("waveform",)  # type: ignore[attr-defined]
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from asteroid.losses import PITLossWrapper, pairwise_neg_sisdr
 
-from msbench.losses import Criterion, bce, l1, mse, si_snr
+from msbench.losses import Criterion, bce, l1, mse, si_snr, snr
 
 
 @pytest.fixture
@@ -57,6 +57,26 @@ def test_bad_input() -> None:
         Criterion("l1", "time")
     with pytest.raises(ValueError, match="differ"):
         Criterion("l1")(torch.zeros(1, 2, 1, 5), torch.zeros(1, 2, 1, 6))
+
+
+def test_snr_by_hand_and_alike_for_quiet_targets(pair: tuple[torch.Tensor, torch.Tensor]) -> None:
+    _, references = pair
+    assert snr(torch.zeros_like(references), references).abs().max() < 0.01  # nothing estimated: 0 dB
+    torch.testing.assert_close(snr(references, references), torch.full((3,), -30.0), atol=0.01, rtol=0)
+    torch.testing.assert_close(snr(1.1 * references, references), torch.full((3,), -19.6), atol=0.05, rtol=0)
+    gains = torch.tensor([1.0, 0.1, 0.05, 0.02])[:, None, None]
+    estimates = 0.5 * references
+    torch.testing.assert_close(snr(gains * estimates, gains * references), snr(estimates, references), atol=0.1, rtol=0)
+
+
+def test_snr_of_silence_is_what_is_left_in_it() -> None:
+    silence = torch.zeros(1, 1, 1, 1000)
+    estimates = torch.full_like(silence, 0.1, requires_grad=True)
+    loss = snr(estimates, silence)
+    loss.sum().backward()
+    torch.testing.assert_close(loss, torch.tensor([40.0]), atol=0.01, rtol=0)  # -20 dB over a floor of -60 dB
+    assert estimates.grad.min() > 0
+    assert snr(silence, silence).item() == 0
 
 
 def test_bce_is_torchs_and_stays_finite() -> None:
