@@ -28,4 +28,4 @@ sync: $(filter .uv/bin/uv,$(UV))
 	.uv/bin/pip install --quiet uv
 
 clean:
-	rm -rf runs evaluations leaderboards/*/runs leaderboards/demo/records leaderboards/demo/board.*
+	rm -rf runs evaluations leaderboards/*/runs leaderboards/demo*/records leaderboards/demo*/board.*
