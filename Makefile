@@ -4,13 +4,16 @@ PYTHON ?= python3.11
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 RUN := $(UV) run --frozen
 
-.PHONY: demo demo-models test lint sync clean
+.PHONY: demo demo-models slurm-cluster test lint sync clean
 
 demo: sync
 	$(RUN) msbench demo
 
 demo-models: sync
 	$(RUN) msbench bench leaderboards/demo_models
+
+slurm-cluster: sync
+	$(RUN) python -m msbench_slurm.private_cluster
 
 test: sync lint
 	$(RUN) pytest -n 2
@@ -28,4 +31,4 @@ sync: $(filter .uv/bin/uv,$(UV))
 	.uv/bin/pip install --quiet uv
 
 clean:
-	rm -rf runs evaluations leaderboards/*/runs leaderboards/demo*/records leaderboards/demo*/board.*
+	rm -rf runs evaluations leaderboards/*/runs leaderboards/*/jobs leaderboards/demo*/records leaderboards/demo*/board.*

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from msbench import __version__, registry
+from msbench.cluster import commands as cluster_commands
 
 BAD_INPUT, FAILED = 2, 1
 
@@ -119,6 +120,8 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("suite", type=Path)
     _add_jobs(bench)
 
+    cluster_commands.add(command)
+
     demo = command("demo", _demo, "the main job in minutes, without a download: leaderboards/demo")
     _add_jobs(demo)
 
@@ -130,7 +133,8 @@ def _parser() -> argparse.ArgumentParser:
     data.add_argument("action", choices=["demo"])
     data.add_argument("-o", "--output", type=Path, help="folder ($MSBENCH_DATA/demo, or data/demo)")
 
-    command("doctor", _doctor, "what works on this machine, and the fix for what does not")
+    doctor = command("doctor", _doctor, "what works on this machine, and the fix for what does not")
+    doctor.add_argument("--cluster", type=Path, metavar="PROFILE", help="look at a cluster instead")
     return parser
 
 
@@ -334,10 +338,11 @@ def _data(options: argparse.Namespace) -> int:
 
 
 def _doctor(options: argparse.Namespace) -> int:
+    from msbench.cluster.examine import examine_cluster
     from msbench.doctor import examine
 
     failures = 0
-    for finding in examine():
+    for finding in examine_cluster(options.cluster) if options.cluster else examine():
         failures += finding.needed and not finding.works
         mark = "ok  " if finding.works else "FAIL" if finding.needed else "no  "
         print(f"{mark}  {finding.name}: {finding.detail}{'' if finding.works else f'  -> {finding.fix}'}")

@@ -10,8 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from msbench import records
-from msbench.run_state import read_state
+from msbench import failures, records
 from msbench.suite import read_suite
 
 SHOWN = ("SDR", "SIR", "SAR")
@@ -47,8 +46,7 @@ class Board:
         found = {}
         for cell in self.suite.cells:
             if not self.suite.record_path(cell).exists():
-                state = read_state(self.suite.run_folder(cell))
-                found[cell.name] = state.get("error") or state.get("stage") or "not run yet"
+                found[cell.name] = failures.cause(self.suite.run_folder(cell))
         return found
 
     def table(self) -> pd.DataFrame:

@@ -1,0 +1,115 @@
+"""The journal of a suite: which sbatch calls were made for it, whatever became of the process that made them.
+
+`jobs/journal.jsonl` beside the suite gets a line with a token before each sbatch, and one with the job id after it. The
+token is in the job's name, so that a job whose second line is missing is found by its name.
+`jobs/0001/` and so on are submissions: plan.json, scripts, lists of cells, logs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from msbench.cluster import slurm
+from msbench.suite import Suite
+
+
+@dataclass
+class Call:
+    """One sbatch call."""
+
+    token: str
+    name: str  # of the job
+    submission: str
+    array: str  # "train-1", "evaluate-1", "aggregate"
+    elements: list[int] | None  # of the array; None for all
+    time: float
+    job: int | None = None
+    dropped: bool = False  # sbatch never took it
+
+
+@dataclass
+class Journal:
+    """What was submitted for a suite, oldest first."""
+
+    folder: Path
+    calls: dict[str, Call] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, suite: Suite) -> Journal:
+        """Read the journal; lines that a crash left half written are passed over."""
+        journal = cls(suite.folder / "jobs")
+        path = journal.folder / "journal.jsonl"
+        for line in path.read_text("utf-8").splitlines() if path.exists() else []:
+            try:
+                entry = json.loads(line)
+            except json.JSONDecodeError:
+                continue
+            if entry["event"] == "submitting":
+                entry.pop("event")
+                journal.calls[entry["token"]] = Call(**entry)
+            elif entry["event"] == "submitted":
+                journal.calls[entry["token"]].job = entry["job"]
+            else:
+                journal.calls[entry["token"]].dropped = True
+        return journal
+
+    def announce(self, board: str, submission: str, array: str, elements: list[int] | None = None) -> Call:
+        """Note a call that is about to be made. Its job name can be neither `bash` nor `interactive`."""
+        token = secrets.token_hex(4)
+        name = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in f"{board}-{array}-{token}")
+        call = Call(token, name, submission, array, elements, time.time())
+        self._write({"event": "submitting", **{k: v for k, v in vars(call).items() if k not in ("job", "dropped")}})
+        self.calls[token] = call
+        return call
+
+    def confirm(self, call: Call, job: int) -> None:
+        call.job = job
+        self._write({"event": "submitted", "token": call.token, "job": job})
+
+    def drop(self, call: Call) -> None:
+        call.dropped = True
+        self._write({"event": "dropped", "token": call.token})
+
+    def recover(self) -> list[Call]:
+        """Find the jobs of calls whose outcome was never noted; returns those found."""
+        found = []
+        for call in self.calls.values():
+            if call.job is None and not call.dropped:
+                job = slurm.job_named(call.name)
+                if job is None:
+                    self.drop(call)
+                else:
+                    self.confirm(call, job)
+                    found.append(call)
+        return found
+
+    def jobs(self) -> list[int]:
+        return [call.job for call in self.calls.values() if call.job is not None]
+
+    def latest(self, submission: str, array: str) -> Call | None:
+        """The last call that SLURM took for an array as a whole or in part."""
+        taken = [
+            c for c in self.calls.values() if c.submission == submission and c.array == array and c.job is not None
+        ]
+        return taken[-1] if taken else None
+
+    def submissions(self) -> dict[str, dict[str, Any]]:
+        """{name: plan.json} of every submission, oldest first."""
+        if not self.folder.is_dir():
+            return {}
+        names = sorted(entry.name for entry in os.scandir(self.folder) if entry.name.isdigit())
+        paths = {name: self.folder / name / "plan.json" for name in names}
+        return {name: json.loads(path.read_text("utf-8")) for name, path in paths.items() if path.exists()}
+
+    def _write(self, entry: dict[str, Any]) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "journal.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(entry) + "\n")
+            file.flush()
+            os.fsync(file.fileno())

@@ -1,0 +1,75 @@
+"""Prints the status of a suite's cells."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from msbench.cluster.status import BUSY, STATES, CellStatus
+
+COLOURS = {"done": "green", "running": "cyan", "failed": "red", "lost": "red", "cancelled": "yellow"}
+MOST_ROWS = 200
+WATCH_SECONDS = 5.0
+
+
+def as_json(statuses: list[CellStatus]) -> str:
+    """Every cell, and how many there are in each state."""
+    return json.dumps({"counts": counts(statuses), "cells": [each.as_json() for each in statuses]}, indent=1)
+
+
+def counts(statuses: list[CellStatus]) -> dict[str, int]:
+    found = Counter(each.state for each in statuses)
+    return {state: found[state] for state in STATES if found[state]}
+
+
+def table(statuses: list[CellStatus]) -> Group:
+    """A row a cell, those that want attention first; of a long suite only these, then a line of counts."""
+    order = {state: rank for rank, state in enumerate(("failed", "lost", "cancelled", "running", "pending"))}
+    rows = sorted(statuses, key=lambda each: order.get(each.state, len(order)))
+    shown = Table("cell", "state", "stage", "job", "node", "", box=None, pad_edge=False)
+    for each in rows[:MOST_ROWS]:
+        job = "_".join(map(str, each.elements[-1 if each.stage == "evaluate" else 0])) if each.elements else ""
+        shown.add_row(
+            each.name, Text(each.state, style=COLOURS.get(each.state, "")),
+            each.stage if each.state != "done" else "", job, each.node, Text(_note(each)),
+        )  # fmt: skip
+    summary = ", ".join(f"{count} {state}" for state, count in counts(statuses).items())
+    more = f" (the first {MOST_ROWS} are shown; --json has all)" if len(rows) > MOST_ROWS else ""
+    return Group(shown, Text(f"{len(rows)} cells: {summary}{more}"))
+
+
+def watch(look: Callable[[], list[CellStatus]], console: Console) -> list[CellStatus]:
+    """Show the table until nothing is under way."""
+    with Live(console=console, auto_refresh=False) as live:
+        while True:
+            statuses = look()
+            live.update(table(statuses), refresh=True)
+            if not any(each.state in BUSY for each in statuses):
+                return statuses
+            time.sleep(WATCH_SECONDS)
+
+
+def log(status: CellStatus, lines: int) -> str:
+    """Where a cell's log is, and its end."""
+    head = f"{status.name}: {status.state}{f': {status.cause}' if status.cause else ''}"
+    path = Path(status.log) if status.log else None
+    if path is None or not path.exists():
+        return f"{head}\n(no log yet)"
+    return "\n".join([head, str(path), *path.read_text("utf-8", "replace").splitlines()[-lines:]])
+
+
+def _note(status: CellStatus) -> str:
+    if status.cause:
+        return status.cause
+    parts = [] if status.part_done is None or status.state != "running" else [f"{status.part_done:.0%}"]
+    parts += [f"{name} {value:.3g}" for name, value in status.metrics.items() if isinstance(value, int | float)][:3]
+    parts += [f"{status.restarts} restarts"] if status.restarts else []
+    return "  ".join(parts)

@@ -1,0 +1,1 @@
+"""Templates of SLURM scripts, cluster profiles and the private test cluster."""

@@ -1,0 +1,17 @@
+#!/bin/bash
+# Notes why cells failed while SLURM still knows it, then builds the board of @SUITE@.
+#SBATCH --job-name=@NAME@
+#SBATCH --nodes=@NODES@
+#SBATCH --ntasks-per-node=1
+#SBATCH --cpus-per-task=@CPUS@
+#SBATCH --mem=@MEMORY@
+#SBATCH --time=@TIME@
+@OPTIONS@
+#SBATCH --chdir=@FOLDER@
+#SBATCH --output=@LOG@
+#SBATCH --open-mode=append
+
+@EXPORTS@
+@SETUP@
+@CONTAINER@ @PYTHON@ -m msbench.cli status @SUITE@
+@CONTAINER@ @PYTHON@ -m msbench.cli board build @BOARD@
