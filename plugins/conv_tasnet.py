@@ -87,6 +87,8 @@ class ConvTasNet(Separator):
         self.blocks = nn.ModuleList(
             Block(bottleneck, hidden, skip, kernel, 2**i, bias) for _ in range(repeats) for i in range(blocks)
         )
+        if skip:  # nothing reads what the last block passes on: it has its weights in the published models alone
+            self.blocks[-1].residual.requires_grad_(False)
         self.mask = nn.Sequential(
             nn.PReLU(),
             nn.Conv1d(skip or bottleneck, len(self.targets) * features, 1, bias=bias),
