@@ -13,7 +13,7 @@ from typing import Any
 from msbench import __version__, registry
 from msbench.cluster import commands as cluster_commands
 
-BAD_INPUT, FAILED = 2, 1
+BAD_INPUT, FAILED, SAVED = 2, 1, 85
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -206,8 +206,13 @@ def _fit(arguments: list[str]) -> int:
 
     warnings.filterwarnings("ignore", ".*pkg_resources.*")
     from msbench.training.cli import fit
+    from msbench.training.interruption import RunInterrupted
 
-    folder = fit(arguments)
+    try:
+        folder = fit(arguments)
+    except RunInterrupted as told:
+        print(f"msbench: {told}", file=sys.stderr)
+        return SAVED
     print(f"trained: {folder / 'best.ckpt'}")
     return 0
 
@@ -282,7 +287,8 @@ def _evaluate(options: argparse.Namespace) -> int:
 def _bench(options: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from msbench.cluster.local import missing_cells, prepare_data, run_cells
+    from msbench.cluster.local import prepare_data, run_cells
+    from msbench.cluster.plan import missing_cells
     from msbench.leaderboard.board import Board
     from msbench.leaderboard.render import NOTE, terminal
     from msbench.suite import read_suite

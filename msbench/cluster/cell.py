@@ -1,53 +1,150 @@
-"""One cell of a suite, from nothing to its record: train, separate, score."""
+"""One stage of one cell of a suite, as a process of its own: what every executor starts.
+
+    python -m msbench.cluster.cell SUITE CELL --stage train|evaluate [--devices N] [--num-nodes M]
+
+Exit codes: 0 done (or done before), 85 saved on SIGUSR2 or SIGTERM: start it again, 2 bad input, 1 failed. Under srun
+every rank runs the same command.
+"""
 
 from __future__ import annotations
 
+import argparse
 import json
-import logging
 import os
+import signal
 import sys
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
-import torch
 import yaml
 
 from msbench import records
-from msbench.data.dataset import open_dataset
-from msbench.evaluation import evaluate, untrained
-from msbench.run_state import read_state, write_state
-from msbench.suite import Cell, Suite
+from msbench.run_state import begin_attempt, end_attempt, is_trained, read_state, write_state
+from msbench.suite import Cell, Suite, read_suite
+
+DONE, FAILED, BAD_INPUT, SAVED = 0, 1, 2, 85
 
 
-def run_cell(suite: Suite, cell: Cell, threads: int) -> None:
-    """Do what is missing of a cell, and write its record. Its output goes to log.txt in the run's folder.
+class Told(BaseException):
+    """A signal came where nothing has to be saved."""
 
-    Exits with 1 where it fails; the run's state then says why in one sentence.
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command above; returns its exit code."""
+    # The libraries take seconds to load: a signal that comes meanwhile is no fault of the cell.
+    for number in (signal.SIGUSR2, signal.SIGTERM):
+        signal.signal(number, tell)
+    parser = argparse.ArgumentParser(prog="python -m msbench.cluster.cell", description=__doc__)
+    parser.add_argument("suite", type=Path)
+    parser.add_argument("cell", help="its name, that of its folder under runs/")
+    parser.add_argument("--stage", choices=["train", "evaluate"], required=True)
+    parser.add_argument("--devices", type=int, default=1, help="of each node (1)")
+    parser.add_argument("--num-nodes", type=int, default=1, help="(1)")
+    options = parser.parse_args(argv)
+    try:
+        suite = read_suite(options.suite)
+        cell = next((cell for cell in suite.cells if cell.name == options.cell), None)
+        if cell is None:
+            raise ValueError(
+                f"{suite.path} has no cell {options.cell}: the suite or a recipe of it has changed since; run or "
+                "submit it again"
+            )
+    except (ValueError, KeyError, OSError) as error:
+        print(f"msbench: {_sentence(error)}", file=sys.stderr)
+        return BAD_INPUT
+    except Told:
+        return SAVED
+    return run_stage(suite, cell, options.stage, options.devices, options.num_nodes)
+
+
+def run_stage(suite: Suite, cell: Cell, stage: str, devices: int = 1, nodes: int = 1) -> int:
+    """Do a stage of a cell, unless it is done; what fails is told in the run's state.
+
+    Returns:
+        The exit code.
     """
     folder = suite.run_folder(cell)
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "log.txt").open("a", buffering=1) as log:
-        os.dup2(log.fileno(), sys.stdout.fileno())
-        os.dup2(log.fileno(), sys.stderr.fileno())
-        logging.captureWarnings(True)
-        torch.set_num_threads(threads)
-        try:
-            _run(suite, cell, folder)
-        except BaseException as error:
-            traceback.print_exc()
-            sentence = " ".join(str(error).split()) or type(error).__name__
-            write_state(folder, stage="failed", error=sentence, kind=type(error).__name__)
-            sys.exit(1)
+    first = int(os.environ.get("SLURM_PROCID", os.environ.get("LOCAL_RANK", "0"))) == 0
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if _is_done(suite, cell, stage):
+            return DONE
+        if first:
+            begin_attempt(folder, stage, _gpus() * nodes)
+            write_state(folder, stage="starting")
+        code = _attempt(suite, cell, stage, devices, nodes)
+    except Told:
+        return SAVED
+    if first:
+        if code == SAVED:
+            write_state(folder, stage="saved")
+        end_attempt(folder, code)
+    return code
 
 
-def _run(suite: Suite, cell: Cell, folder: Path) -> None:
+def _attempt(suite: Suite, cell: Cell, stage: str, devices: int, nodes: int) -> int:
+    from msbench.training.interruption import RunInterrupted
+
+    folder = suite.run_folder(cell)
+    try:
+        if stage == "train":
+            _train(cell, folder, devices, nodes)
+        else:
+            _evaluate(suite, cell)
+    except (RunInterrupted, Told) as told:
+        print(f"msbench: {_sentence(told)}", file=sys.stderr)
+        return SAVED
+    except BaseException as error:
+        traceback.print_exc()
+        if read_state(folder).get("stage") != "failed":  # of several ranks, the first one says why
+            write_state(folder, stage="failed", error=_sentence(error), kind=type(error).__name__)
+        bad = isinstance(error, ValueError | KeyError | FileNotFoundError | ImportError)
+        return BAD_INPUT if bad else FAILED
+    return DONE
+
+
+def _is_done(suite: Suite, cell: Cell, stage: str) -> bool:
+    if stage == "train":
+        return cell.recipe is None or is_trained(suite.run_folder(cell))
+    try:
+        records.read(suite.record_path(cell))
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _train(cell: Cell, folder: Path, devices: int, nodes: int) -> None:
+    from msbench.training.cli import fit
+
+    recipe = folder / "recipe.yaml"
+    records.write_text(recipe, yaml.safe_dump(cell.recipe, sort_keys=False))
+    arguments = ["-c", str(recipe), "--output", str(folder), "--trainer.enable_progress_bar", "false"]
+    arguments += ["--data.dataset", cell.dataset, "--seed_everything", str(cell.seed), "--data.seed", str(cell.seed)]
+    arguments += ["--trainer.devices", str(devices), "--trainer.num_nodes", str(nodes)]
+    if cell.root is not None:
+        arguments += ["--data.root", str(cell.root)]
+    for key, value in cell.overrides.items():
+        arguments += [f"--{key}", value if isinstance(value, str) else json.dumps(value)]
+    fit(arguments)
+
+
+def _evaluate(suite: Suite, cell: Cell) -> None:
+    import torch
+
+    from msbench.data.dataset import open_dataset
+    from msbench.evaluation import evaluate, untrained
+
+    folder = suite.run_folder(cell)
+    for number in (signal.SIGUSR2, signal.SIGTERM):
+        signal.signal(number, tell)  # what is scored is kept track by track: nothing has to be saved
     data = open_dataset(cell.dataset, cell.root)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
     model: Any = cell.checkpoint
     if cell.recipe is not None:
-        if read_state(folder).get("stage") not in ("trained", "evaluating", "done"):
-            _train(cell, folder)
+        if not is_trained(folder):
+            raise FileNotFoundError(f"{folder} holds no ended training: run the cell's stage `train` first")
         model = folder / "best.ckpt"
     elif model is None:
         model = untrained(cell.model, data, **cell.separator_options())
@@ -58,21 +155,27 @@ def _run(suite: Suite, cell: Cell, folder: Path) -> None:
     write_state(folder, stage="evaluating", done=0.0, metrics={})
     record = evaluate(
         model, data, split=cell.split, output=folder / "evaluation", label=cell.label, seed=cell.seed,
-        backend=cell.backend, device=device, progress=progress,
+        backend=cell.backend, device="cuda" if torch.cuda.is_available() else "cpu", progress=progress,
     )  # fmt: skip
     records.write_json(suite.record_path(cell), record)
     write_state(folder, stage="done", done=1.0, metrics={})
 
 
-def _train(cell: Cell, folder: Path) -> None:
-    from msbench.training.cli import fit
+def _gpus() -> int:
+    import torch
 
-    recipe = folder / "recipe.yaml"
-    records.write_text(recipe, yaml.safe_dump(cell.recipe, sort_keys=False))
-    arguments = ["-c", str(recipe), "--output", str(folder), "--trainer.enable_progress_bar", "false"]
-    arguments += ["--data.dataset", cell.dataset, "--seed_everything", str(cell.seed), "--data.seed", str(cell.seed)]
-    if cell.root is not None:
-        arguments += ["--data.root", str(cell.root)]
-    for key, value in cell.overrides.items():
-        arguments += [f"--{key}", value if isinstance(value, str) else json.dumps(value)]
-    fit(arguments)
+    return torch.cuda.device_count()
+
+
+def tell(number: int, frame: FrameType | None) -> None:
+    """Handle a signal, where the process may end anywhere."""
+    raise Told(f"{signal.Signals(number).name} came: the same command goes on from here")
+
+
+def _sentence(error: BaseException) -> str:
+    text = error.args[0] if isinstance(error, KeyError) and error.args else error
+    return " ".join(str(text).split()) or type(error).__name__
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -2,36 +2,33 @@
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import os
+import signal
+import subprocess
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+from types import FrameType
 from typing import Any
 
-from rich.console import Console, Group
-from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.table import Table
-from rich.text import Text
+from rich.console import Console
 
+from msbench.cluster.local_watch import Watch
 from msbench.data.dataset import open_dataset
-from msbench.records import read
+from msbench.resources import Resources
 from msbench.run_state import read_state
 from msbench.suite import Cell, Suite
-from msbench.threads import THREAD_VARIABLES
+from msbench.threads import THREAD_VARIABLES, processors
 
 POLL_SECONDS = 0.5
-
-
-def missing_cells(suite: Suite) -> list[Cell]:
-    """The cells without a record that can be read."""
-    missing = []
-    for cell in suite.cells:
-        try:
-            read(suite.record_path(cell))
-        except (OSError, ValueError):
-            missing.append(cell)
-    return missing
+SAVED = 85  # msbench.cluster.cell: saved, start it again
+RESTARTS = 3  # of a cell that was told to save and end
+SAVING_SECONDS = 60  # for what runs to save, when the executor is told to end
 
 
 def prepare_data(suite: Suite, console: Console) -> None:
@@ -48,65 +45,142 @@ def prepare_data(suite: Suite, console: Console) -> None:
         console.print(f"dataset {name}: {counts} ({data.root})", markup=False, highlight=False, soft_wrap=True)
 
 
+def visible_gpus() -> list[str]:
+    """Ids of this machine's NVIDIA GPUs, as far as CUDA_VISIBLE_DEVICES shows them; torch is not needed."""
+    shown = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if shown is not None:
+        return [gpu.strip() for gpu in shown.split(",") if gpu.strip() and gpu.strip() != "-1"]
+    found = Path("/proc/driver/nvidia/gpus")
+    return [str(i) for i in range(len(list(found.iterdir())))] if found.is_dir() else []
+
+
 def run_cells(suite: Suite, cells: list[Cell], jobs: int, console: Console) -> dict[str, str]:
-    """Run cells, `jobs` at a time, each with its share of the processors; one that fails stops no other.
+    """Run cells, `jobs` at a time, each with its share of the processors and GPUs of its own; one that fails stops no
+    other. Told to end (Ctrl-C, SIGTERM), it lets those that run save themselves first.
 
     Training cells come first: they take longest.
 
     Returns:
         {cell name: why it failed}, empty where all went well.
+
+    Raises:
+        ValueError: If a cell asks for more GPUs than there are.
     """
-    threads = max(1, (os.cpu_count() or 1) // jobs)
+    free = visible_gpus()
+    needs = {cell.name: Resources().but(cell.resources).gpus if free else 0 for cell in cells}
+    for name, count in needs.items():
+        if count > len(free):
+            raise ValueError(
+                f"{name} asks for {count} GPUs and this machine has {len(free)}: submit the suite to a cluster, or "
+                "lower the `resources` in it"
+            )
+    threads = max(1, processors() // jobs)
     for variable in THREAD_VARIABLES:
         os.environ[variable] = str(threads)  # read when the numeric libraries load, in the server below
     context = multiprocessing.get_context("forkserver")
     # Imported once, before any fork: a cell then starts in milliseconds instead of ten seconds.
     trains = any(cell.recipe for cell in cells)
-    context.set_forkserver_preload(["msbench.cluster.cell", *(["msbench.training.cli"] if trains else [])])
+    preload = ["msbench.cluster.cell", "msbench.evaluation", *(["msbench.training.cli"] if trains else [])]
+    context.set_forkserver_preload(preload)
     waiting = sorted(cells, key=lambda cell: cell.recipe is None)
-    running: dict[str, ForkServerProcess] = {}
+    running: dict[str, tuple[ForkServerProcess, list[str]]] = {}
     states: dict[str, dict[str, Any]] = {cell.name: {"stage": "waiting"} for cell in waiting}
+    restarts = dict.fromkeys(states, 0)
     failed: dict[str, str] = {}
     by_name = {cell.name: cell for cell in waiting}
     started = time.monotonic()
-    watch = _Watch(console, by_name, jobs)
-    try:
-        with watch:
-            while waiting or running:
-                while waiting and len(running) < jobs:
-                    cell = waiting.pop(0)
-                    process = context.Process(target=_entry, args=(suite, cell, threads), name=cell.name)
-                    process.start()
-                    running[cell.name] = process
-                    states[cell.name] = {"stage": "starting", "started": time.monotonic()}
-                time.sleep(POLL_SECONDS)
-                for name, process in list(running.items()):
-                    cell = by_name[name]
-                    seen = read_state(suite.run_folder(cell))
-                    begun = states[name]["started"]
-                    if seen.get("time", 0) > time.time() - (time.monotonic() - begun):  # not from an earlier run
-                        states[name] = {**seen, "started": begun}
-                    if process.exitcode is not None:
-                        del running[name]
-                        states[name]["ended"] = time.monotonic()
-                        if process.exitcode != 0:
-                            failed[name] = _cause(process.exitcode, states[name], suite, cell)
-                            states[name] |= {"stage": "failed", "error": failed[name]}
-                        else:
-                            states[name]["stage"] = "done"
-                watch.show(states, time.monotonic() - started)
-    finally:
-        for process in running.values():
-            process.terminate()
-        for process in running.values():
-            process.join(10)
+    watch = Watch(console, by_name, jobs)
+    with watch, _ended_in_time(running):
+        while waiting or running:
+            while waiting and len(running) < jobs and needs[waiting[0].name] <= len(free):
+                cell = waiting.pop(0)
+                taken = [free.pop(0) for _ in range(needs[cell.name])]
+                process = context.Process(target=_entry, args=(suite, cell, threads, taken), name=cell.name)
+                process.start()
+                running[cell.name] = process, taken
+                states[cell.name] = {"stage": "starting", "started": time.monotonic()}
+            time.sleep(POLL_SECONDS)
+            for name, (process, taken) in list(running.items()):
+                cell = by_name[name]
+                seen = read_state(suite.run_folder(cell))
+                begun = states[name]["started"]
+                if seen.get("time", 0) > time.time() - (time.monotonic() - begun):  # not from an earlier run
+                    states[name] = {**seen, "started": begun}
+                if process.exitcode is None:
+                    continue
+                del running[name]
+                free += taken
+                if process.exitcode == SAVED and restarts[name] < RESTARTS:
+                    restarts[name] += 1
+                    waiting.insert(0, cell)
+                    states[name] = {"stage": "waiting"}
+                    continue
+                states[name]["ended"] = time.monotonic()
+                if process.exitcode != 0:
+                    failed[name] = _cause(process.exitcode, states[name], suite, cell)
+                    states[name] |= {"stage": "failed", "error": failed[name]}
+                else:
+                    states[name]["stage"] = "done"
+            watch.show(states, time.monotonic() - started)
     return failed
 
 
-def _entry(suite: Suite, cell: Cell, threads: int) -> None:
-    from msbench.cluster.cell import run_cell
+@contextmanager
+def _ended_in_time(running: dict[str, tuple[ForkServerProcess, list[str]]]) -> Iterator[None]:
+    """However this ends, what still runs is told to save and end, and killed if it does not."""
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        processes = [process for process, _ in running.values()]
+        for process in processes:
+            process.terminate()
+        end = time.monotonic() + SAVING_SECONDS
+        for process in processes:
+            process.join(max(0.0, end - time.monotonic()))
+            process.kill()
+        signal.signal(signal.SIGTERM, before)
 
-    run_cell(suite, cell, threads)
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _entry(suite: Suite, cell: Cell, threads: int, gpus: list[str]) -> None:
+    """Both stages of a cell, in a process forked for it; its output goes to log.txt in the run's folder."""
+    import logging
+
+    import torch
+
+    from msbench.cluster.cell import run_stage, tell
+
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG: where the executor is killed, save and end
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C reaches the executor too, which tells us
+    for number in (signal.SIGUSR2, signal.SIGTERM):
+        signal.signal(number, tell)
+    folder = suite.run_folder(cell)
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "log.txt").open("a", buffering=1) as log:
+        os.dup2(log.fileno(), sys.stdout.fileno())
+        os.dup2(log.fileno(), sys.stderr.fileno())
+        logging.captureWarnings(True)
+        if gpus:
+            os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
+        torch.set_num_threads(threads)
+        code = 0
+        if cell.recipe is not None:
+            code = run_stage(suite, cell, "train") if len(gpus) < 2 else _train_on_several(suite, cell, len(gpus))
+        sys.exit(code or run_stage(suite, cell, "evaluate"))
+
+
+def _train_on_several(suite: Suite, cell: Cell, devices: int) -> int:
+    """Lightning starts the other ranks as this command again, so it has to be one."""
+    command = [sys.executable, "-m", "msbench.cluster.cell", str(suite.path), cell.name, "--stage", "train"]
+    process = subprocess.Popen([*command, "--devices", str(devices)])
+    for number in (signal.SIGUSR2, signal.SIGTERM):
+        signal.signal(number, lambda number, _: process.send_signal(number))
+    return process.wait()
 
 
 def _cause(code: int, state: dict[str, Any], suite: Suite, cell: Cell) -> str:
@@ -114,55 +188,3 @@ def _cause(code: int, state: dict[str, Any], suite: Suite, cell: Cell) -> str:
         note = " (out of memory?)" if code == -9 else ""
         return f"killed by signal {-code}{note}; see {suite.run_folder(cell) / 'log.txt'}"
     return str(state.get("error") or f"exit code {code}; see {suite.run_folder(cell) / 'log.txt'}")
-
-
-class _Watch:
-    """A live table on a terminal; elsewhere a line at each change."""
-
-    def __init__(self, console: Console, cells: dict[str, Cell], jobs: int) -> None:
-        self.console, self.cells, self.jobs = console, cells, jobs
-        self.live = Live(console=console, refresh_per_second=4) if console.is_terminal else None
-        self.told: dict[str, str] = {}
-
-    def __enter__(self) -> _Watch:
-        if self.live:
-            self.live.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.live:
-            self.live.stop()
-
-    def show(self, states: dict[str, dict[str, Any]], seconds: float) -> None:
-        if self.live:
-            self.live.update(Group(self._table(states), Text(f"{seconds:.0f} s, {self.jobs} at a time", style="dim")))
-            return
-        for name, state in states.items():
-            stage = state["stage"]
-            if stage not in ("waiting", "starting") and self.told.get(name) != stage:
-                self.told[name] = stage
-                text = f"[{seconds:6.1f} s] {self.cells[name].label}: {stage} {_summary(state)}"
-                self.console.print(text.rstrip(), markup=False, highlight=False, soft_wrap=True)
-
-    def _table(self, states: dict[str, dict[str, Any]]) -> Table:
-        table = Table("cell", "stage", "", "time", "", box=None, pad_edge=False)
-        for name, state in states.items():
-            cell = self.cells[name]
-            label = cell.label if cell.seed is None else f"{cell.label}, seed {cell.seed}"
-            done = 1.0 if state["stage"] == "done" else state.get("done") or 0.0
-            took = state.get("ended", time.monotonic()) - state["started"] if "started" in state else None
-            colour = {"failed": "red", "done": "green", "waiting": "dim"}.get(state["stage"], "")
-            table.add_row(
-                f"{label} on {cell.dataset}", Text(state["stage"], style=colour), ProgressBar(1, done, width=24),
-                "" if took is None else f"{took:.0f} s", Text(_summary(state)),
-            )  # fmt: skip
-        return table
-
-
-def _summary(state: dict[str, Any]) -> str:
-    if state["stage"] == "failed":
-        return str(state.get("error", ""))
-    metrics = state.get("metrics") or {}
-    if state["stage"] == "evaluating":
-        return "SDR " + " ".join(f"{k} {v:.1f}" for k, v in metrics.items()) if metrics else ""
-    return " ".join(f"{k} {metrics[k]:.4g}" for k in ("val_loss", "val_sdr") if k in metrics)

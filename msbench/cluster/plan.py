@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from msbench.resources import Resources
-from msbench.run_state import read_state
+from msbench.run_state import is_trained
 from msbench.suite import Cell, Suite
 
 Stage = Literal["train", "evaluate"]
@@ -77,7 +77,7 @@ def make_plan(
     trained: list[Cell] = []
     started = _names(suite.folder / "runs")
     for cell in missing_cells(suite) if cells is None else cells:
-        if cell.recipe is None or (cell.name in started and read_state(suite.run_folder(cell)).get("stage") in TRAINED):
+        if cell.recipe is None or (cell.name in started and is_trained(suite.run_folder(cell))):
             trained.append(cell)
         else:
             to_train[train.but(cell.resources)].append(cell)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -148,7 +149,7 @@ class SeparationData(LightningDataModule):
             sampler=sampler,
             num_workers=self.workers,
             persistent_workers=self.workers > 0,
-            worker_init_fn=_one_thread,
+            worker_init_fn=_start_worker,
             timeout=_WORKER_TIMEOUT_SECONDS if self.workers else 0,
             pin_memory=torch.cuda.is_available(),
             # Its own generator: a loader draws a seed at each epoch, and must not move the training's dropout on.
@@ -222,5 +223,7 @@ def _tracks(data: Dataset, split: str) -> list[Track]:
     return tracks
 
 
-def _one_thread(worker: int) -> None:
+def _start_worker(worker: int) -> None:
     torch.set_num_threads(1)
+    for number in (signal.SIGUSR2, signal.SIGTERM):  # a cluster sends them to every process; the parent saves and ends
+        signal.signal(number, signal.SIG_IGN)

@@ -10,7 +10,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import WandbLogger
 
-from msbench.run_state import write_state
+from msbench.run_state import mark_trained, write_state
 from msbench.separator import Batch, Separator
 
 STATE_SECONDS = 1.0  # no more often is the state file rewritten
@@ -47,6 +47,8 @@ class RunState(Callback):
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._write(trainer, "trained")
+        if trainer.is_global_zero:
+            mark_trained(self.folder, epochs=trainer.current_epoch, steps=trainer.global_step)
 
 
 class LogExamples(Callback):

@@ -23,6 +23,8 @@ from msbench import registry
 from msbench.checkpoints import KEY, read_checkpoint
 from msbench.data.module import SeparationData
 from msbench.training.callbacks import LogExamples, RunState
+from msbench.training.devices import parallel_settings
+from msbench.training.interruption import AtomicCheckpointIO, SaveInTime
 from msbench.training.module import SeparationModule
 
 # What changes nothing in the weights has no part in a run's identity.
@@ -32,6 +34,7 @@ COSMETIC = (
     "ckpt_path",
     "wandb",
     "wandb_project",
+    "checkpoint_minutes",
     "trainer.enable_progress_bar",
     "trainer.enable_model_summary",
     "trainer.logger",
@@ -76,6 +79,8 @@ class FitCLI(LightningCLI):
         parser.add_argument("--ckpt_path", type=str | None, default=None, help=resume)
         average = "keep a moving average of the weights with this decay; it is validated and kept"
         parser.add_argument("--ema_decay", type=float | None, default=None, help=average)
+        minutes = "save last.ckpt so often, besides after each epoch, in case the run is killed"
+        parser.add_argument("--checkpoint_minutes", type=float, default=10.0, help=minutes)
         wandb = "log to Weights & Biases too, with audio and spectrograms"
         parser.add_argument("--wandb", type=Literal["online", "offline"] | None, default=None, help=wandb)
         parser.add_argument("--wandb_project", type=str, default="msbench")
@@ -140,11 +145,18 @@ class FitCLI(LightningCLI):
         if self.config.trainer.enable_progress_bar is not False:
             callbacks.append(TQDMProgressBar(leave=False))
         given = self.config_init.trainer
+        # Last of all: what the others do at the end of a step (moving averages) belongs into what is saved.
+        callbacks.append(SaveInTime(self.output / "last.ckpt", self.config.checkpoint_minutes))
         extra = [self.config_init.checkpoint, self.config_init.early_stopping, *callbacks]
         settings = {**given, **kwargs, "default_root_dir": str(self.output)}
+        settings |= parallel_settings(given)
+        settings["plugins"] = [*(settings.get("plugins") or []), AtomicCheckpointIO()]
         settings["logger"] = given.logger or loggers
         settings["callbacks"] = [*(given.callbacks or []), *extra]
-        return Trainer(**settings)
+        trainer = Trainer(**settings)
+        # Lightning's handler of SIGTERM broadcasts from within the signal, where the other ranks are elsewhere.
+        trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
+        return trainer
 
 
 UNKNOWN_FIELD = re.compile(
@@ -174,6 +186,7 @@ def fit(argv: Sequence[str]) -> Path:
     Raises:
         ValueError, KeyError, FileNotFoundError: For bad input, before anything is written.
         TrainingDiverged: If the loss is no longer finite.
+        RunInterrupted: If SIGUSR2 or SIGTERM asked for its end; it is saved.
     """
     _quiet()
     argv, name = _resolve(list(argv))

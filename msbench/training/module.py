@@ -12,6 +12,7 @@ from torch import Tensor
 from msbench.checkpoints import KEY
 from msbench.losses import Criterion
 from msbench.separator import Batch, Separator, separate_batch
+from msbench.training.random_state import gathered, random_state, restore_random_state
 
 
 class TrainingDiverged(RuntimeError):
@@ -58,7 +59,7 @@ class SeparationModule(LightningModule):
         self.build_optimizer = optimizer
         self.build_scheduler = lr_scheduler
         self._energies = torch.zeros(2, len(separator.targets), dtype=torch.float64)  # of references, of errors
-        self._rng: dict[str, Any] | None = None
+        self._rng: list[dict[str, Any]] | None = None  # of each rank
 
     def forward(self, mixture: Tensor) -> Tensor:
         return separate_batch(self.separator, mixture)
@@ -106,15 +107,16 @@ class SeparationModule(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint[KEY] = self.separator.registered
-        checkpoint["rng"] = {"torch": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all()}
+        checkpoint["rng"] = gathered(random_state())  # called on every rank
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self._rng = checkpoint["rng"]
 
     def on_train_start(self) -> None:
-        # Restored here, after everything that a start draws: dropout goes on as in an undisturbed run.
-        if self._rng is not None:
-            torch.set_rng_state(self._rng["torch"].cpu())
-            if len(self._rng["cuda"]) == torch.cuda.device_count():
-                torch.cuda.set_rng_state_all([state.cpu() for state in self._rng["cuda"]])
-            self._rng = None
+        # Here, after everything that a start draws: dropout goes on as in an undisturbed run.
+        rank, ranks = self.trainer.global_rank, self.trainer.world_size
+        if self._rng is not None and len(self._rng) == ranks:
+            restore_random_state(self._rng[rank])
+        elif ranks > 1:  # Lightning seeds all ranks alike: they would drop the same units
+            torch.manual_seed(torch.initial_seed() + rank)
+        self._rng = None
