@@ -50,6 +50,7 @@ PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 GresTypes=gpu
 MaxArraySize={max_array}
+MaxJobCount={max_jobs}
 ReturnToService=2
 KillWait=5
 SlurmdTimeout=8
@@ -71,12 +72,13 @@ class PrivateCluster:
     Args:
         folder: An empty folder for its configuration, logs and sockets.
         max_array: MaxArraySize of it.
+        max_jobs: MaxJobCount of it.
 
     Raises:
         RuntimeError: If a daemon does not come up; the message holds the end of its log.
     """
 
-    def __init__(self, folder: Path, max_array: int = 50) -> None:
+    def __init__(self, folder: Path, max_array: int = 50, max_jobs: int = 10000) -> None:
         self.folder = folder
         self.nodes: dict[str, subprocess.Popen[bytes]] = {}
         self._hurried: dict[str, float] = {}
@@ -87,7 +89,7 @@ class PrivateCluster:
         self._environment["SLURM_CONF"] = str(folder / "slurm.conf")
         paths = self._environment.get("PATH", os.defpath).split(os.pathsep)
         self._environment["PATH"] = os.pathsep.join([*paths, "/usr/sbin", "/sbin"])
-        self._configure(max_array)
+        self._configure(max_array, max_jobs)
 
     @property
     def variables(self) -> dict[str, str]:
@@ -99,7 +101,7 @@ class PrivateCluster:
         """A PATH with the daemons in it."""
         return self._environment["PATH"]
 
-    def _configure(self, max_array: int) -> None:
+    def _configure(self, max_array: int, max_jobs: int) -> None:
         host, ports = socket.gethostname().split(".")[0], _free_ports(1 + len(NODES))
         (self.folder / "state").mkdir()
         (self.folder / "munge").mkdir(mode=0o755)
@@ -107,7 +109,7 @@ class PrivateCluster:
         key.write_bytes(secrets.token_bytes(128))
         key.chmod(0o600)
         text = SLURM_CONF.format(
-            host=host, port=ports[0], user=getpass.getuser(), folder=self.folder, max_array=max_array
+            host=host, port=ports[0], user=getpass.getuser(), folder=self.folder, max_array=max_array, max_jobs=max_jobs
         )
         gres = ""
         for name, port in zip(NODES, ports[1:], strict=True):
@@ -234,12 +236,12 @@ def _processes(folder: Path, node: str) -> list[int]:
 
 
 @contextlib.contextmanager
-def private_cluster(max_array: int = 50) -> Iterator[PrivateCluster]:
+def private_cluster(max_array: int = 50, max_jobs: int = 10000) -> Iterator[PrivateCluster]:
     """A cluster that is up within, and gone after."""
     with tempfile.TemporaryDirectory(prefix="msbench-slurm-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         folder.chmod(0o755)  # munged wants its socket reachable by all
-        cluster = PrivateCluster(folder, max_array)
+        cluster = PrivateCluster(folder, max_array, max_jobs)
         try:
             cluster.start()
             yield cluster

@@ -17,9 +17,9 @@ from typing import Any
 from msbench import failures
 from msbench.cluster import slurm
 from msbench.cluster.journal import Call, Journal
-from msbench.cluster.plan import TRAINED, missing_cells
+from msbench.cluster.plan import missing_cells
 from msbench.cluster.slurm import Element, Seen
-from msbench.run_state import read_state
+from msbench.run_state import is_trained, read_state
 from msbench.suite import Suite
 
 STATES = ("done", "running", "pending", "waiting", "failed", "cancelled", "lost")
@@ -121,7 +121,7 @@ def _judge(
     status.elements = [place.element for place in places.values()]
     status.submission = next(iter(places.values())).call.submission
     train = places.get("train")
-    if train is not None and status.stage not in TRAINED:
+    if train is not None and not (state and is_trained(folder)):
         answer = seen.get(train.element)
         trained = answer is not None and answer.state == "COMPLETED"
     else:

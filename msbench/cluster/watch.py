@@ -71,5 +71,5 @@ def _note(status: CellStatus) -> str:
         return status.cause
     parts = [] if status.part_done is None or status.state != "running" else [f"{status.part_done:.0%}"]
     parts += [f"{name} {value:.3g}" for name, value in status.metrics.items() if isinstance(value, int | float)][:3]
-    parts += [f"{status.restarts} restarts"] if status.restarts else []
+    parts += [f"restarts: {status.restarts}"] if status.restarts else []
     return "  ".join(parts)
