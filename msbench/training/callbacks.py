@@ -51,6 +51,26 @@ class RunState(Callback):
             mark_trained(self.folder, epochs=trainer.current_epoch, steps=trainer.global_step)
 
 
+class StepOnPlateau(Callback):
+    """Steps ReduceLROnPlateau at the end of each validation, so that a checkpoint saved then has it behind it.
+
+    Raises:
+        ValueError: If what the scheduler watches is not logged.
+    """
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        for schedule in () if trainer.sanity_checking else trainer.lr_scheduler_configs:
+            if not schedule.reduce_on_plateau:
+                continue
+            watched = trainer.callback_metrics.get(str(schedule.monitor))
+            if watched is None:
+                raise ValueError(
+                    f"model.lr_scheduler.monitor: '{schedule.monitor}' is not logged, "
+                    f"but {', '.join(sorted(trainer.callback_metrics))} are"
+                )
+            schedule.scheduler.step(watched)  # type: ignore[arg-type]
+
+
 class LogExamples(Callback):
     """Logs audio and spectrogram pictures of one validation chunk to W&B, at most every `every_epochs` epochs."""
 

@@ -22,7 +22,7 @@ from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
 from msbench import registry
 from msbench.checkpoints import KEY, read_checkpoint
 from msbench.data.module import SeparationData
-from msbench.training.callbacks import LogExamples, RunState
+from msbench.training.callbacks import LogExamples, RunState, StepOnPlateau
 from msbench.training.devices import parallel_settings
 from msbench.training.interruption import AtomicCheckpointIO, SaveInTime
 from msbench.training.module import SeparationModule
@@ -130,7 +130,7 @@ class FitCLI(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         loggers: list[Logger] = [CSVLogger(self.output, name="logs")]
-        callbacks: list[Any] = [RunState(self.output)]
+        callbacks: list[Any] = [RunState(self.output), StepOnPlateau()]
         if self.config.wandb:
             identity = f"{self.name}-{self.identity()}"
             loggers.append(

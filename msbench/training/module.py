@@ -105,6 +105,12 @@ class SeparationModule(LightningModule):
             settings["monitor"] = scheduler.monitor
         return {"optimizer": optimizer, "lr_scheduler": settings}
 
+    def lr_scheduler_step(self, scheduler: Any, metric: Any | None) -> None:
+        # One on a plateau is stepped by StepOnPlateau; Lightning would do so after the checkpoint is saved, and not in
+        # an epoch that was resumed.
+        if not isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
+            super().lr_scheduler_step(scheduler, metric)
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint[KEY] = self.separator.registered
         checkpoint["rng"] = gathered(random_state())  # called on every rank
