@@ -14,7 +14,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -251,19 +250,16 @@ def private_cluster(max_array: int = 50, max_jobs: int = 10000) -> Iterator[Priv
 
 def main() -> None:
     """Start a cluster, say how to use it, and stop it on Ctrl-C."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with private_cluster() as cluster:
-        profile = Path(__file__).with_name("clusters") / "private.yaml"
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    profile = Path(__file__).with_name("clusters") / "private.yaml"
+    with contextlib.suppress(KeyboardInterrupt), private_cluster() as cluster:
         print(cluster.run("sinfo"))
         print("Two nodes of two GPUs (plain files). In another shell:\n")
         for key, value in cluster.variables.items():
             print(f"  export {key}={value}")
-        print(
-            f"  sinfo; squeue\n  msbench submit SUITE --cluster {profile}\n\nLogs: {cluster.folder}. Ctrl-C stops it."
-        )
-        sys.stdout.flush()
-        with contextlib.suppress(KeyboardInterrupt):
-            signal.pause()
+        print(f"  msbench submit SUITE --cluster {profile}\n  squeue\n")
+        print(f"Logs: {cluster.folder}. Ctrl-C stops it.", flush=True)
+        signal.pause()
 
 
 if __name__ == "__main__":
