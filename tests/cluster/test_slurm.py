@@ -55,6 +55,23 @@ def test_a_signal_saves_and_requeues(cluster: PrivateCluster, tmp_path: Path) ->
     assert wait_for_end(suite)["long-0"].state == "done"
 
 
+def test_the_time_limit_saves_and_requeues(cluster: PrivateCluster, tmp_path: Path) -> None:
+    suite = write_suite(tmp_path, {"long": {"steps": 600}})
+    assert submit(tmp_path) == 0
+    wait_until(lambda: starts(suite, "long"), "the training")
+    job, index = statuses(suite)["long-0"].elements[0]
+    cluster.run("scontrol", "update", f"jobid={job}_{index}", "TimeLimit=2")  # the signal is due 120 s before it
+    counter = suite.run_folder(suite.cells[0]) / "counter"
+    wait_until(counter.exists, "the signal")
+    wait_until(lambda: statuses(suite)["long-0"].restarts == 1, "the requeue")
+    assert statuses(suite)["long-0"].state == "pending"
+    cluster.run("scontrol", "update", f"jobid={job}_{index}", "TimeLimit=30")
+    counter.write_text("599")
+    wait_until(lambda: cluster.hurry() or len(starts(suite, "long")) == 2, "the restart")
+    assert starts(suite, "long")[1][0] == 599
+    assert wait_for_end(suite)["long-0"].state == "done"
+
+
 def test_an_element_is_preempted_and_goes_on(cluster: PrivateCluster, tmp_path: Path) -> None:
     suite = write_suite(tmp_path, {"one": {"steps": 50}, "two": {"steps": 50}})
     half = {"gpus": 0, "cpus": 4, "memory_gb": 1, "hours": 0.5}  # a node each
