@@ -17,7 +17,7 @@ KINDS = ("out of memory", "time limit", "node", "preempted", "CUDA", "NaN loss",
 
 _BY_TEXT = (
     ("out of memory", r"out of memory|OutOfMemory|oom-kill|MemoryError|Cannot allocate memory"),
-    ("CUDA", r"CUDA error|CUDA-capable|NCCL|cuDNN|CUBLAS|ECC error|GPUs? (are|is) visible|no CUDA"),
+    ("CUDA", r"CUDA error|CUDA-capable|NCCL|cuDNN|CUBLAS|ECC error|(are|is) visible here"),
     ("NaN loss", r"(?i)loss became (nan|inf|-inf)|not finite|non-finite loss"),
     ("import", r"ImportError|ModuleNotFoundError|is broken:|No module named"),
     ("data", r"no dataset|FileNotFoundError|LibsndfileError|SoundFileError|broken track|\.(wav|flac|mp4)\b"),

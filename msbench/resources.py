@@ -30,6 +30,9 @@ class Resources:
             if not isinstance(value, int | float) or isinstance(value, bool) or not value > 0:
                 raise ValueError(f"resources: {field} must be a number above 0, not {value!r}")
 
+    def __str__(self) -> str:
+        return ", ".join(f"{field.name} {getattr(self, field.name)}" for field in fields(self))
+
     @property
     def ranks_per_node(self) -> int:
         return max(self.gpus, 1)

@@ -17,9 +17,9 @@ from typing import Any
 from msbench import failures
 from msbench.cluster import slurm
 from msbench.cluster.journal import Call, Journal
-from msbench.cluster.plan import TRAINED, missing_cells
+from msbench.cluster.plan import missing_cells
 from msbench.cluster.slurm import Element, Seen
-from msbench.run_state import read_state
+from msbench.run_state import is_trained, read_state
 from msbench.suite import Suite
 
 STATES = ("done", "running", "pending", "waiting", "failed", "cancelled", "lost")
@@ -44,7 +44,7 @@ class CellStatus:
     restarts: int = 0
     submission: str = ""
     elements: list[Element] = field(default_factory=list)  # of train and evaluation arrays, in this order
-    log: str = ""
+    logs: list[str] = field(default_factory=list)  # one an array too
     log_tail: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
@@ -57,7 +57,7 @@ class _Place:
 
     call: Call
     index: int
-    log: Path
+    log: str
 
     @property
     def element(self) -> Element:
@@ -67,23 +67,30 @@ class _Place:
 def look_at(suite: Suite, journal: Journal) -> list[CellStatus]:
     """The status of every cell, in the suite's order. What SLURM says of an end is kept in the run's folder."""
     missing = {cell.name for cell in missing_cells(suite)}
-    places = _places(journal, missing)
-    seen = slurm.look({place.call.job for stages in places.values() for place in stages.values() if place.call.job})
+    places = _places(journal)
+    seen = slurm.look(
+        {place.call.job or 0 for name, stages in places.items() if name in missing for place in stages.values()}
+    )
     runs = suite.folder / "runs"
     started = set(os.listdir(runs)) if runs.is_dir() else set()
     found = []
     for cell in suite.cells:
         status = CellStatus(cell.name)
         found.append(status)
+        submitted = places.get(cell.name, {})
+        for place in submitted.values():
+            status.elements.append(place.element)
+            status.logs.append(place.log)
+            status.submission = place.call.submission
         if cell.name not in missing:
             status.state = "done"
             continue
         state = read_state(runs / cell.name) if cell.name in started else {}
-        _judge(status, runs / cell.name, state, places.get(cell.name, {}), seen)
+        _judge(status, runs / cell.name, state, submitted, seen)
     return found
 
 
-def _places(journal: Journal, names: set[str]) -> dict[str, dict[str, _Place]]:
+def _places(journal: Journal) -> dict[str, dict[str, _Place]]:
     """{cell: {stage: where it was submitted last}}."""
     calls: dict[tuple[str, str], list[Call]] = {}
     for call in journal.calls.values():
@@ -92,19 +99,17 @@ def _places(journal: Journal, names: set[str]) -> dict[str, dict[str, _Place]]:
     found: dict[str, dict[str, _Place]] = {}
     for submission, content in journal.submissions().items():
         fresh: set[str] = set()
-        logs = str(journal.folder / submission / "logs")
+        logs = journal.folder / submission / "logs"
         for array in content["arrays"]:
             latest: dict[int, Call] = {}
             for call in calls.get((submission, array["name"]), ()):
                 latest.update(dict.fromkeys(call.elements or range(len(array["cells"])), call))
             for index, name in enumerate(array["cells"]):
-                if name in names and index in latest:
+                if index in latest:
                     if name not in fresh:
                         fresh.add(name)
                         found[name] = {}  # an older submission of it is history
-                    found[name][array["stage"]] = _Place(
-                        latest[index], index, Path(f"{logs}/{array['name']}_{index}.log")
-                    )
+                    found[name][array["stage"]] = _Place(latest[index], index, f"{logs}/{array['name']}_{index}.log")
     return found
 
 
@@ -118,10 +123,8 @@ def _judge(
         if status.stage == "failed":
             _fail(status, failures.of_error(str(state.get("kind", "")), str(state.get("error"))), state.get("error"))
         return
-    status.elements = [place.element for place in places.values()]
-    status.submission = next(iter(places.values())).call.submission
     train = places.get("train")
-    if train is not None and status.stage not in TRAINED:
+    if train is not None and not (state and is_trained(folder)):
         answer = seen.get(train.element)
         trained = answer is not None and answer.state == "COMPLETED"
     else:
@@ -131,7 +134,6 @@ def _judge(
     if place is None:  # trained; its evaluation was not submitted
         return
     answer = seen.get(place.element)
-    status.log = str(place.log)
     if answer is not None:
         status.node, status.slurm_state, status.restarts = answer.node, answer.state, answer.restarts
         if answer.active:
@@ -186,7 +188,7 @@ def _keep(status: CellStatus, folder: Path, place: _Place) -> None:
 def _log(place: _Place) -> tuple[list[str], int | None, str]:
     """The last lines that the step of an element wrote, its exit code and its node as the shell noted them."""
     try:
-        with place.log.open("rb") as file:
+        with Path(place.log).open("rb") as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL_BYTES))
             lines = file.read().decode("utf-8", "replace").splitlines()
     except OSError:

@@ -141,10 +141,11 @@ def _check(plan: Plan, profile: Profile, say: Say) -> list[int]:
     _write_scripts(plan, profile, folder)
     for array in plan.arrays:
         where = f" after {array.after}" if array.after else ""
-        say(f"{array.name}: {len(array.cells)} cells{where}, {array.resources}")
+        say(f"{array.name}: {len(array.cells)} cells{where}; {array.resources}")
+    say(f"in {folder}:")
     for script in sorted(folder.glob("*.sh")):
         answer = slurm.call("sbatch", "--test-only", str(script))
-        say(f"{script}: {' '.join(answer.replace('sbatch:', '').split())}")
+        say(f"{script.name}: {' '.join(answer.replace('sbatch:', '').split())}")
     return []
 
 

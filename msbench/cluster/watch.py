@@ -58,12 +58,12 @@ def watch(look: Callable[[], list[CellStatus]], console: Console) -> list[CellSt
 
 
 def log(status: CellStatus, lines: int) -> str:
-    """Where a cell's log is, and its end."""
-    head = f"{status.name}: {status.state}{f': {status.cause}' if status.cause else ''}"
-    path = Path(status.log) if status.log else None
-    if path is None or not path.exists():
-        return f"{head}\n(no log yet)"
-    return "\n".join([head, str(path), *path.read_text("utf-8", "replace").splitlines()[-lines:]])
+    """Where a cell's logs are, of its training and its evaluation, and their ends."""
+    found = [f"{status.name}: {status.state}{f': {status.cause}' if status.cause else ''}"]
+    for path in map(Path, status.logs):
+        if path.exists():
+            found += [str(path), *path.read_text("utf-8", "replace").splitlines()[-lines:]]
+    return "\n".join(found if len(found) > 1 else [*found, "(no log yet)"])
 
 
 def _note(status: CellStatus) -> str:
@@ -71,5 +71,5 @@ def _note(status: CellStatus) -> str:
         return status.cause
     parts = [] if status.part_done is None or status.state != "running" else [f"{status.part_done:.0%}"]
     parts += [f"{name} {value:.3g}" for name, value in status.metrics.items() if isinstance(value, int | float)][:3]
-    parts += [f"{status.restarts} restarts"] if status.restarts else []
+    parts += [f"restarts: {status.restarts}"] if status.restarts else []
     return "  ".join(parts)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from msbench.records import REQUIRED, write_json
-from msbench.run_state import write_state
+from msbench.run_state import mark_trained, write_state
 from msbench.suite import Cell, read_suite
 
 SAVED = 85
@@ -72,6 +72,7 @@ def main() -> int:
             counter.write_text(str(count))
             return SAVED
     write_state(folder, stage="trained", done=1.0, metrics={})
+    mark_trained(folder)
     (folder / "environment.json").write_text(json.dumps(dict(os.environ)))
     return 0
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from msbench.cluster.plan import Plan, Resources, make_plan
-from msbench.run_state import write_state
+from msbench.run_state import mark_trained
 from msbench.suite import Suite, read_suite
 
 SUITE = """
@@ -61,7 +61,7 @@ def test_long_arrays_are_split(suite: Suite) -> None:
 def test_what_is_done_is_not_planned(suite: Suite) -> None:
     first, second, *_ = suite.cells
     suite.run_folder(first).mkdir(parents=True)
-    write_state(suite.run_folder(first), stage="trained", done=1.0)
+    mark_trained(suite.run_folder(first))
     suite.record_path(second).parent.mkdir()
     suite.record_path(second).write_text("{}")
     assert [(a.name, a.after) for a in make_plan(suite).arrays if first in a.cells] == [("evaluate-3", None)]

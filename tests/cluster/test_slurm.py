@@ -50,8 +50,25 @@ def test_a_signal_saves_and_requeues(cluster: PrivateCluster, tmp_path: Path) ->
     wait_until(lambda: statuses(suite)["long-0"].part_done is not None, "the training")
     job, index = statuses(suite)["long-0"].elements[0]
     cluster.run("scancel", "--signal=USR2", f"{job}_{index}")
-    wait_until(lambda: len(starts(suite, "long")) == 2, "the restart")
+    wait_until(lambda: cluster.hurry() or len(starts(suite, "long")) == 2, "the restart")
     assert starts(suite, "long")[1][0] > 0  # it went on from where it was
+    assert wait_for_end(suite)["long-0"].state == "done"
+
+
+def test_the_time_limit_saves_and_requeues(cluster: PrivateCluster, tmp_path: Path) -> None:
+    suite = write_suite(tmp_path, {"long": {"steps": 600}})
+    assert submit(tmp_path) == 0
+    wait_until(lambda: starts(suite, "long"), "the training")
+    job, index = statuses(suite)["long-0"].elements[0]
+    cluster.run("scontrol", "update", f"jobid={job}_{index}", "TimeLimit=2")  # the signal is due 120 s before it
+    counter = suite.run_folder(suite.cells[0]) / "counter"
+    wait_until(counter.exists, "the signal")
+    wait_until(lambda: statuses(suite)["long-0"].restarts == 1, "the requeue")
+    assert statuses(suite)["long-0"].state == "pending"
+    cluster.run("scontrol", "update", f"jobid={job}_{index}", "TimeLimit=30")
+    counter.write_text("599")
+    wait_until(lambda: cluster.hurry() or len(starts(suite, "long")) == 2, "the restart")
+    assert starts(suite, "long")[1][0] == 599
     assert wait_for_end(suite)["long-0"].state == "done"
 
 
@@ -63,7 +80,7 @@ def test_an_element_is_preempted_and_goes_on(cluster: PrivateCluster, tmp_path: 
     node = starts(suite, "one")[0][1]
     cluster.run("sbatch", "--partition=urgent", f"--nodelist={node}", "--cpus-per-task=4", "--output=/dev/null",
                 "--wrap=sleep 2")  # fmt: skip
-    wait_until(lambda: len(starts(suite, "one")) == 2, "the restart")
+    wait_until(lambda: cluster.hurry() or len(starts(suite, "one")) == 2, "the restart")
     assert starts(suite, "one")[1][0] > 0
     assert {each.state for each in wait_for_end(suite).values()} == {"done"}
     assert len(starts(suite, "two")) == 1
@@ -166,7 +183,7 @@ def test_a_dead_node_gives_its_element_to_the_other(cluster: PrivateCluster, tmp
     node = starts(suite, "long")[0][1]
     cluster.kill_node(node)
     try:
-        wait_until(lambda: len(starts(suite, "long")) == 2, "the restart")
+        wait_until(lambda: cluster.hurry() or len(starts(suite, "long")) == 2, "the restart")
         assert starts(suite, "long")[1][1] != node
         assert wait_for_end(suite)["long-0"].state == "done"
     finally:

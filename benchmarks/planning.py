@@ -1,0 +1,87 @@
+"""What planning and watching a suite of 10,000 cells costs: seconds, memory, sbatch calls.
+
+Run on the private cluster, whose MaxArraySize is set to SLURM's default of 1001:
+
+    python benchmarks/planning.py
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import yaml
+from msbench_slurm.private_cluster import private_cluster
+
+from msbench.cluster.journal import Journal
+from msbench.cluster.plan import make_plan
+from msbench.cluster.profile import read_profile
+from msbench.cluster.status import look_at
+from msbench.cluster.submit import submit
+from msbench.cluster.watch import counts
+from msbench.run_state import write_state
+from msbench.suite import Suite, read_suite
+
+MODELS, SEEDS = 100, 100
+
+
+def write_suite(folder: Path) -> None:
+    rows = [
+        {"recipe": "unet_small", "label": f"unet-{number}", "resources": {"gpus": 1 + number % 2}}
+        for number in range(MODELS)
+    ]
+    (folder / "suite.yaml").write_text(yaml.safe_dump({"datasets": ["demo"], "seeds": [*range(SEEDS)], "models": rows}))
+    small = {"gpus": 0, "cpus": 1, "memory_gb": 1, "hours": 1}
+    content: dict[str, object] = {
+        "gpu_flag": "gres",
+        "evaluate": small,
+        "aggregate": small,
+        "train": small,
+        "options": ["--begin=now+1day"],
+    }
+    (folder / "profile.yaml").write_text(yaml.safe_dump(content))
+
+
+def timed(code: str) -> tuple[float, float]:
+    """Seconds and MB of a fresh Python process."""
+    started = time.perf_counter()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    return time.perf_counter() - started, max(before, after) / 1024
+
+
+def begin(suite: Suite) -> None:
+    """Let half of the cells look as if they were in training."""
+    for cell in suite.cells[::2]:
+        suite.run_folder(cell).mkdir(parents=True)
+        write_state(suite.run_folder(cell), stage="training", done=0.5, metrics={"val_loss": 0.1})
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as name, private_cluster(max_array=1001, max_jobs=30000) as cluster:
+        folder = Path(name)
+        os.environ.update(cluster.variables)
+        write_suite(folder)
+        imports = "from msbench.suite import read_suite; from msbench.cluster.plan import make_plan;"
+        seconds, megabytes = timed(f"{imports} make_plan(read_suite({name!r}), longest=1001)")
+        print(f"plan: {seconds:.2f} s, {megabytes:.0f} MB, the start of Python among them")
+        suite, profile = read_suite(folder), read_profile(folder / "profile.yaml")
+        print(f"  {len(suite.cells)} cells, {len(make_plan(suite, longest=1001).arrays)} arrays")
+        started = time.perf_counter()
+        submit(suite, profile, say=lambda _: None)
+        print(f"submit: {time.perf_counter() - started:.2f} s, {len(Journal.of(suite).calls)} sbatch calls")
+        begin(suite)
+        code = f"from msbench.cli import main; main(['status', {name!r}])"
+        seconds, megabytes = timed(code)
+        print(f"msbench status: {seconds:.2f} s, {megabytes:.0f} MB")
+        print(f"  {counts(look_at(suite, Journal.of(suite)))}")
+
+
+if __name__ == "__main__":
+    main()
