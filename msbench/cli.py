@@ -213,7 +213,8 @@ def _fit(arguments: list[str]) -> int:
     except RunInterrupted as told:
         print(f"msbench: {told}", file=sys.stderr)
         return SAVED
-    print(f"trained: {folder / 'best.ckpt'}")
+    if os.environ.get("LOCAL_RANK", "0") == "0":
+        print(f"trained: {folder / 'best.ckpt'}")
     return 0
 
 

@@ -229,6 +229,7 @@ def _resolve(argv: list[str]) -> tuple[list[str], str]:
 def _quiet() -> None:
     """Keep what says nothing to the user off the screen; what goes wrong is raised."""
     for pattern in (".*does not have many workers.*", ".*Checkpoint directory .* exists.*", ".*pkg_resources.*",
-                    ".*The number of training batches.*", ".*isinstance.treespec, LeafSpec.*"):  # fmt: skip
+                    ".*The number of training batches.*", ".*isinstance.treespec, LeafSpec.*",
+                    ".*`srun` command is available.*"):  # fmt: skip
         warnings.filterwarnings("ignore", pattern)
     logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)

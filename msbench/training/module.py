@@ -91,8 +91,8 @@ class SeparationModule(LightningModule):
         energies = self.trainer.strategy.reduce(self._energies.to(self.device), reduce_op="sum").cpu()
         sdr = 10 * torch.log10((energies[0] + 1e-12) / (energies[1] + 1e-12))
         for target, value in zip(self.separator.targets, sdr.tolist(), strict=True):
-            self.log(f"val_sdr_{target}", value, rank_zero_only=True)
-        self.log("val_sdr", sdr.mean().item(), prog_bar=True, rank_zero_only=True)
+            self.log(f"val_sdr_{target}", value, sync_dist=True)
+        self.log("val_sdr", sdr.mean().item(), prog_bar=True, sync_dist=True)
         self._energies.zero_()
 
     def configure_optimizers(self) -> Any:
