@@ -13,5 +13,5 @@
 
 @EXPORTS@
 @SETUP@
-@CONTAINER@ @PYTHON@ -m msbench.cli status @SUITE@
-@CONTAINER@ @PYTHON@ -m msbench.cli board build @BOARD@
+@CONTAINER@@PYTHON@ -m msbench.cli status @SUITE@
+@CONTAINER@@PYTHON@ -m msbench.cli board build @BOARD@

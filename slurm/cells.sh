@@ -25,8 +25,8 @@ export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK  # since SLURM 22.05 srun does no
 export MASTER_ADDR=${MASTER_ADDR:-$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)}
 export MASTER_PORT=$((10000 + SLURM_JOB_ID % 20000))  # two jobs on one node do not meet
 
-srun --kill-on-bad-exit=1 --cpus-per-task="$SLURM_CPUS_PER_TASK" @CONTAINER@ \
-    @PYTHON@ -m msbench.cluster.cell @SUITE@ "$cell" --stage @STAGE@ --devices @RANKS@ --num-nodes @NODES@
+srun --kill-on-bad-exit=1 --cpus-per-task="$SLURM_CPUS_PER_TASK" \
+    @CONTAINER@@PYTHON@ -m msbench.cluster.cell @SUITE@ "$cell" --stage @STAGE@ --devices @RANKS@ --num-nodes @NODES@
 code=$?
 echo "msbench: end $job code $code on $SLURM_JOB_NODELIST, $(date -Is)"
 

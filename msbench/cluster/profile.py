@@ -75,11 +75,12 @@ def read_profile(path: Path) -> Profile:
 def _profile(content: Any) -> Profile:
     if not isinstance(content, dict):
         raise ValueError("expected fields, as slurm/clusters/example.yaml has them")
-    profile = Profile()
     known = [field.name for field in fields(Profile)]
+    unknown = next((key for key in content if key not in known), None)
+    if unknown is not None:
+        raise ValueError(f"unknown field '{unknown}': the fields are {', '.join(known)}")
+    profile = Profile()
     for key, value in content.items():
-        if key not in known:
-            raise ValueError(f"unknown field '{key}': the fields are {', '.join(known)}")
         default = getattr(profile, key)
         given = value
         if isinstance(default, Resources):
@@ -97,6 +98,8 @@ def _profile(content: Any) -> Profile:
         elif value is not None:
             given = str(value)
         profile = replace(profile, **{key: given})
+    if (profile.evaluate.nodes, profile.aggregate.nodes) != (1, 1):
+        raise ValueError("evaluate and aggregate: one process on one node does it: leave `nodes` out")
     if profile.gpu_flag not in GPU_FLAGS:
         raise ValueError(f"gpu_flag is one of {', '.join(GPU_FLAGS)}, not {profile.gpu_flag!r}")
     return profile

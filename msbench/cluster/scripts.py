@@ -27,7 +27,7 @@ def write_array(array: JobArray, suite: Suite, profile: Profile, folder: Path) -
         "SCRIPT": shlex.quote(str(script)),
         "LOG": _quoted(folder / "logs" / array.name, "_%a.log"),
         "ARRAY": f"0-{len(array.cells) - 1}{at_once}",
-        "RANKS": str(array.resources.ranks_per_node),
+        "RANKS": str(array.resources.ranks_per_node if array.stage == "train" else 1),  # one process scores a cell
         "STAGE": array.stage,
         "CELLS": shlex.quote(str(folder / f"{array.name}.cells")),
         "REQUEUES": str(profile.most_requeues if profile.requeue else 0),
@@ -59,7 +59,7 @@ def _write(
         "EXPORTS": "\n".join(f"export {key}={shlex.quote(value)}" for key, value in exports.items()),
         "SETUP": "\n".join(profile.setup),
         "SAVE_SECONDS": str(profile.save_seconds),
-        "CONTAINER": profile.container,
+        "CONTAINER": f"{profile.container} " if profile.container else "",
         "PYTHON": profile.python,
         "SUITE": shlex.quote(str(suite.path)),
         "BOARD": shlex.quote(str(suite.folder)),

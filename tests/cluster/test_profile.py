@@ -37,6 +37,7 @@ def test_how_a_gpu_is_asked_for() -> None:
     [
         ("partitions: gpu", "unknown field 'partitions': the fields are partition, account"),
         ("train: {gpu: 1}", "unknown field 'gpu'"),
+        ("evaluate: {nodes: 2}", "one process on one node does it"),
         ("gpu_flag: gpus", "gpu_flag is one of gpus-per-node, gres, none, not 'gpus'"),
         ("setup: module load cuda", "field 'setup' is a list of lines"),
         ("at_once: 0", "field 'at_once' is a count, not 0"),

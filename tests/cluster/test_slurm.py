@@ -214,13 +214,17 @@ def test_a_dry_run_checks_and_submits_nothing(
     cluster: PrivateCluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_suite(tmp_path, {"good": {}})
-    profile = write_profile(tmp_path, train={"nodes": 2, "gpus": 2, "cpus": 1, "memory_gb": 1, "hours": 2.5})
+    shape = {"gpus": 2, "cpus": 1, "memory_gb": 1, "hours": 2.5}
+    profile = write_profile(tmp_path, train={"nodes": 2, **shape}, evaluate=shape)
     assert main(["submit", str(tmp_path), "--cluster", str(profile), "--dry-run"]) == 0
     text = (tmp_path / "jobs" / "dry-run" / "train-1.sh").read_text()
     for line in ("--nodes=2", "--ntasks-per-node=2", "--gres=gpu:2", "--time=2:30:00", "--signal=USR2@120"):
         assert f"#SBATCH {line}\n" in text
     assert "--devices 2 --num-nodes 2" in text
     assert "@" not in text.replace("USR2@120", "")
+    text = (tmp_path / "jobs" / "dry-run" / "evaluate-1.sh").read_text()
+    assert "--gres=gpu:2\n" in text
+    assert "--ntasks-per-node=1\n" in text
     assert "to start at" in capsys.readouterr().out
     assert cluster.run("squeue", "-h") == ""
     assert not (tmp_path / "jobs" / "journal.jsonl").exists()
