@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import ctypes
 import multiprocessing
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from types import FrameType
@@ -155,7 +156,7 @@ def _entry(suite: Suite, cell: Cell, threads: int, gpus: list[str]) -> None:
 
     from msbench.cluster.cell import run_stage, tell
 
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG: where the executor is killed, save and end
+    threading.Thread(target=_end_with_the_executor, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C reaches the executor too, which tells us
     for number in (signal.SIGUSR2, signal.SIGTERM):
         signal.signal(number, tell)
@@ -172,6 +173,14 @@ def _entry(suite: Suite, cell: Cell, threads: int, gpus: list[str]) -> None:
         if cell.recipe is not None:
             code = run_stage(suite, cell, "train") if len(gpus) < 2 else _train_on_several(suite, cell, len(gpus))
         sys.exit(code or run_stage(suite, cell, "evaluate"))
+
+
+def _end_with_the_executor() -> None:
+    """Where it is killed without a word, save and end."""
+    executor = multiprocessing.parent_process()
+    assert executor is not None, "called in its child"
+    wait([executor.sentinel])
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _train_on_several(suite: Suite, cell: Cell, devices: int) -> int:
