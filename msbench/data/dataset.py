@@ -10,9 +10,11 @@ from itertools import pairwise
 from pathlib import Path
 
 from msbench import registry
-from msbench.data.track import Track
+from msbench.data.track import Song, Track
 
 SPLITS = ("train", "valid", "test")
+MANIFEST = "msbench-manifest.json"
+PREPARED = "msbench-prepared.json"  # in the folder that `data prepare` wrote
 
 _SAMPLED_BYTES = 65536  # of a file's start, middle and end, for the fingerprint
 _OPENING_THREADS = 8
@@ -33,11 +35,20 @@ class Dataset:
     sums: Mapping[str, tuple[str, ...]] = {}  # those of the targets that are sums of others
     version: str = "1"  # of the published data; a record holds it beside the fingerprint
     download: str = ""  # where to get it, for the error of whoever has not
+    # What is published about it, for `msbench data card` and `verify`.
+    licence: str = "not stated"
+    citation: str = ""
+    rule: str = ""  # by which tracks are divided into splits
+    published: Mapping[str, int] = {}  # split -> tracks
+    rates: tuple[int, ...] = ()  # Hz
+    errata: Mapping[str, str] = {}  # track -> what its publishers say is wrong with it
+    sum_error_db: float | None = -25.0  # of the mixture less its stems, relative to the mixture; None: not their sum
 
     def __init__(self, root: str | Path | None = None) -> None:
         self.root = default_root(self.name) if root is None else Path(root).expanduser()
         self._tracks: dict[str, list[Track]] = {}
         self._fingerprints: dict[str, str] = {}
+        self.notes: list[str] = []  # on tracks that were left out, as far as tracks have been looked for
         self.prepare()
         if not self.root.exists():
             where = f"download it from {self.download}, or " if self.download else ""
@@ -90,6 +101,20 @@ class Dataset:
             self._tracks[split] = tracks
         return list(self._tracks[split])
 
+    def songs(self, split: str) -> Iterable[Song]:
+        """The tracks of a split as they were published, nothing opened: what `data prepare` and `verify` work on."""
+        return self.find_tracks(split)
+
+    @property
+    def manifest(self) -> Path:
+        """Where `data verify` keeps its list of all files with their hashes."""
+        return self.root / MANIFEST if self.root.is_dir() else self.root.with_name(f"{self.root.name}.{MANIFEST}")
+
+    @property
+    def manifest_sha256(self) -> str | None:
+        """Of the manifest; None where the dataset has not been verified."""
+        return hashlib.sha256(self.manifest.read_bytes()).hexdigest() if self.manifest.is_file() else None
+
     def fingerprint(self, split: str) -> str:
         """SHA-256 that tells one state of a split's audio from another, wherever it lies on disk.
 
@@ -118,15 +143,37 @@ def default_root(name: str) -> Path:
 
 
 def open_dataset(name: str, root: str | Path | None = None) -> Dataset:
-    """Open a registered dataset.
+    """Open a registered dataset, in its published layout or as `data prepare` wrote it.
 
     Raises:
         KeyError: If the name is unknown (the nearest names are given).
         ImportError: If its plugin does not import.
         FileNotFoundError: If its folder does not exist.
+        ValueError: If its folder holds another dataset, prepared.
     """
-    dataset: Dataset = registry.load("datasets", name)(root)
+    loaded = registry.load("datasets", name)
+    folder = default_root(name) if root is None else Path(root).expanduser()
+    if (folder / PREPARED).is_file():
+        from msbench.data.prepared import Prepared
+
+        return Prepared(name, folder)
+    dataset: Dataset = loaded(root)
     return dataset
+
+
+def divide(name: str, shares: Mapping[str, float]) -> str:
+    """The split of a name: fixed by its SHA-256, the same on every machine, in about these shares.
+
+    Args:
+        name: What must not be in two splits: a song, an artist, a singer.
+        shares: Split -> share; they add up to one.
+    """
+    place = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") / 2**64
+    for split, share in shares.items():
+        place -= share
+        if place < 0:
+            return split
+    return list(shares)[-1]
 
 
 def folders(root: Path) -> list[Path]:

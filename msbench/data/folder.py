@@ -38,6 +38,8 @@ class Folder(Dataset):
     """
 
     name = "folder"
+    licence = "your own"
+    rule = "as the folders or the table say"
 
     def __init__(self, root: str | Path | None = None) -> None:
         super().__init__(root)

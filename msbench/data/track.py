@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import soundfile
@@ -15,6 +15,7 @@ from msbench.audio import AudioReader
 MIXTURE = "mixture"
 
 _INEXACT = (".ogg", ".oga", ".opus")  # libsndfile 1.2 goes astray seeking into the last second of these
+_AT_MOST_16_BITS = ("PCM_16", "PCM_S8", "PCM_U8")
 _PCM_16 = np.float32(1 / 32768)
 _MP3_PREROLL = 16 * 1152  # a decoder that starts in mid-stream is exact after some frames
 
@@ -36,6 +37,40 @@ class Channel(NamedTuple):
 
 Source = Path | Channel
 Stem = Source | Mapping[Source, float]  # of a sum, the weights
+
+
+class Waves(NamedTuple):
+    """The samples of a song, as they are read to be checked or stored elsewhere."""
+
+    header: Header
+    subtypes: dict[str, str]  # what is stored -> "PCM_16" where 16 bits hold it exactly, else "FLOAT"
+    read: Callable[[str, int, int], np.ndarray]  # as Track.read
+
+
+class Song(Protocol):
+    """What a dataset has published of one song: a track, or a file that must be decoded to be one."""
+
+    name: str
+    split: str
+
+    @property
+    def files(self) -> dict[str, Path]: ...
+
+    @property
+    def stems(self) -> tuple[str, ...]: ...
+
+    def waves(self) -> Waves:
+        """Its samples, decoded where need be.
+
+        Raises:
+            ValueError: If a file is broken.
+            FileNotFoundError: If one is missing.
+        """
+        ...
+
+    def estimate(self) -> tuple[Header, int]:
+        """(what its waves will have, about; how many files hold them), without decoding anything."""
+        ...
 
 
 class Track:
@@ -80,6 +115,7 @@ class Track:
             files[target] = {}
             for source, weight in (item for part in parts for item in files[part].items()):
                 files[target][source] = files[target].get(source, 0.0) + weight
+        self._has_mixture = mixture is not None
         if mixture is not None:
             files[MIXTURE] = {mixture: 1.0}
         self._files = files
@@ -222,6 +258,23 @@ class Track:
             else:
                 total += block
         return np.zeros((self.channels, count), np.float32) if total is None else total
+
+    def waves(self) -> Waves:
+        """What `data prepare` stores of it: the mixture, where a file holds it, and the stems that are not silent."""
+        stored = [stem for stem in self.stems if self._files[stem]]
+        if self._has_mixture:
+            stored.insert(0, MIXTURE)
+        return Waves(self.header, {name: self._subtype(name) for name in stored}, self.read)
+
+    def estimate(self) -> tuple[Header, int]:
+        waves = self.waves()
+        return waves.header, len(waves.subtypes)
+
+    def _subtype(self, target: str) -> str:
+        (source, weight), *more = self._files[target].items()
+        path = source.path if isinstance(source, Channel) else source
+        exact = not more and weight == 1 and soundfile.info(path).subtype in _AT_MOST_16_BITS
+        return "PCM_16" if exact else "FLOAT"
 
 
 def _read(path: Path, start: int, frames: int, sample_rate: int) -> np.ndarray:
