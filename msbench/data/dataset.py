@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from msbench import registry
 from msbench.data.track import Song, Track
@@ -42,6 +43,7 @@ class Dataset:
     published: Mapping[str, int] = {}  # split -> tracks
     rates: tuple[int, ...] = ()  # Hz
     errata: Mapping[str, str] = {}  # track -> what its publishers say is wrong with it
+    declared: Mapping[str, Any] = {}  # the stem map, where there is one
     sum_error_db: float | None = -25.0  # of the mixture less its stems, relative to the mixture; None: not their sum
 
     def __init__(self, root: str | Path | None = None) -> None:
@@ -104,6 +106,11 @@ class Dataset:
     def songs(self, split: str) -> Iterable[Song]:
         """The tracks of a split as they were published, nothing opened: what `data prepare` and `verify` work on."""
         return self.find_tracks(split)
+
+    def note(self, sentence: str) -> None:
+        """Keep what happened to a track, once."""
+        if sentence not in self.notes:
+            self.notes.append(sentence)
 
     @property
     def manifest(self) -> Path:

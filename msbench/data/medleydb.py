@@ -55,11 +55,11 @@ class MedleyDB(MappedDataset):
             if divide(artist, {"train": 0.7, "valid": 0.15, "test": 0.15}) != split:
                 continue
             if str(metadata.get("has_bleed")).lower() in ("yes", "true") and not self.map.options.get("with_bleed"):
-                self.notes.append(f"{split}/{folder.name} is left out: its stems hold other instruments (has_bleed)")
+                self.note(f"{split}/{folder.name} is left out: its stems hold other instruments (has_bleed)")
                 continue
             stems = self.label_stems(self._labelled(folder, metadata))
             if not any(stems.values()):
-                self.notes.append(f"{split}/{folder.name} is left out: its metadata names no stems")
+                self.note(f"{split}/{folder.name} is left out: its metadata names no stems")
                 continue
             yield Track(folder.name, split, stems, mixture=folder / f"{folder.name}_MIX.wav", sums=self.sums)
 

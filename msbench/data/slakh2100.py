@@ -50,11 +50,11 @@ class Slakh2100(MappedDataset):
             self.version = "orig"
         for folder in folders(self.root / _FOLDERS[split]):
             if folder in repeated:
-                self.notes.append(f"{split}/{folder.name} is left out: it has the MIDI file of {repeated[folder]}")
+                self.note(f"{split}/{folder.name} is left out: it has the MIDI file of {repeated[folder]}")
                 continue
             labelled = self._labelled(folder, read_yaml(folder / "metadata.yaml"))
             if not labelled:
-                self.notes.append(f"{split}/{folder.name} is left out: none of its stems was rendered")
+                self.note(f"{split}/{folder.name} is left out: none of its stems was rendered")
                 continue
             yield Track(folder.name, split, self.label_stems(labelled), mixture=_audio(folder / "mix"), sums=self.sums)
 

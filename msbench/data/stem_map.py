@@ -114,6 +114,11 @@ class MappedDataset(Dataset):
         self.map = read_stem_map(Path(stem_map) if stem_map else own if own.is_file() else packaged)
         self.targets = (*self.map.stems, *self.map.sums)
         self.sums = self.map.sums
+        self.declared = {
+            "targets": {target: list(labels) for target, labels in self.map.targets.items()},
+            "rest": self.map.rest,
+            "options": self.map.options,
+        }
 
     def label_stems(self, labelled: Mapping[Source, tuple[str, ...]]) -> dict[str, dict[Source, float]]:
         """{target: the files it is the sum of} of a track's {file: labels}; a target without files is silent."""

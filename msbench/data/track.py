@@ -46,6 +46,14 @@ class Waves(NamedTuple):
     subtypes: dict[str, str]  # what is stored -> "PCM_16" where 16 bits hold it exactly, else "FLOAT"
     read: Callable[[str, int, int], np.ndarray]  # as Track.read
 
+    def bytes_at(self, sample_rate: int | None) -> int:
+        """Of WAV files of them; at another rate they are floats."""
+        rate, channels, frames = self.header
+        if sample_rate in (None, rate):
+            return sum((2 if kind == "PCM_16" else 4) * channels * frames for kind in self.subtypes.values())
+        assert sample_rate is not None
+        return len(self.subtypes) * 4 * channels * -(-frames * sample_rate // rate)
+
 
 class Song(Protocol):
     """What a dataset has published of one song: a track, or a file that must be decoded to be one."""
@@ -68,8 +76,8 @@ class Song(Protocol):
         """
         ...
 
-    def estimate(self) -> tuple[Header, int]:
-        """(what its waves will have, about; how many files hold them), without decoding anything."""
+    def estimated_bytes(self, sample_rate: int | None) -> int:
+        """About how large its waves will be as WAV files, without decoding anything."""
         ...
 
 
@@ -266,9 +274,9 @@ class Track:
             stored.insert(0, MIXTURE)
         return Waves(self.header, {name: self._subtype(name) for name in stored}, self.read)
 
-    def estimate(self) -> tuple[Header, int]:
-        waves = self.waves()
-        return waves.header, len(waves.subtypes)
+    def estimated_bytes(self, sample_rate: int | None) -> int:
+        """Of WAV files of what `waves` gives, at a rate in Hz or as they are."""
+        return self.waves().bytes_at(sample_rate)
 
     def _subtype(self, target: str) -> str:
         (source, weight), *more = self._files[target].items()

@@ -255,7 +255,10 @@ def test_musdb18_is_decoded_once(stem_mp4: Path, tmp_path: Path) -> None:
         ratio = 10 * np.log10(np.sum(wave**2) / np.sum((decoded - wave) ** 2))
         assert ratio > 15, f"{stem}: {ratio:.1f} dB"  # the right stream, at the right place
     cache = root.with_name("musdb18-wav")
-    assert sorted(path.name for path in (cache / "train").iterdir()) == ["Anna - One", "Leaf - Summerghost"]
+    assert sorted(path.parent.relative_to(cache).as_posix() for path in cache.rglob("mixture.wav")) == [
+        "train/Anna - One",
+        "valid/Leaf - Summerghost",
+    ]
     stamps = {path: path.stat().st_mtime_ns for path in cache.rglob("*.wav")}
     MUSDB18(root, progress=lambda done, total: pytest.fail("decoded again")).tracks("train")
     assert {path: path.stat().st_mtime_ns for path in cache.rglob("*.wav")} == stamps
@@ -275,7 +278,8 @@ def test_musdb18_decodes_anew_what_was_downloaded_anew(stem_mp4: Path) -> None:
     data = MUSDB18(stem_mp4.parents[1])
     data.tracks("train")
     decoded = data.cache / "train" / "Anna - One"
-    (decoded / "source.json").write_text('{"bytes": 5}')
+    state = json.loads((decoded / "prepared.json").read_text())
+    (decoded / "prepared.json").write_text(json.dumps({**state, "source": {"stems": 5}}))
     (decoded / "bass.wav").write_bytes(b"old")
     before = data.fingerprint("train")
     again = MUSDB18(data.root)
@@ -303,9 +307,7 @@ def test_musdb18_with_too_few_streams(stem_mp4: Path) -> None:
 
 def test_musdb18_cannot_write(stem_mp4: Path, tmp_path: Path) -> None:
     (tmp_path / "full").write_text("a file where the cache would go")
-    with pytest.raises(
-        OSError, match=r"cannot write the decoded Anna - One.stem.mp4 into .*: free some space, or name"
-    ):
+    with pytest.raises(OSError, match=r"cannot write the prepared Anna - One into .*: free some space, or name"):
         MUSDB18(stem_mp4.parents[1], cache=tmp_path / "full").tracks("train")
 
 
@@ -313,9 +315,9 @@ def test_musdb18_fills_the_disk(stem_mp4: Path, monkeypatch: pytest.MonkeyPatch)
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("wave.Wave_write.writeframes", full)
+    monkeypatch.setattr("msbench.audio._PartFile.write", full)
     data = MUSDB18(stem_mp4.parents[1])
-    with pytest.raises(OSError, match=r"cannot write the decoded .* \(No space left on device\): free some space"):
+    with pytest.raises(OSError, match=r"cannot write the prepared .*No space left.*: free some space"):
         data.tracks("train")
     assert not list((data.cache / "train").iterdir())
 
