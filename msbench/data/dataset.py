@@ -43,6 +43,7 @@ class Dataset:
     published: Mapping[str, int] = {}  # split -> tracks
     rates: tuple[int, ...] = ()  # Hz
     errata: Mapping[str, str] = {}  # track -> what its publishers say is wrong with it
+    mapped = False  # whether its targets follow from a stem map, which it then takes
     declared: Mapping[str, Any] = {}  # the stem map, where there is one
     sum_error_db: float | None = -25.0  # of the mixture less its stems, relative to the mixture; None: not their sum
 
@@ -149,7 +150,7 @@ def default_root(name: str) -> Path:
     return Path(os.environ.get("MSBENCH_DATA") or "data").expanduser() / name
 
 
-def open_dataset(name: str, root: str | Path | None = None) -> Dataset:
+def open_dataset(name: str, root: str | Path | None = None, stem_map: str | Path | None = None) -> Dataset:
     """Open a registered dataset, in its published layout or as `data prepare` wrote it.
 
     Raises:
@@ -163,8 +164,12 @@ def open_dataset(name: str, root: str | Path | None = None) -> Dataset:
     if (folder / PREPARED).is_file():
         from msbench.data.prepared import Prepared
 
+        if stem_map is not None:
+            raise ValueError(f"{folder} is prepared with a stem map already: prepare the dataset's own folder with it")
         return Prepared(name, folder)
-    dataset: Dataset = loaded(root)
+    if stem_map is not None and not loaded.mapped:
+        raise ValueError(f"dataset '{name}' has the stems {', '.join(loaded.targets)}: no stem map applies to it")
+    dataset: Dataset = loaded(root) if stem_map is None else loaded(root, stem_map=stem_map)
     return dataset
 
 

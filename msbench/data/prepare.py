@@ -28,7 +28,8 @@ from msbench.threads import processors
 _SONG = "prepared.json"  # in a song's folder: what it was made from, and what is in it
 _SPARE_BYTES = 100_000_000  # of the disk, that are left free
 
-Files = dict[str, dict[str, Any]]  # file's name -> bytes, sha256
+Files = dict[str, dict[str, Any]]  # what it holds -> file, bytes, sha256
+Key = tuple[str, str]  # split and name of a song
 
 
 @dataclass
@@ -40,7 +41,8 @@ class Preparation:
         output: The folder that it is written into.
         sample_rate: In Hz; None keeps each song's.
         songs: Split -> its songs.
-        stored: (split, song) -> files of what an earlier run has finished.
+        folders: Where each goes; what is in two splits is stored once.
+        stored: Folder -> files of what an earlier run has finished.
         failed: One sentence on each song that cannot be read.
         bytes_needed: About, of the songs to do.
     """
@@ -49,13 +51,20 @@ class Preparation:
     output: Path
     sample_rate: int | None
     songs: dict[str, list[Song]]
-    stored: dict[tuple[str, str], Files] = field(default_factory=dict)
+    folders: dict[Key, str]
+    stored: dict[str, Files] = field(default_factory=dict)
     failed: list[str] = field(default_factory=list)
     bytes_needed: int = 0
 
     @property
     def missing(self) -> list[Song]:
-        return [song for songs in self.songs.values() for song in songs if (song.split, song.name) not in self.stored]
+        return [song for folder, song in self.distinct.items() if folder not in self.stored]
+
+    @property
+    def distinct(self) -> dict[str, Song]:
+        """Folder -> its song."""
+        songs = [song for found in self.songs.values() for song in found]
+        return {self.folders[song.split, song.name]: song for song in reversed(songs)}
 
     @property
     def bytes_free(self) -> int:
@@ -104,7 +113,7 @@ class Preparation:
                 for done, job in enumerate(as_completed(waiting), 1):
                     song = waiting[job]
                     try:
-                        self.stored[song.split, song.name] = job.result()
+                        self.stored[self.folders[song.split, song.name]] = job.result()
                     except (ValueError, FileNotFoundError) as error:
                         failed.append(str(error))
                     show(done, len(songs))
@@ -116,13 +125,13 @@ class Preparation:
     def _store(self, song: Song, stop: threading.Event) -> Files:
         if "/" in song.name or song.name[:1] in ("", "."):
             raise ValueError(f"track '{song.name}' of split '{song.split}' cannot name a folder: rename it")
-        folder = self.output / song.split / song.name
+        folder = self.output / self.folders[song.split, song.name]
         state = _state(song, self.sample_rate)
         waves = song.waves()
         part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
         try:
             hashes = _write(waves, part, self.sample_rate, stop)
-            files = {path.name: _checked(path, hashes[path.stem]) for path in sorted(part.glob("*.wav"))}
+            files = {name: _checked(part / f"{name}.wav", hashes[name]) for name in sorted(hashes)}
             write_json(part / _SONG, {**state, "files": files})
             _publish(part, folder, state)
         except OSError as error:
@@ -141,8 +150,13 @@ class Preparation:
             held = Prepared(self.data.name, self.output).contents
         except (ValueError, OSError):
             return False
-        listed = {(split, name): files for split, s in held["splits"].items() for name, files in s["tracks"].items()}
-        return {**listed, **self.stored} == listed and held["stems"] == list(self.data.stems)
+        wanted = {split: self._tracks(split) for split in self.songs}
+        listed = {split: held["splits"].get(split, {}).get("tracks") for split in self.songs}
+        return wanted == listed and held["stems"] == list(self.data.stems)
+
+    def _tracks(self, split: str) -> dict[str, Any]:
+        folders = {song.name: self.folders[split, song.name] for song in self.songs[split]}
+        return {name: {"folder": folder, "files": self.stored[folder]} for name, folder in folders.items()}
 
     def _write_list(self) -> None:
         data = self.data
@@ -152,9 +166,8 @@ class Preparation:
             "stem_map": dict(data.declared), "licence": data.licence, "citation": data.citation, "rule": data.rule,
             "download": data.download, "notes": data.notes, "splits": self._other_splits(),
         }  # fmt: skip
-        for split, songs in self.songs.items():
-            tracks = {song.name: self.stored[split, song.name] for song in songs}
-            contents["splits"][split] = {"tracks": tracks, "fingerprint": "", "source_fingerprint": ""}
+        for split in self.songs:
+            contents["splits"][split] = {"tracks": self._tracks(split)}
         write_json(self.output / PREPARED, contents)
         prepared = Prepared(data.name, self.output)
         for split in self.songs:
@@ -199,12 +212,17 @@ def plan(
     if output.resolve() == data.root.resolve():
         raise ValueError(f"{output} is the dataset itself: name another folder to prepare it into")
     songs = {split: list(data.songs(split)) for split in splits or data.splits}
-    made = Preparation(data, output, sample_rate, songs)
-    everything = [song for found in songs.values() for song in found]
+    folders: dict[Key, str] = {}
+    first: dict[tuple[str, ...], str] = {}
+    for song in (song for found in songs.values() for song in found):
+        same = (song.name, *map(str, song.files.values()))
+        folders[song.split, song.name] = first.setdefault(same, f"{song.split}/{song.name}")
+    made = Preparation(data, output, sample_rate, songs, folders)
     with ThreadPoolExecutor(processors()) as pool:
-        held = pool.map(lambda song: _finished(output / song.split / song.name, _state(song, sample_rate), hashes),
-                        everything)  # fmt: skip
-        made.stored = {(song.split, song.name): files for song, files in zip(everything, held, strict=True) if files}
+        held = pool.map(
+            lambda item: _finished(output / item[0], _state(item[1], sample_rate), hashes), made.distinct.items()
+        )
+        made.stored = {folder: files for folder, files in zip(made.distinct, held, strict=True) if files}
         for size, sentence in pool.map(lambda song: _size(song, sample_rate), made.missing):
             made.bytes_needed += size
             if sentence:
@@ -232,8 +250,9 @@ def _finished(folder: Path, state: dict[str, Any], hashes: bool) -> Files | None
         files: Files = held.pop("files")
         if held != state:
             return None
-        for name, file in files.items():
-            if (folder / name).stat().st_size != file["bytes"] or (hashes and _sha256(folder / name) != file["sha256"]):
+        for file in files.values():
+            path = folder / file["file"]
+            if path.stat().st_size != file["bytes"] or (hashes and _sha256(path) != file["sha256"]):
                 return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
@@ -272,7 +291,7 @@ def _checked(path: Path, written: str) -> dict[str, Any]:
             digest.update(block.tobytes())
     if digest.hexdigest() != written:
         raise OSError(f"{path} does not hold what was written: the disk is at fault")
-    return {"bytes": path.stat().st_size, "sha256": _sha256(path)}
+    return {"file": path.name, "bytes": path.stat().st_size, "sha256": _sha256(path)}
 
 
 def _sha256(path: Path) -> str:

@@ -50,10 +50,10 @@ class Prepared(Dataset):
         return self.root / PREPARED  # it has the hashes of all files
 
     def find_tracks(self, split: str) -> Iterable[Track]:
-        for name, files in self.contents["splits"][split]["tracks"].items():
-            folder = self.root / split / name
-            stems: dict[str, Stem] = {s: folder / f"{s}.wav" if f"{s}.wav" in files else {} for s in self.stems}
-            mixture = folder / f"{MIXTURE}.wav" if f"{MIXTURE}.wav" in files else None
+        for name, track in self.contents["splits"][split]["tracks"].items():
+            paths = {held: self.root / track["folder"] / file["file"] for held, file in track["files"].items()}
+            stems: dict[str, Stem] = {stem: paths.get(stem, {}) for stem in self.stems}
+            mixture = paths.get(MIXTURE)
             yield Track(name, split, stems, mixture=mixture, sums=self.sums)
 
     def fingerprint(self, split: str) -> str:

@@ -107,6 +107,8 @@ class MappedDataset(Dataset):
         stem_map: A YAML file; when not given, stem_map.yaml in the root, or else the one that comes with msbench.
     """
 
+    mapped = True
+
     def __init__(self, root: str | Path | None = None, stem_map: str | Path | None = None) -> None:
         super().__init__(root)
         own = self.root / FILE
