@@ -17,7 +17,7 @@ import numpy as np
 import soundfile
 
 from msbench.audio import BLOCK_FRAMES, encoded, stem_writer
-from msbench.data.dataset import PREPARED, Dataset
+from msbench.data.dataset import PREPARED, Dataset, sampled_blocks
 from msbench.data.prepared import FORMAT, Prepared
 from msbench.data.progress import Progress, shown
 from msbench.data.track import Song, Waves
@@ -43,7 +43,6 @@ class Preparation:
         songs: Split -> its songs.
         folders: Where each goes; what is in two splits is stored once.
         stored: Folder -> files of what an earlier run has finished.
-        failed: One sentence on each song that cannot be read.
         bytes_needed: About, of the songs to do.
     """
 
@@ -53,7 +52,6 @@ class Preparation:
     songs: dict[str, list[Song]]
     folders: dict[Key, str]
     stored: dict[str, Files] = field(default_factory=dict)
-    failed: list[str] = field(default_factory=list)
     bytes_needed: int = 0
 
     @property
@@ -81,17 +79,16 @@ class Preparation:
             progress: Called with (songs done, songs to do); None shows a bar on a terminal.
 
         Raises:
-            ValueError: If a song is broken; the others are prepared all the same.
+            ValueError: If songs are broken; the others are prepared all the same.
+            FileNotFoundError: If a file is missing, or the program that decodes.
             OSError: If the output cannot be written, or has too little space.
         """
-        if self.failed:
-            raise ValueError(_sentence(self.failed))
         missing = self.missing
         if missing:
             self._check_space()
             failed = self._store_all(missing, jobs or processors(), progress)
             if failed:
-                raise ValueError(_sentence(failed))
+                raise _joined(failed)
         if missing or not self._is_listed():
             self._write_list()
         return Prepared(self.data.name, self.output)
@@ -103,8 +100,8 @@ class Preparation:
                 f"disk of {self.output} has {self.bytes_free / 1e9:.2f} GB free: make room, or name another folder"
             )
 
-    def _store_all(self, songs: list[Song], jobs: int, progress: Progress | None) -> list[str]:
-        failed = []
+    def _store_all(self, songs: list[Song], jobs: int, progress: Progress | None) -> list[Exception]:
+        failed: list[Exception] = []
         stop = threading.Event()
         pool = ThreadPoolExecutor(jobs)
         try:
@@ -115,7 +112,7 @@ class Preparation:
                     try:
                         self.stored[self.folders[song.split, song.name]] = job.result()
                     except (ValueError, FileNotFoundError) as error:
-                        failed.append(str(error))
+                        failed.append(error)
                     show(done, len(songs))
         finally:
             stop.set()  # after a full disk or an interrupt, the others stop at their next block
@@ -126,14 +123,14 @@ class Preparation:
         if "/" in song.name or song.name[:1] in ("", "."):
             raise ValueError(f"track '{song.name}' of split '{song.split}' cannot name a folder: rename it")
         folder = self.output / self.folders[song.split, song.name]
-        state = _state(song, self.sample_rate)
+        state, sampled = _state(song, self.sample_rate), _sampled(song)
         waves = song.waves()
         part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
         try:
             hashes = _write(waves, part, self.sample_rate, stop)
             files = {name: _checked(part / f"{name}.wav", hashes[name]) for name in sorted(hashes)}
-            write_json(part / _SONG, {**state, "files": files})
-            _publish(part, folder, state)
+            write_json(part / _SONG, {**state, "sampled": sampled, "files": files})
+            _publish(part, folder, song, self.sample_rate)
         except OSError as error:
             if isinstance(error, FileNotFoundError):
                 raise
@@ -219,22 +216,17 @@ def plan(
         folders[song.split, song.name] = first.setdefault(same, f"{song.split}/{song.name}")
     made = Preparation(data, output, sample_rate, songs, folders)
     with ThreadPoolExecutor(processors()) as pool:
-        held = pool.map(
-            lambda item: _finished(output / item[0], _state(item[1], sample_rate), hashes), made.distinct.items()
-        )
+        held = pool.map(lambda item: _finished(output / item[0], item[1], sample_rate, hashes), made.distinct.items())
         made.stored = {folder: files for folder, files in zip(made.distinct, held, strict=True) if files}
-        for size, sentence in pool.map(lambda song: _size(song, sample_rate), made.missing):
-            made.bytes_needed += size
-            if sentence:
-                made.failed.append(sentence)
+        made.bytes_needed = sum(pool.map(lambda song: _size(song, sample_rate), made.missing))
     return made
 
 
-def _size(song: Song, sample_rate: int | None) -> tuple[int, str]:
+def _size(song: Song, sample_rate: int | None) -> int:
     try:
-        return song.estimated_bytes(sample_rate), ""
-    except (ValueError, FileNotFoundError) as error:
-        return 0, str(error)
+        return song.estimated_bytes(sample_rate)
+    except (ValueError, FileNotFoundError):
+        return 0  # said when it is prepared
 
 
 def _state(song: Song, sample_rate: int | None) -> dict[str, Any]:
@@ -243,12 +235,22 @@ def _state(song: Song, sample_rate: int | None) -> dict[str, Any]:
     return {"source": source, "stems": list(song.stems), "sample_rate": sample_rate}
 
 
-def _finished(folder: Path, state: dict[str, Any], hashes: bool) -> Files | None:
+def _sampled(song: Song) -> str:
+    """Of a part of the song's files: another download may be of the same size."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in song.files.values() if path.exists()):
+        for block in sampled_blocks(path):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _finished(folder: Path, song: Song, sample_rate: int | None, hashes: bool) -> Files | None:
     """The files of a song's folder, if they are whole and made from this."""
     try:
         held = json.loads((folder / _SONG).read_text("utf-8"))
         files: Files = held.pop("files")
-        if held != state:
+        sampled = held.pop("sampled")
+        if held != _state(song, sample_rate) or (hashes and sampled != _sampled(song)):
             return None
         for file in files.values():
             path = folder / file["file"]
@@ -299,17 +301,19 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _publish(part: Path, folder: Path, state: dict[str, Any]) -> None:
+def _publish(part: Path, folder: Path, song: Song, sample_rate: int | None) -> None:
     try:
         part.rename(folder)
     except OSError:
-        if _finished(folder, state, hashes=False):  # another process was first
+        if _finished(folder, song, sample_rate, hashes=True):  # another process was first
             return
         shutil.rmtree(folder, ignore_errors=True)  # of another download, map or rate
         part.rename(folder)
 
 
-def _sentence(failed: list[str]) -> str:
-    if len(failed) == 1:
+def _joined(failed: list[Exception]) -> Exception:
+    """One error of them all; of one cause, that one."""
+    sentences = sorted({str(error) for error in failed})
+    if len(sentences) == 1:
         return failed[0]
-    return f"{len(failed)} songs cannot be prepared, the others are: {'; '.join(failed)}"
+    return ValueError(f"{len(failed)} songs cannot be prepared, the others are: {'; '.join(sentences)}")
