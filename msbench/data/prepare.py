@@ -20,7 +20,7 @@ from msbench.audio import BLOCK_FRAMES, encoded, stem_writer
 from msbench.data.dataset import PREPARED, Dataset, sampled_blocks
 from msbench.data.prepared import FORMAT, Prepared
 from msbench.data.progress import Progress, shown
-from msbench.data.track import Song, Waves
+from msbench.data.track import Header, Song, Waves
 from msbench.files import write_json
 from msbench.streaming import resampled
 from msbench.threads import processors
@@ -28,7 +28,7 @@ from msbench.threads import processors
 _SONG = "prepared.json"  # in a song's folder: what it was made from, and what is in it
 _SPARE_BYTES = 100_000_000  # of the disk, that are left free
 
-Files = dict[str, dict[str, Any]]  # what it holds -> file, bytes, sha256
+Stored = dict[str, Any]  # header: rate, channels, frames; files: what it holds -> file, bytes, sha256
 Key = tuple[str, str]  # split and name of a song
 
 
@@ -42,7 +42,7 @@ class Preparation:
         sample_rate: In Hz; None keeps each song's.
         songs: Split -> its songs.
         folders: Where each goes; what is in two splits is stored once.
-        stored: Folder -> files of what an earlier run has finished.
+        stored: Folder -> what an earlier run has finished there.
         bytes_needed: About, of the songs to do.
     """
 
@@ -51,7 +51,7 @@ class Preparation:
     sample_rate: int | None
     songs: dict[str, list[Song]]
     folders: dict[Key, str]
-    stored: dict[str, Files] = field(default_factory=dict)
+    stored: dict[str, Stored] = field(default_factory=dict)
     bytes_needed: int = 0
 
     @property
@@ -119,7 +119,7 @@ class Preparation:
             pool.shutdown(cancel_futures=True)
         return failed
 
-    def _store(self, song: Song, stop: threading.Event) -> Files:
+    def _store(self, song: Song, stop: threading.Event) -> Stored:
         if "/" in song.name or song.name[:1] in ("", "."):
             raise ValueError(f"track '{song.name}' of split '{song.split}' cannot name a folder: rename it")
         folder = self.output / self.folders[song.split, song.name]
@@ -129,7 +129,8 @@ class Preparation:
         try:
             hashes = _write(waves, part, self.sample_rate, stop)
             files = {name: _checked(part / f"{name}.wav", hashes[name]) for name in sorted(hashes)}
-            write_json(part / _SONG, {**state, "sampled": sampled, "files": files})
+            stored = {"header": _header_at(waves.header, self.sample_rate), "files": files}
+            write_json(part / _SONG, {**state, "sampled": sampled, **stored})
             _publish(part, folder, song, self.sample_rate)
         except OSError as error:
             if isinstance(error, FileNotFoundError):
@@ -140,7 +141,7 @@ class Preparation:
             ) from error
         finally:
             shutil.rmtree(part, ignore_errors=True)
-        return files
+        return stored
 
     def _is_listed(self) -> bool:
         try:
@@ -153,7 +154,7 @@ class Preparation:
 
     def _tracks(self, split: str) -> dict[str, Any]:
         folders = {song.name: self.folders[split, song.name] for song in self.songs[split]}
-        return {name: {"folder": folder, "files": self.stored[folder]} for name, folder in folders.items()}
+        return {name: {"folder": folder, **self.stored[folder]} for name, folder in folders.items()}
 
     def _write_list(self) -> None:
         data = self.data
@@ -217,7 +218,7 @@ def plan(
     made = Preparation(data, output, sample_rate, songs, folders)
     with ThreadPoolExecutor(processors()) as pool:
         held = pool.map(lambda item: _finished(output / item[0], item[1], sample_rate, hashes), made.distinct.items())
-        made.stored = {folder: files for folder, files in zip(made.distinct, held, strict=True) if files}
+        made.stored = {folder: stored for folder, stored in zip(made.distinct, held, strict=True) if stored}
         made.bytes_needed = sum(pool.map(lambda song: _size(song, sample_rate), made.missing))
     return made
 
@@ -244,30 +245,35 @@ def _sampled(song: Song) -> str:
     return digest.hexdigest()
 
 
-def _finished(folder: Path, song: Song, sample_rate: int | None, hashes: bool) -> Files | None:
+def _finished(folder: Path, song: Song, sample_rate: int | None, hashes: bool) -> Stored | None:
     """The files of a song's folder, if they are whole and made from this."""
     try:
         held = json.loads((folder / _SONG).read_text("utf-8"))
-        files: Files = held.pop("files")
+        stored = {"header": held.pop("header"), "files": held.pop("files")}
         sampled = held.pop("sampled")
         if held != _state(song, sample_rate) or (hashes and sampled != _sampled(song)):
             return None
-        for file in files.values():
+        for file in stored["files"].values():
             path = folder / file["file"]
             if path.stat().st_size != file["bytes"] or (hashes and _sha256(path) != file["sha256"]):
                 return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    return files
+    return stored
+
+
+def _header_at(header: Header, sample_rate: int | None) -> list[int]:
+    """The rate, channels and frames of a song at another rate, or its own."""
+    to_rate = sample_rate or header.sample_rate
+    return [to_rate, header.channels, -(-header.frames * to_rate // header.sample_rate)]
 
 
 def _write(waves: Waves, folder: Path, sample_rate: int | None, stop: threading.Event) -> dict[str, str]:
     """Write one WAV file for each; returns the hashes of the samples that went in."""
-    rate, channels, frames = waves.header
-    to_rate = sample_rate or rate
+    rate = waves.header.sample_rate
+    to_rate, channels, length = _header_at(waves.header, sample_rate)
     subtypes = {name: kind if to_rate == rate else "FLOAT" for name, kind in waves.subtypes.items()}
     written = {name: hashlib.sha256() for name in subtypes}
-    length = -(-frames * to_rate // rate)
     with stem_writer(folder, list(subtypes), to_rate, channels, frames=length, subtypes=subtypes) as write:
         for block in resampled(_blocks(waves, stop), rate, to_rate):  # (names, channels, frames)
             write(dict(zip(subtypes, block, strict=True)))

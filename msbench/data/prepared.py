@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from msbench.data.dataset import PREPARED, Dataset
-from msbench.data.track import MIXTURE, Stem, Track
+from msbench.data.track import MIXTURE, Header, Stem, Track
 
 FORMAT = 1
 
@@ -50,11 +50,30 @@ class Prepared(Dataset):
         return self.root / PREPARED  # it has the hashes of all files
 
     def find_tracks(self, split: str) -> Iterable[Track]:
+        """The tracks, their files not opened but known by their sizes.
+
+        Raises:
+            FileNotFoundError: If a file is missing.
+            ValueError: If one is not as large as it was written.
+        """
+        for track in self.songs(split):
+            files = self.contents["splits"][split]["tracks"][track.name]["files"]
+            for held, path in track.files.items():
+                if not path.exists():
+                    raise FileNotFoundError(f"{path} is missing: run `msbench data prepare` again")
+                if (size := path.stat().st_size) != files[held]["bytes"]:
+                    raise ValueError(
+                        f"{path} has {size} bytes, and {files[held]['bytes']} were written: run `msbench data prepare` "
+                        "again"
+                    )
+            yield track
+
+    def songs(self, split: str) -> Iterable[Track]:
         for name, track in self.contents["splits"][split]["tracks"].items():
             paths = {held: self.root / track["folder"] / file["file"] for held, file in track["files"].items()}
             stems: dict[str, Stem] = {stem: paths.get(stem, {}) for stem in self.stems}
-            mixture = paths.get(MIXTURE)
-            yield Track(name, split, stems, mixture=mixture, sums=self.sums)
+            header = Header(*track["header"])
+            yield Track(name, split, stems, mixture=paths.get(MIXTURE), sums=self.sums, header=header)
 
     def fingerprint(self, split: str) -> str:
         """The source's, where these are its very samples: scores on both rank together; else one of its own."""

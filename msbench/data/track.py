@@ -96,6 +96,7 @@ class Track:
             have; a track of nothing but single channels is mono.
         mixture: Its file; where there is none, the mixture is the sum of the stems.
         sums: Further targets, each the sum of the stems named.
+        header: What the files have in common, where that is known already; they are not opened then.
 
     Attributes:
         stems: Names of the stems.
@@ -110,6 +111,7 @@ class Track:
         *,
         mixture: Path | None = None,
         sums: Mapping[str, tuple[str, ...]] | None = None,
+        header: Header | None = None,
     ) -> None:
         self.name = name
         self.split = split
@@ -127,6 +129,8 @@ class Track:
         if mixture is not None:
             files[MIXTURE] = {mixture: 1.0}
         self._files = files
+        if header is not None:
+            self.header = header
 
     def __repr__(self) -> str:
         return f"Track({self.split}/{self.name})"

@@ -159,6 +159,18 @@ def test_a_disk_that_loses_samples(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         made.run(jobs=1, progress=lambda done, total: None)
 
 
+def test_files_that_are_not_what_was_prepared(tmp_path: Path) -> None:
+    prepare("musdb18hq", write_musdb18hq(tmp_path / "source"), tmp_path / "out")
+    bass = tmp_path / "out" / "train" / "Song 1" / "bass.wav"
+    bass.write_bytes(bass.read_bytes()[:5000])
+    with pytest.raises(ValueError, match=r"bass.wav has 5000 bytes, and 3\d+ were written: run `msbench data prepare`"):
+        open_dataset("musdb18hq", tmp_path / "out").tracks("train")
+    assert main(["data", "verify", "musdb18hq", "--root", str(tmp_path / "out")]) == 1
+    bass.unlink()
+    with pytest.raises(FileNotFoundError, match=r"bass.wav is missing: run `msbench data prepare` again"):
+        open_dataset("musdb18hq", tmp_path / "out").tracks("train")
+
+
 def test_bad_requests(tmp_path: Path) -> None:
     data = open_dataset("musdb18hq", write_musdb18hq(tmp_path / "source"))
     with pytest.raises(ValueError, match=r"a sample rate of 44 Hz cannot be: give Hz"):
