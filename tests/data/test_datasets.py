@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from msbench.cli import main
 from msbench.data.dataset import Dataset, default_root, open_dataset
 from msbench.data.folder import Folder
 from msbench.data.musdb18 import MUSDB18
@@ -272,6 +273,32 @@ def test_musdb18_equals_what_musdb_reads(stem_mp4: Path, tmp_path: Path) -> None
     for target in track.targets:
         np.testing.assert_allclose(track.read(target), theirs.targets[target].audio.T, atol=1e-7)
     assert (tmp_path / "elsewhere" / "train" / "Anna - One" / "mixture.wav").exists()
+
+
+def test_musdb18_is_prepared_verified_and_described(
+    stem_mp4: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = ["--root", str(stem_mp4.parents[1])]
+    assert main(["data", "verify", "musdb18", *root]) == 0
+    said = capsys.readouterr().out
+    assert "is whole: 1 in train, 0 in valid" in said
+    assert "do not add up" not in said
+    assert not (tmp_path / "musdb18-wav").exists()  # verified as it was published
+    output = tmp_path / "elsewhere"
+    assert main(["data", "prepare", "musdb18", *root, "-o", str(output), "--sample-rate", "22050"]) == 0
+    capsys.readouterr()
+    prepared, source = open_dataset("musdb18", output), MUSDB18(stem_mp4.parents[1])
+    assert prepared.tracks("train")[0].sample_rate == 22050
+    assert prepared.targets == source.targets
+    assert prepared.fingerprint("train") != source.fingerprint("train")
+    assert main(["data", "card", "musdb18", "--root", str(output), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["formats"] == {"wav": 5}
+    decoded = open_dataset("musdb18", source.cache if source.tracks("train") else None)
+    assert decoded.fingerprint("train") == source.fingerprint("train")
+    content = stem_mp4.read_bytes()
+    stem_mp4.write_bytes(content[: len(content) // 2])
+    assert main(["data", "verify", "musdb18", *root]) == 1
+    assert "Anna - One.stem.mp4 is corrupt, ffmpeg cannot decode it: download it again" in capsys.readouterr().err
 
 
 def test_musdb18_decodes_anew_what_was_downloaded_anew(stem_mp4: Path) -> None:
