@@ -17,6 +17,7 @@ from msbench.data.track import MIXTURE, Header, Song, Track, Waves
 SUFFIX = ".stem.mp4"
 STREAMS = (MIXTURE, "drums", "bass", "other", "vocals")  # in the order of the file
 
+_BROKEN = "{} is corrupt, ffmpeg cannot decode it: download it again"
 _MISSING_SHARE = 0.01  # of the frames the container promises, that a decoder may hold back at the ends
 
 
@@ -98,10 +99,10 @@ class StemFile:
         return {"stems": self.path}
 
     def estimated_bytes(self, sample_rate: int | None) -> int:
-        """From the file's size: five streams of 256 kb/s."""
-        seconds = self.path.stat().st_size * 8 / (len(STREAMS) * 256_000)
+        """From the lengths that the file states."""
+        _, info = _opened(self.path)
         width = 2 if sample_rate in (None, 44100) else 4
-        return int(seconds * (sample_rate or 44100) * 2 * width * len(STREAMS))
+        return int(sum(info.duration_streams) * (sample_rate or 44100) * 2 * width)
 
     def waves(self) -> Waves:
         """Its five streams, decoded.
@@ -110,12 +111,6 @@ class StemFile:
             ValueError: If the file is corrupt, cut short or has not five streams.
             FileNotFoundError: If ffmpeg is not installed.
         """
-        for tool in ("ffmpeg", "ffprobe"):  # musdb needs both, and asks for them when it is imported
-            if shutil.which(tool) is None:
-                raise FileNotFoundError(
-                    f"musdb18 is decoded by ffmpeg, and there is no {tool} on the PATH: install it "
-                    "(apt install ffmpeg), or use musdb18hq"
-                )
         streams, sample_rate = _streams(self.path)
         frames = min(len(samples) for samples in streams.values())
 
@@ -126,28 +121,44 @@ class StemFile:
         return Waves(header, dict.fromkeys(streams, "PCM_16"), read)
 
 
-def _streams(source: Path) -> tuple[dict[str, np.ndarray], int]:
-    """({stem: (time, channels) int16}, sample rate in Hz) as musdb reads them."""
+def _opened(source: Path) -> tuple[Any, Any]:
+    """(musdb's track, what its file says of itself), its five streams counted."""
+    for tool in ("ffmpeg", "ffprobe"):  # musdb needs both, and asks for them when it is imported
+        if shutil.which(tool) is None:
+            raise FileNotFoundError(
+                f"musdb18 is decoded by ffmpeg, and there is no {tool} on the PATH: install it "
+                "(apt install ffmpeg), or use musdb18hq"
+            )
     import ffmpeg
     from musdb.audio_classes import MultiTrack
 
-    broken = f"{source} is corrupt, ffmpeg cannot decode it: download it again"
     try:
         track: Any = MultiTrack(path=str(source), name=source.name, stem_id=0)
         info = track.info
-        if info.nb_audio_streams != len(STREAMS):
-            raise ValueError(
-                f"{source} has {info.nb_audio_streams} audio streams and a stem file of MUSDB18 has {len(STREAMS)} "
-                f"({', '.join(STREAMS)}): download it again"
-            )
+    except (ffmpeg.Error, KeyError) as error:
+        raise ValueError(_BROKEN.format(source)) from error
+    if info.nb_audio_streams != len(STREAMS):
+        raise ValueError(
+            f"{source} has {info.nb_audio_streams} audio streams and a stem file of MUSDB18 has {len(STREAMS)} "
+            f"({', '.join(STREAMS)}): download it again"
+        )
+    return track, info
+
+
+def _streams(source: Path) -> tuple[dict[str, np.ndarray], int]:
+    """({stem: (time, channels) int16}, sample rate in Hz) as musdb reads them."""
+    track, info = _opened(source)
+    import ffmpeg
+
+    try:
         # One stream at a time: musdb gives float64, eight bytes a sample for what are 16 bits.
         decoded = {stem: _pcm(track.load_audio(track.path, i)) for i, stem in enumerate(STREAMS)}
         expected = min(info.nb_samples_streams)
     except (ffmpeg.Error, KeyError) as error:
-        raise ValueError(broken) from error
+        raise ValueError(_BROKEN.format(source)) from error
     found = min(len(samples) for samples in decoded.values())
     if found == 0:
-        raise ValueError(broken)
+        raise ValueError(_BROKEN.format(source))
     if found < (1 - _MISSING_SHARE) * expected - 2048:
         raise ValueError(f"{source} is cut short, {found} samples of {expected} decode: download it again")
     return decoded, int(track.rate)

@@ -17,6 +17,7 @@ from msbench.data.dataset import Dataset, default_root, open_dataset
 from msbench.data.folder import Folder
 from msbench.data.musdb18 import MUSDB18
 from msbench.data.musdb18hq import MUSDB18HQ, Demo, validation_tracks
+from msbench.data.prepare import plan
 from msbench.data.track import Track
 from tests.data.songs import RATE, STEMS, noise, write, write_musdb18hq, write_song
 from tests.requirements import require
@@ -285,6 +286,7 @@ def test_musdb18_is_prepared_verified_and_described(
     assert "do not add up" not in said
     assert not (tmp_path / "musdb18-wav").exists()  # verified as it was published
     output = tmp_path / "elsewhere"
+    assert plan(MUSDB18(stem_mp4.parents[1]), output).bytes_needed == pytest.approx(5 * 4 * 22050, rel=0.1)
     assert main(["data", "prepare", "musdb18", *root, "-o", str(output), "--sample-rate", "22050"]) == 0
     capsys.readouterr()
     prepared, source = open_dataset("musdb18", output), MUSDB18(stem_mp4.parents[1])
