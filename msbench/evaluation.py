@@ -235,7 +235,7 @@ def untrained(name: str, data: Dataset, **options: Any) -> Separator:
         raise ValueError(f"'{name}' has to be trained first: give its checkpoint (msbench evaluate runs/.../best.ckpt)")
     first = next((track for split in reversed(data.splits) for track in data.tracks(split)), None)
     if first is None:
-        raise ValueError(f"dataset '{data.name}' at {data.root} has no tracks: correct its root")
+        raise data.without_tracks()
     fitting = {"targets": list(data.stems), "sample_rate": first.sample_rate, "channels": first.channels}
     return create(name, {**fitting, **options})
 

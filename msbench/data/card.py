@@ -21,11 +21,13 @@ def card(data: Dataset) -> dict[str, Any]:
     evenly from all, their middle minute.
 
     Raises:
-        ValueError: If a file is broken.
+        ValueError: If a file is broken, or there are no tracks.
         FileNotFoundError: If one is missing.
     """
     tracks = {split: data.tracks(split) for split in data.splits}
     every = list({(t.name, *sorted(t.files.values())): t for found in tracks.values() for t in found}.values())
+    if not every:
+        raise data.without_tracks()
     formats = Counter(path.suffix[1:].lower() or "none" for track in every for path in track.files.values())
     return {
         "name": data.name,

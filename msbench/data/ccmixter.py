@@ -18,6 +18,7 @@ class CCMixter(Dataset):
     name = "ccmixter"
     targets = ("vocals", "accompaniment")
     download = "https://members.loria.fr/ALiutkus/kam/"
+    layout = "<track>/{mix,source-01,source-02}.wav"
     licence = "Creative Commons, each song its own: see https://ccmixter.org"
     citation = (
         'Liutkus, Fitzgerald and Rafii, "Scalable audio separation with light Kernel Additive Modelling", ICASSP 2015'
@@ -33,7 +34,7 @@ class CCMixter(Dataset):
     def find_tracks(self, split: str) -> Iterable[Track]:
         found = folders(self.root)
         if not found:
-            raise ValueError(f"no songs in {self.root}: its folders must hold mix.wav, source-01.wav and source-02.wav")
+            raise self.without_tracks()
         for folder in found:
             if split in ("all", divide(folder.name, {"train": 0.7, "valid": 0.1, "test": 0.2})):
                 stems = {"vocals": folder / "source-02.wav", "accompaniment": folder / "source-01.wav"}

@@ -36,6 +36,7 @@ class Dataset:
     sums: Mapping[str, tuple[str, ...]] = {}  # those of the targets that are sums of others
     version: str = "1"  # of the published data; a record holds it beside the fingerprint
     download: str = ""  # where to get it, for the error of whoever has not
+    layout: str = "<split>/<track>/"  # of its folder, for the error of whoever names another
     # What is published about it, for `msbench data card` and `verify`.
     licence: str = "not stated"
     citation: str = ""
@@ -107,6 +108,10 @@ class Dataset:
     def songs(self, split: str) -> Iterable[Song]:
         """The tracks of a split as they were published, nothing opened: what `data prepare` and `verify` work on."""
         return self.find_tracks(split)
+
+    def without_tracks(self) -> ValueError:
+        """What to raise where no split has any."""
+        return ValueError(f"no tracks of '{self.name}' in {self.root}: its root must hold {self.layout}")
 
     def note(self, sentence: str) -> None:
         """Keep what happened to a track, once."""

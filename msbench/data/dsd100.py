@@ -22,6 +22,7 @@ class DSD100(Dataset):
     targets = ("vocals", "drums", "bass", "other", "accompaniment")
     sums: Mapping[str, tuple[str, ...]] = {"accompaniment": ("drums", "bass", "other")}
     download = "https://sigsep.github.io/datasets/dsd100.html"
+    layout = "Mixtures/{Dev,Test}/<track>/mixture.wav and Sources/{Dev,Test}/<track>/<stem>.wav"
     licence = "for research only; the songs' own terms are at https://www.cambridge-mt.com/ms/mtk"
     citation = 'Liutkus et al., "The 2016 Signal Separation Evaluation Campaign", LVA/ICA 2017'
     rule = "test is Test; valid is about 14 % of Dev by the SHA-256 of the song's name, train the rest of Dev"

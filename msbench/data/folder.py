@@ -38,6 +38,7 @@ class Folder(Dataset):
     """
 
     name = "folder"
+    layout = "<split>/<track>/<target>.wav"
     licence = "your own"
     rule = "as the folders or the table say"
 

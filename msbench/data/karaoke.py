@@ -16,6 +16,7 @@ class Karaoke(Dataset):
     """
 
     targets: tuple[str, ...] = ("vocals", "accompaniment")
+    layout = "Wavfile/*.wav"
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -34,5 +35,5 @@ class Karaoke(Dataset):
         folder = self.root / "Wavfile"
         found = sorted(path for path in folder.glob("*.wav") if path.name[0] != ".")
         if not found:
-            raise ValueError(f"no clips in {folder}: the root of '{self.name}' is the folder that holds Wavfile/*.wav")
+            raise self.without_tracks()
         yield from found

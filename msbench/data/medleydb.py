@@ -26,6 +26,7 @@ class MedleyDB(MappedDataset):
 
     name = "medleydb"
     download = "https://medleydb.weebly.com"
+    layout = "<track>/<track>_MIX.wav, <track>_STEMS/ and <track>_METADATA.yaml"
     licence = "CC BY-NC-SA 4.0"
     citation = 'Bittner et al., "MedleyDB: a multitrack dataset for annotation-intensive MIR research", ISMIR 2014'
     rule = "artists are divided by the SHA-256 of their names: train 70 %, valid 15 %, test 15 %; none is in two splits"
@@ -48,7 +49,7 @@ class MedleyDB(MappedDataset):
         audio = self.root / "Audio" if (self.root / "Audio").is_dir() else self.root
         found = [folder for folder in folders(audio) if (folder / f"{folder.name}_MIX.wav").exists()]
         if not found:
-            raise ValueError(f"no tracks in {audio}: its folders must hold <track>_MIX.wav and <track>_STEMS/")
+            raise self.without_tracks()
         for folder in found:
             metadata = self._metadata(folder)
             artist = str(metadata.get("artist") or folder.name.partition("_")[0])

@@ -22,6 +22,7 @@ class MUSDB18HQ(Dataset):
     targets: tuple[str, ...] = ("vocals", "drums", "bass", "other", "accompaniment")
     sums: Mapping[str, tuple[str, ...]] = {"accompaniment": ("drums", "bass", "other")}
     download = "https://zenodo.org/records/3338373"
+    layout = "{train,test}/<track>/{mixture,drums,bass,other,vocals}.wav"
     licence = "for research only: most songs by the terms of https://www.cambridge-mt.com, 46 CC BY-NC-SA 4.0"
     citation = 'Rafii et al., "MUSDB18-HQ - an uncompressed version of MUSDB18", 2019, doi:10.5281/zenodo.3338373'
     rule = "test as published; valid are the 14 songs of train/ that musdb lists, unless there is a folder valid/"

@@ -74,8 +74,8 @@ class Preparation:
         """Prepare what is missing, some songs at a time; a stopped run goes on where it was.
 
         Args:
-            jobs: Songs at a time; None takes one a processor. They are threads: decoding, resampling and writing
-                leave Python's lock to the others.
+            jobs: Songs at a time; None takes one a processor, at most 8: a decoded song may take 0.4 GB. They are
+                threads, as decoding, resampling and writing leave Python's lock to the others.
             progress: Called with (songs done, songs to do); None shows a bar on a terminal.
 
         Raises:
@@ -86,7 +86,7 @@ class Preparation:
         missing = self.missing
         if missing:
             self._check_space()
-            failed = self._store_all(missing, jobs or processors(), progress)
+            failed = self._store_all(missing, jobs or min(processors(), 8), progress)
             if failed:
                 raise _joined(failed)
         if missing or not self._is_listed():
@@ -201,7 +201,7 @@ def plan(
         hashes: Whether finished files are checked by their hash, or by their size alone.
 
     Raises:
-        ValueError: If the rate is no rate, or the output is the dataset itself.
+        ValueError: If the rate is no rate, the output is the dataset itself, or there are no tracks.
     """
     if sample_rate is not None and not 1000 <= sample_rate <= 384000:
         raise ValueError(f"a sample rate of {sample_rate} Hz cannot be: give Hz, 44100 or 16000 for instance")
@@ -210,6 +210,8 @@ def plan(
     if output.resolve() == data.root.resolve():
         raise ValueError(f"{output} is the dataset itself: name another folder to prepare it into")
     songs = {split: list(data.songs(split)) for split in splits or data.splits}
+    if not any(songs.values()) and not splits:
+        raise data.without_tracks()
     folders: dict[Key, str] = {}
     first: dict[tuple[str, ...], str] = {}
     for song in (song for found in songs.values() for song in found):

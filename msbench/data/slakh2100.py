@@ -31,6 +31,7 @@ class Slakh2100(MappedDataset):
     name = "slakh2100"
     version = "redux"
     download = "https://zenodo.org/records/4599666"
+    layout = "{train,validation,test}/TrackNNNNN/{mix.flac,stems/,metadata.yaml}"
     licence = "CC BY 4.0"
     citation = (
         'Manilow et al., "Cutting music source separation some Slakh: a dataset to study the impact of training data '

@@ -73,7 +73,7 @@ def verify(data: Dataset, *, jobs: int | None = None, progress: Progress | None 
     same = {key: (song.name, *song.files.values()) for key, song in songs.items()}
     distinct = {identity: key for key, identity in reversed(same.items())}  # a song may be in two splits
     if not songs:
-        raise ValueError(f"dataset '{data.name}' at {data.root} has no tracks: correct its root")
+        raise data.without_tracks()
     report = Report()
     report.tracks = {split: sum(key[0] == split for key in songs) for split in data.splits}
     journal = _Journal(data.root)

@@ -113,7 +113,7 @@ def test_mir1k(tmp_path: Path) -> None:
 
 
 def test_karaoke_without_clips(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"no clips in .*Wavfile: the root of 'mir1k' is the folder that holds"):
+    with pytest.raises(ValueError, match=r"no tracks of 'mir1k' in .*: its root must hold Wavfile/\*.wav"):
         open_dataset("mir1k", tmp_path).tracks("test")
     store(tmp_path / "Wavfile" / "amy_1_01.wav", noise(0, FRAMES, 1), 16000)
     with pytest.raises(ValueError, match=r"amy_1_01.wav has 1 channels, and its channel 2 holds a stem"):
@@ -130,7 +130,10 @@ def test_ccmixter(tmp_path: Path) -> None:
     np.testing.assert_array_equal(track.read("accompaniment"), samples(data.root / track.name / "source-01.wav"))
     np.testing.assert_array_equal(track.read("mixture"), samples(data.root / track.name / "mix.wav"))
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ValueError, match=r"no songs in .*empty: its folders must hold mix.wav"):
+    with pytest.raises(
+        ValueError,
+        match=r"no tracks of 'ccmixter' in .*empty: its root must hold <track>/\{mix,source-01,source-02\}.wav",
+    ):
         open_dataset("ccmixter", tmp_path / "empty").tracks("all")
 
 
@@ -177,7 +180,7 @@ def test_medleydb_bad_metadata(tmp_path: Path) -> None:
     metadata.unlink()
     with pytest.raises(FileNotFoundError, match=r"no metadata .*LizNelson_Rainfall_METADATA.yaml: restore the file"):
         open_dataset("medleydb", root).tracks("train")
-    with pytest.raises(ValueError, match=r"no tracks in .*: its folders must hold <track>_MIX.wav"):
+    with pytest.raises(ValueError, match=r"no tracks of 'medleydb' in .*: its root must hold <track>/<track>_MIX.wav"):
         open_dataset("medleydb", tmp_path).tracks("train")
 
 

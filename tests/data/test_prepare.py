@@ -13,6 +13,7 @@ from msbench.cli import main
 from msbench.data.dataset import open_dataset
 from msbench.data.prepare import Preparation, plan
 from msbench.data.prepared import Prepared
+from msbench.data.verify import verify
 from msbench.transforms import resample
 from tests.data.layouts import WRITERS, store, write_csv, write_ikala, write_medleydb, write_slakh2100
 from tests.data.songs import write_musdb18hq, write_song
@@ -126,6 +127,15 @@ def test_a_stopped_run_leaves_no_half_song_and_goes_on(tmp_path: Path, monkeypat
     assert 2 <= len(again.stored) < 5
     again.run(progress=lambda done, total: None)
     assert len(open_dataset("musdb18hq", output).tracks("train")) == 3
+
+
+def test_two_runs_at_once(tmp_path: Path) -> None:
+    data, output = open_dataset("musdb18hq", write_musdb18hq(tmp_path / "source")), tmp_path / "prepared"
+    first, second = plan(data, output), plan(data, output)
+    for each in (first, second):  # the second finds every song there as it publishes its own
+        each.run(progress=lambda done, total: None)
+    assert verify(open_dataset("musdb18hq", output)).errors == []
+    assert not list(output.rglob("*.part"))
 
 
 def test_broken_songs_are_said_together_and_the_others_prepared(tmp_path: Path) -> None:

@@ -211,11 +211,25 @@ def test_the_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert error.splitlines()[-1].startswith("msbench: 'musdb18hq' at ")
     assert main(["data", "verify", "musdb18hq", "--root", str(tmp_path / "none")]) == 2
     assert "msbench: no dataset 'musdb18hq' at" in capsys.readouterr().err
-    (tmp_path / "empty" / "train").mkdir(parents=True)
-    assert main(["data", "verify", "musdb18hq", "--root", str(tmp_path / "empty")]) == 2
-    assert "has no tracks: correct its root" in capsys.readouterr().err
     assert main(["data", "card", "musdb18hq", "--root", str(root)]) == 2
     assert "bass.wav has zero length: export or download it again" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", [*WRITERS, "musdb18"])
+def test_a_folder_without_the_dataset(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "empty").mkdir()
+    root = ["--root", str(tmp_path / "empty")]
+    for command in (
+        ["verify", name, *root],
+        ["card", name, *root],
+        ["prepare", name, *root, "-o", str(tmp_path / "o")],
+    ):
+        assert main(["data", *command]) == 2
+        error = capsys.readouterr().err
+        assert re.match(
+            r"msbench: no (tracks of|songs in) .*(its root must hold|put them in as|give another root)", error
+        )
+    assert not (tmp_path / "o").exists()
 
 
 # Cards
