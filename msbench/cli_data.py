@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+_NOTES = 30  # that are printed; Slakh's leave out 390 tracks
+
 
 def add_data_commands(parser: argparse.ArgumentParser) -> None:
     """Give the parser of `msbench data` its commands; each sets `run`."""
@@ -70,12 +72,14 @@ def _card(options: argparse.Namespace) -> int:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from msbench.data.verify import ERROR, verify
+    from msbench.data.verify import ERROR, NOTE, verify
 
     data = _opened(options)
     report = verify(data, jobs=options.jobs)
     for level, sentence in report.findings:
-        print(f"{level:<7}  {sentence}", file=sys.stderr if level == ERROR else sys.stdout)
+        if level != NOTE:
+            print(f"{level:<7}  {sentence}", file=sys.stderr if level == ERROR else sys.stdout)
+    _print_notes([sentence for level, sentence in report.findings if level == NOTE])
     counted = ", ".join(f"{count} in {split}" for split, count in report.tracks.items())
     if report.errors:
         count = len(report.errors)
@@ -96,10 +100,16 @@ def _prepare(options: argparse.Namespace) -> int:
     print(f"{len(preparation.missing)} songs to prepare, {len(preparation.stored)} done before; "
           f"about {needed:.2f} GB to write, {free:.1f} GB free")  # fmt: skip
     prepared = preparation.run(options.jobs)
-    for note in prepared.notes:
-        print(f"note     {note}")
+    _print_notes(prepared.notes)
     print(f"{prepared.root}: give it as the root of '{data.name}'")
     return 0
+
+
+def _print_notes(notes: list[str]) -> None:
+    for note in notes[:_NOTES]:
+        print(f"note     {note}")
+    if len(notes) > _NOTES:
+        print(f"note     and {len(notes) - _NOTES} more")
 
 
 def _demo(options: argparse.Namespace) -> int:

@@ -69,12 +69,12 @@ def verify(data: Dataset, *, jobs: int | None = None, progress: Progress | None 
     Raises:
         ValueError: If the dataset has no tracks.
     """
-    songs = {(split, song.name): song for split in data.splits for song in data.songs(split)}
+    report = Report()
+    songs = dict(_songs(data, report))
     same = {key: (song.name, *song.files.values()) for key, song in songs.items()}
     distinct = {identity: key for key, identity in reversed(same.items())}  # a song may be in two splits
     if not songs:
         raise data.without_tracks()
-    report = Report()
     report.tracks = {split: sum(key[0] == split for key in songs) for split in data.splits}
     journal = _Journal(data.root)
     results: dict[Any, dict[str, Any]] = {}
@@ -99,6 +99,21 @@ def verify(data: Dataset, *, jobs: int | None = None, progress: Progress | None 
         _write_manifest(data, report)
         journal.remove()
     return report
+
+
+def _songs(data: Dataset, report: Report) -> Iterator[tuple[tuple[str, str], Song]]:
+    failed: Exception | None = None
+    found = False
+    for split in data.splits:
+        try:
+            for song in data.songs(split):
+                found = True
+                yield (split, song.name), song
+        except (ValueError, FileNotFoundError) as error:  # metadata, for one: the rest of the split stays unknown
+            failed = error
+            report.findings.append(Finding(ERROR, str(error)))
+    if failed and not found:
+        raise failed
 
 
 def _examine(data: Dataset, song: Song, journal: _Journal) -> dict[str, Any]:
@@ -168,8 +183,9 @@ def _samples(data: Dataset, song: Song, waves: Waves, found: dict[str, Any]) -> 
             energy += np.sum(np.square(mixture, dtype=np.float64), axis=1)
             left += np.sum(np.square(mixture - sum(blocks.values()), dtype=np.float64), axis=1)
     for name, wrong in broken.items():
-        files = ", ".join(str(path) for role, path in song.files.items() if role.partition(" ")[0] == name)
-        yield Finding(ERROR, f"{where}: {wrong} samples of its {name} ({files}) are NaN or infinite: export it again")
+        files = [path for role, path in song.files.items() if role == name or role.startswith(f"{name} (")]
+        listed = ", ".join(map(str, files or song.files.values()))
+        yield Finding(ERROR, f"{where}: {wrong} samples of its {name} ({listed}) are NaN or infinite: export it again")
     silent = [name for name, peak in loudest.items() if peak == 0 and name not in broken]
     if silent:
         yield Finding(NOTE, f"{where} is silent throughout in {', '.join(silent)}")

@@ -62,6 +62,18 @@ def test_all_of_16_bits_survive(tmp_path: Path) -> None:
     np.testing.assert_array_equal(kept, samples)
 
 
+def test_mp3_is_decoded_once(tmp_path: Path) -> None:
+    time = np.arange(2 * 48000) / 48000
+    for name, hertz in (("vocals", 440), ("other", 660)):
+        path = tmp_path / "source" / "train" / "a" / f"{name}.mp3"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, np.sin(2 * np.pi * hertz * time * (1 + time / 9)) / 3, 48000)
+    prepare("folder", tmp_path / "source", tmp_path / "prepared")
+    (ours,), (theirs,) = (open_dataset("folder", tmp_path / x).tracks("train") for x in ("prepared", "source"))
+    assert ours.header == theirs.header
+    np.testing.assert_allclose(ours.read("vocals"), theirs.read("vocals"), atol=1e-6)
+
+
 def test_resampled(tmp_path: Path) -> None:
     root = write_slakh2100(tmp_path / "source")
     prepare("slakh2100", root, tmp_path / "prepared", sample_rate=16000)

@@ -92,6 +92,24 @@ def test_nan_and_infinite_samples(tmp_path: Path) -> None:
     assert "vocals.wav) are NaN or infinite: export it again" in error
 
 
+def test_nan_in_a_channel_of_a_clip(tmp_path: Path) -> None:
+    root = write_ikala(tmp_path / "iKala")
+    samples = noise(1, 4000) / np.float32(32768)
+    samples[5:9, 0] = np.nan
+    clip = store(root / "Wavfile" / "21025_verse.wav", samples, subtype="FLOAT")
+    (error,) = verified("ikala", root).errors
+    assert f"4 samples of its accompaniment ({clip}) are NaN or infinite" in error
+
+
+def test_metadata_that_is_missing(tmp_path: Path) -> None:
+    root = write_slakh2100(tmp_path / "slakh")
+    (root / "train" / "Track00002" / "metadata.yaml").unlink()
+    (root / "validation" / "Track01501" / "stems" / "S00.flac").unlink()
+    metadata, stem = verified("slakh2100", root).errors
+    assert re.match(r"no metadata .*Track00002/metadata.yaml: restore the file", metadata)
+    assert re.match(r"track 'Track01501' of split 'valid' lacks its bass, .*S00.flac", stem)
+
+
 def test_unreadable_for_want_of_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = write_musdb18hq(tmp_path / "hq")
     bass, opened = root / "train" / "Song 0" / "bass.wav", Path.open
