@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
+import platform
 import shutil
 import threading
 from collections.abc import Iterable, Iterator
@@ -61,8 +63,10 @@ class Preparation:
     @property
     def distinct(self) -> dict[str, Song]:
         """Folder -> its song."""
-        songs = [song for found in self.songs.values() for song in found]
-        return {self.folders[song.split, song.name]: song for song in reversed(songs)}
+        songs: dict[str, Song] = {}
+        for song in (song for found in self.songs.values() for song in found):
+            songs.setdefault(self.folders[song.split, song.name], song)
+        return songs
 
     @property
     def bytes_free(self) -> int:
@@ -125,7 +129,8 @@ class Preparation:
         folder = self.output / self.folders[song.split, song.name]
         state, sampled = _state(song, self.sample_rate), _sampled(song)
         waves = song.waves()
-        part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+        part = folder.with_name(f".{folder.name}.{os.getpid()}@{platform.node()}.part")
+        _clear(folder)
         try:
             hashes = _write(waves, part, self.sample_rate, stop)
             files = {name: _checked(part / f"{name}.wav", hashes[name]) for name in sorted(hashes)}
@@ -307,6 +312,18 @@ def _checked(path: Path, written: str) -> dict[str, Any]:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _clear(folder: Path) -> None:
+    """Remove what runs that were killed on this machine have left of a song."""
+    for part in folder.parent.glob(f".{glob.escape(folder.name)}.*@{platform.node()}.part"):
+        owner = part.name.removesuffix(".part").rpartition("@")[0].rpartition(".")[2]
+        try:
+            os.kill(int(owner), 0)
+        except ProcessLookupError:
+            shutil.rmtree(part, ignore_errors=True)
+        except (ValueError, OSError):
+            continue  # not ours to judge
 
 
 def _publish(part: Path, folder: Path, song: Song, sample_rate: int | None) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -139,6 +141,28 @@ def test_a_stopped_run_leaves_no_half_song_and_goes_on(tmp_path: Path, monkeypat
     assert 2 <= len(again.stored) < 5
     again.run(progress=lambda done, total: None)
     assert len(open_dataset("musdb18hq", output).tracks("train")) == 3
+
+
+def test_a_killed_run_goes_on_and_leaves_nothing(tmp_path: Path) -> None:
+    root = tmp_path / "source"
+    for i in range(12):
+        write_song(root / "test" / f"Song {i}", i, 100_000)
+    code = (
+        "import sys; from pathlib import Path; from msbench.data.dataset import open_dataset\n"
+        "from msbench.data.prepare import plan\n"
+        f"made = plan(open_dataset('musdb18hq', {str(root)!r}), Path({str(tmp_path / 'out')!r}), sample_rate=48000)\n"
+        "made.run(jobs=1, progress=lambda done, total: print(done, flush=True))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "1\n"
+    process.kill()
+    process.wait()
+    again = plan(open_dataset("musdb18hq", root), tmp_path / "out", sample_rate=48000)
+    assert 1 <= len(again.stored) < 12
+    again.run(progress=lambda done, total: None)
+    assert len(open_dataset("musdb18hq", tmp_path / "out").tracks("test")) == 12
+    assert not list((tmp_path / "out").rglob("*.part"))
 
 
 def test_two_runs_at_once(tmp_path: Path) -> None:
