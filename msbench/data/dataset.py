@@ -93,12 +93,7 @@ class Dataset:
             raise ValueError(f"dataset '{self.name}' at {self.root} has no split '{split}': it has {known}")
         if split not in self._tracks:
             tracks = list(self.find_tracks(split))
-            names = sorted(track.name for track in tracks)
-            twice = next((a for a, b in pairwise(names) if a == b), None)
-            if twice is not None:
-                raise ValueError(
-                    f"dataset '{self.name}' at {self.root} has two tracks '{twice}' in {split}: rename one"
-                )
+            self.check_names(split, tracks)
             with ThreadPoolExecutor(_OPENING_THREADS) as pool:  # a network's disk answers many at once
                 for _ in pool.map(Track.check, tracks):
                     pass
@@ -108,6 +103,13 @@ class Dataset:
     def songs(self, split: str) -> Iterable[Song]:
         """The tracks of a split as they were published, nothing opened: what `data prepare` and `verify` work on."""
         return self.find_tracks(split)
+
+    def check_names(self, split: str, songs: Iterable[Song]) -> None:
+        """Raise a ValueError where two songs of a split have one name."""
+        names = sorted(song.name for song in songs)
+        twice = next((a for a, b in pairwise(names) if a == b), None)
+        if twice is not None:
+            raise ValueError(f"dataset '{self.name}' at {self.root} has two tracks '{twice}' in {split}: rename one")
 
     def without_tracks(self) -> ValueError:
         """What to raise where no split has any."""

@@ -217,6 +217,8 @@ def plan(
     songs = {split: list(data.songs(split)) for split in splits or data.splits}
     if not any(songs.values()) and not splits:
         raise data.without_tracks()
+    for split, found in songs.items():
+        data.check_names(split, found)
     folders: dict[Key, str] = {}
     first: dict[tuple[str, ...], str] = {}
     for song in (song for found in songs.values() for song in found):

@@ -24,6 +24,8 @@ from msbench.threads import processors
 
 ERROR, WARNING, NOTE = "error", "warning", "note"
 
+Key = tuple[str, str]  # split and name of a song
+
 _JOURNAL = ".msbench-verify"  # in the dataset's folder: songs that a stopped run has checked
 
 
@@ -63,7 +65,7 @@ def verify(data: Dataset, *, jobs: int | None = None, progress: Progress | None 
 
     Args:
         data: The dataset.
-        jobs: Songs at a time; None takes one a processor.
+        jobs: Songs at a time; None takes one a processor, at most 8.
         progress: Called with (songs done, songs in all); None shows a bar on a terminal.
 
     Raises:
@@ -71,26 +73,14 @@ def verify(data: Dataset, *, jobs: int | None = None, progress: Progress | None 
     """
     report = Report()
     songs = dict(_songs(data, report))
-    same = {key: (song.name, *song.files.values()) for key, song in songs.items()}
-    distinct = {identity: key for key, identity in reversed(same.items())}  # a song may be in two splits
     if not songs:
         raise data.without_tracks()
     report.tracks = {split: sum(key[0] == split for key in songs) for split in data.splits}
     journal = _Journal(data.root)
-    results: dict[Any, dict[str, Any]] = {}
-    with shown(progress, f"verifying {data.name}") as show, ThreadPoolExecutor(jobs or processors()) as pool:
-        waiting = {pool.submit(_examine, data, songs[key], journal): key for key in distinct.values()}
-        try:
-            for done, job in enumerate(as_completed(waiting), 1):
-                results[waiting[job]] = job.result()
-                show(done, len(waiting))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    for key in songs:
-        results.setdefault(key, results[distinct[same[key]]])
-    for key in sorted(distinct.values()):
-        report.findings += [Finding(*found) for found in results[key]["findings"]]
+    with shown(progress, f"verifying {data.name}") as show:
+        results = _examine_all(data, songs, journal, jobs or min(processors(), 8), show)
+    for found in dict.fromkeys(finding for key in songs for finding in results[key]["findings"]):
+        report.findings.append(Finding(*found))
     report.findings += [*_counts(data, report.tracks), *(Finding(NOTE, note) for note in data.notes)]
     report.manifest = _manifest(data, songs, results)
     report.findings += _changes(data, report.manifest)
@@ -101,19 +91,41 @@ def verify(data: Dataset, *, jobs: int | None = None, progress: Progress | None 
     return report
 
 
-def _songs(data: Dataset, report: Report) -> Iterator[tuple[tuple[str, str], Song]]:
+def _songs(data: Dataset, report: Report) -> Iterator[tuple[Key, Song]]:
     failed: Exception | None = None
     found = False
     for split in data.splits:
+        songs: list[Song] = []
         try:
             for song in data.songs(split):
                 found = True
+                songs.append(song)
                 yield (split, song.name), song
+            data.check_names(split, songs)
         except (ValueError, FileNotFoundError) as error:  # metadata, for one: the rest of the split stays unknown
             failed = error
             report.findings.append(Finding(ERROR, str(error)))
     if failed and not found:
         raise failed
+
+
+def _examine_all(
+    data: Dataset, songs: dict[Key, Song], journal: _Journal, jobs: int, show: Progress
+) -> dict[Key, dict[str, Any]]:
+    """Each song's findings and files; one that is in two splits is read once."""
+    same = {key: (song.name, *song.files.values()) for key, song in songs.items()}
+    distinct = {identity: key for key, identity in reversed(same.items())}
+    results: dict[Key, dict[str, Any]] = {}
+    with ThreadPoolExecutor(jobs) as pool:
+        waiting = {pool.submit(_examine, data, songs[key], journal): key for key in distinct.values()}
+        try:
+            for done, job in enumerate(as_completed(waiting), 1):
+                results[waiting[job]] = job.result()
+                show(done, len(waiting))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return {key: results[distinct[same[key]]] for key in songs}
 
 
 def _examine(data: Dataset, song: Song, journal: _Journal) -> dict[str, Any]:
@@ -129,11 +141,10 @@ def _examine(data: Dataset, song: Song, journal: _Journal) -> dict[str, Any]:
         if not findings:
             try:
                 findings = list(_samples(data, song, song.waves(), found))
-            except (ValueError, FileNotFoundError) as error:
+            except (ValueError, OSError) as error:
                 findings = [Finding(ERROR, str(error))]
-        for level, sentence in _erratum(data, song):
-            findings.append(Finding(level, sentence))
-        result = {"findings": findings, "files": files, **found}
+        findings += _erratum(data, song)
+        result = {"findings": [tuple(finding) for finding in findings], "files": files, **found}
         journal.keep(key, result)
     return result
 
@@ -227,7 +238,7 @@ def _counts(data: Dataset, tracks: dict[str, int]) -> Iterator[Finding]:
             yield Finding(WARNING, f"{split} has {found} tracks, and '{data.name}' is published with {published}")
 
 
-def _manifest(data: Dataset, songs: dict[tuple[str, str], Song], results: dict[Any, Any]) -> dict[str, Any]:
+def _manifest(data: Dataset, songs: dict[Key, Song], results: dict[Key, dict[str, Any]]) -> dict[str, Any]:
     splits: dict[str, Any] = {split: {"tracks": {}} for split in data.splits}
     for split, name in songs:
         result = dict(results[split, name])
@@ -291,7 +302,8 @@ class _Journal:
         try:
             for line in self.path.read_text("utf-8").splitlines():
                 entry = json.loads(line)
-                self.known[entry["key"]] = entry["result"]
+                found = [tuple(finding) for finding in entry["result"]["findings"]]
+                self.known[entry["key"]] = {**entry["result"], "findings": found}
         except (OSError, ValueError, KeyError, TypeError):
             pass  # none, or its last line was being written
 

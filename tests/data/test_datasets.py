@@ -19,6 +19,7 @@ from msbench.data.musdb18 import MUSDB18
 from msbench.data.musdb18hq import MUSDB18HQ, Demo, validation_tracks
 from msbench.data.prepare import plan
 from msbench.data.track import Track
+from msbench.data.verify import verify
 from tests.data.songs import RATE, STEMS, noise, write, write_musdb18hq, write_song
 from tests.requirements import require
 
@@ -74,8 +75,12 @@ def test_two_tracks_of_one_name(tmp_path: Path) -> None:
         def find_tracks(self, split: str) -> list[Track]:
             return [Track("Song", split, {"vocals": tmp_path / "a.wav"}) for _ in range(2)]
 
-    with pytest.raises(ValueError, match="has two tracks 'Song' in train: rename one"):
+    sentence = "has two tracks 'Song' in train: rename one"
+    with pytest.raises(ValueError, match=sentence):
         Twice(tmp_path).tracks("train")
+    with pytest.raises(ValueError, match=sentence):
+        plan(Twice(tmp_path), tmp_path / "out")
+    assert any(sentence in error for error in verify(Twice(tmp_path)).errors)
 
 
 def test_broken_file_is_found_when_tracks_are_asked_for(tmp_path: Path) -> None:
