@@ -41,7 +41,7 @@ def write_ikala(root: Path) -> Path:
 
 
 def write_mir1k(root: Path) -> Path:
-    for i, clip in enumerate(("abjones_1_01", "abjones_5_03", "amy_9_02", "amy_1_01", "Kenshin_1_01", "ariel_2_07")):
+    for i, clip in enumerate(("abjones_1_01", "abjones_5_08", "amy_9_09", "amy_1_01", "Kenshin_1_01", "ariel_2_07")):
         store(root / "Wavfile" / f"{clip}.wav", noise(i, FRAMES), 16000)
     (root / "UndividedWavfile").mkdir()
     return root
