@@ -19,6 +19,19 @@ def test_labels_find_their_targets() -> None:
     assert medley.target_of() == "other"
 
 
+def test_names_of_multitrack_files() -> None:
+    quasi = read_stem_map(PACKAGED / "quasi.yaml")
+    of = {
+        "vocals": ["voc", "vocs", "lead_vocal", "speech", "vox"],
+        "drums": ["drums", "bass_drum", "hi-hat", "snare_top"],
+        "bass": ["bass", "Bass_DI", "synth_bass2"],
+        "other": ["rythm_gtr", "bassoon", "wind", "piano_loop", "pads"],
+    }
+    assert {target: [quasi.target_of(label) for label in labels] for target, labels in of.items()} == {
+        target: [target] * len(labels) for target, labels in of.items()
+    }
+
+
 @pytest.mark.parametrize("path", sorted(PACKAGED.glob("*.yaml")), ids=lambda path: path.stem)
 def test_our_maps_are_maps(path: Path) -> None:
     assert read_stem_map(path).rest == "other"
