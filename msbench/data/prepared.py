@@ -37,6 +37,7 @@ class Prepared(Dataset):
         self.version = self.contents["version"]
         self.sums = {target: tuple(parts) for target, parts in self.contents["sums"].items()}
         self.targets = (*self.contents["stems"], *self.sums)
+        self.declared = self.contents["stem_map"]
         for field in ("licence", "citation", "rule", "download"):
             setattr(self, field, self.contents[field])
         self.notes = list(self.contents["notes"])
