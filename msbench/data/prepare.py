@@ -132,7 +132,7 @@ class Preparation:
         part = folder.with_name(f".{folder.name}.{os.getpid()}@{platform.node()}.part")
         _clear(folder)
         try:
-            hashes = _write(waves, part, self.sample_rate, stop)
+            hashes = _write(song, waves, part, self.sample_rate, stop)
             files = {name: _checked(part / f"{name}.wav", hashes[name]) for name in sorted(hashes)}
             stored = {"header": _header_at(waves.header, self.sample_rate), "files": files}
             write_json(part / _SONG, {**state, "sampled": sampled, **stored})
@@ -277,26 +277,32 @@ def _header_at(header: Header, sample_rate: int | None) -> list[int]:
     return [to_rate, header.channels, -(-header.frames * to_rate // header.sample_rate)]
 
 
-def _write(waves: Waves, folder: Path, sample_rate: int | None, stop: threading.Event) -> dict[str, str]:
+def _write(song: Song, waves: Waves, folder: Path, sample_rate: int | None, stop: threading.Event) -> dict[str, str]:
     """Write one WAV file for each; returns the hashes of the samples that went in."""
     rate = waves.header.sample_rate
     to_rate, channels, length = _header_at(waves.header, sample_rate)
     subtypes = {name: kind if to_rate == rate else "FLOAT" for name, kind in waves.subtypes.items()}
     written = {name: hashlib.sha256() for name in subtypes}
     with stem_writer(folder, list(subtypes), to_rate, channels, frames=length, subtypes=subtypes) as write:
-        for block in resampled(_blocks(waves, stop), rate, to_rate):  # (names, channels, frames)
+        for block in resampled(_blocks(song, waves, stop), rate, to_rate):  # (names, channels, frames)
             write(dict(zip(subtypes, block, strict=True)))
             for (name, subtype), samples in zip(subtypes.items(), block, strict=True):
                 written[name].update(encoded(samples, subtype).tobytes())
     return {name: digest.hexdigest() for name, digest in written.items()}
 
 
-def _blocks(waves: Waves, stop: threading.Event) -> Iterator[np.ndarray]:
+def _blocks(song: Song, waves: Waves, stop: threading.Event) -> Iterator[np.ndarray]:
     for start in range(0, waves.header.frames, BLOCK_FRAMES):
         if stop.is_set():
             raise InterruptedError("stopped")
         frames = min(BLOCK_FRAMES, waves.header.frames - start)
-        yield np.stack([waves.read(name, start, frames) for name in waves.subtypes])
+        block = np.stack([waves.read(name, start, frames) for name in waves.subtypes])
+        if not np.all(np.isfinite(block)):
+            raise ValueError(
+                f"track '{song.name}' of split '{song.split}' has samples that are NaN or infinite: `msbench data "
+                "verify` says in which file"
+            )
+        yield block
 
 
 def _checked(path: Path, written: str) -> dict[str, Any]:

@@ -268,5 +268,5 @@ def test_csv_of_floats(tmp_path: Path) -> None:
 
 def test_a_stem_map_where_none_applies(tmp_path: Path) -> None:
     (tmp_path / "map.yaml").write_text("targets: {vocals: [voice]}")
-    with pytest.raises(ValueError, match=r"dataset 'ccmixter' has the stems vocals, accompaniment: no stem map"):
+    with pytest.raises(ValueError, match=r"dataset 'ccmixter' has the targets vocals, accompaniment: no stem map"):
         open_dataset("ccmixter", write_ccmixter(tmp_path / "cc"), tmp_path / "map.yaml")

@@ -187,6 +187,16 @@ def test_broken_songs_are_said_together_and_the_others_prepared(tmp_path: Path) 
     assert not (output / "msbench-prepared.json").exists()
 
 
+def test_samples_that_are_no_numbers(tmp_path: Path) -> None:
+    samples = np.zeros((4000, 2), np.float32)
+    samples[10] = np.nan
+    for name in ("vocals", "other"):
+        store(tmp_path / "source" / "train" / "a" / f"{name}.wav", samples, subtype="FLOAT")
+    with pytest.raises(ValueError, match=r"track 'a' of split 'train' has samples that are NaN or infinite: `msbench"):
+        prepare("folder", tmp_path / "source", tmp_path / "prepared")
+    assert not list((tmp_path / "prepared").rglob("*.wav"))
+
+
 def test_too_little_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = write_musdb18hq(tmp_path / "source")
     made = plan(open_dataset("musdb18hq", root), tmp_path / "prepared")
