@@ -173,8 +173,11 @@ class _Disk(io.FileIO):
 class _PartFile:
     """One audio file on its way: a hidden file beside its final name, until `publish`."""
 
-    def __init__(self, path: Path, sample_rate: int, channels: int, frames: int | None) -> None:
-        kind, subtype = FORMATS[path.suffix[1:]]
+    def __init__(
+        self, path: Path, sample_rate: int, channels: int, frames: int | None, subtype: str | None = None
+    ) -> None:
+        kind, usual = FORMATS[path.suffix[1:]]
+        self.subtype = subtype or usual
         if kind == "WAV" and (frames or 0) * channels * 4 > _WAV_LIMIT_BYTES:
             kind = "RF64"
         self.path = path
@@ -185,21 +188,30 @@ class _PartFile:
             raise OSError(f"cannot write in {path.parent} ({error.strerror}): give another folder") from error
         try:
             with self._failing():
-                self._file = soundfile.SoundFile(self._disk, "w", sample_rate, channels, subtype, format=kind)
+                self._file = soundfile.SoundFile(self._disk, "w", sample_rate, channels, self.subtype, format=kind)
         except BaseException:
             self.discard()
             raise
 
     def write(self, block: np.ndarray) -> None:
         with self._failing():
-            self._file.write(np.ascontiguousarray(block.T, dtype=np.float32))
+            self._file.write(encoded(block, self.subtype))
 
     def close(self) -> None:
         """Bring all of it to the disk: some file systems tell only then that they are full."""
         with self._failing():
             self._file.close()
+            self._clear_time()
             os.fsync(self._disk.fileno())
             self._disk.close()
+
+    def _clear_time(self) -> None:
+        """libsndfile notes the time in a WAV of floats; without it, the same samples are the same file."""
+        with self.part.open("rb") as file:
+            place = file.read(256).find(b"PEAK")
+        if place > 0:
+            self._disk.seek(place + 12)
+            self._disk.write(bytes(4))
 
     def publish(self) -> None:
         os.replace(self.part, self.path)
@@ -229,6 +241,16 @@ class _PartFile:
             raise ValueError(f"cannot write {self.path} ({cause}): the extension wav takes any audio") from cause
 
 
+def encoded(block: np.ndarray, subtype: str) -> np.ndarray:
+    """(channels, frames) float32 as the (frames, channels) that a file of this subtype is written from.
+
+    What was read from 16 bits becomes the same 16 bits; libsndfile's own conversion scales by 32767.
+    """
+    if subtype == "PCM_16":
+        return np.ascontiguousarray(np.clip(np.rint(block.T * 32768), -32768, 32767), dtype=np.int16)
+    return np.ascontiguousarray(block.T, dtype=np.float32)
+
+
 @contextlib.contextmanager
 def stem_writer(
     folder: str | os.PathLike[str],
@@ -238,6 +260,7 @@ def stem_writer(
     *,
     extension: str = "wav",
     frames: int | None = None,
+    subtypes: Mapping[str, str] | None = None,
 ) -> Iterator[Callable[[Mapping[str, np.ndarray]], None]]:
     """Write one file a target, block by block; all get their names `<folder>/<target>.<extension>` at the end.
 
@@ -251,6 +274,7 @@ def stem_writer(
         channels: Number of channels.
         extension: "wav" (32-bit float, nothing clips) or "flac" (24 bits, clips beyond full scale).
         frames: Samples a channel, where known: a WAV beyond 4 GiB has to be told from its start.
+        subtypes: Of targets that are stored as something else, "PCM_16" for one.
 
     Raises:
         ValueError: If the extension is another, or a target's name cannot name a file.
@@ -266,7 +290,7 @@ def stem_writer(
 
     try:
         for target, path in paths.items():
-            files[target] = _PartFile(path, sample_rate, channels, frames)
+            files[target] = _PartFile(path, sample_rate, channels, frames, (subtypes or {}).get(target))
         yield write
         for file in files.values():
             file.close()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from msbench import __version__, registry
+from msbench.cli_data import add_data_commands
 from msbench.cluster import commands as cluster_commands
 
 BAD_INPUT, FAILED, SAVED = 2, 1, 85
@@ -129,9 +130,8 @@ def _parser() -> argparse.ArgumentParser:
     board.add_argument("action", choices=["build"])
     board.add_argument("board", type=Path)
 
-    data = command("data", _data, "the data sets")
-    data.add_argument("action", choices=["demo"])
-    data.add_argument("-o", "--output", type=Path, help="folder ($MSBENCH_DATA/demo, or data/demo)")
+    text = "datasets: their cards, whether they are whole, and copies that are read fast"
+    add_data_commands(commands.add_parser("data", help=text, description=text[0].upper() + text[1:] + "."))
 
     doctor = command("doctor", _doctor, "what works on this machine, and the fix for what does not")
     doctor.add_argument("--cluster", type=Path, metavar="PROFILE", help="look at a cluster instead")
@@ -334,13 +334,6 @@ def _board(options: argparse.Namespace) -> int:
 
     for path in Board(options.board).write():
         print(path)
-    return 0
-
-
-def _data(options: argparse.Namespace) -> int:
-    from msbench.data.dataset import open_dataset
-
-    print(open_dataset("demo", options.output).root)
     return 0
 
 

@@ -233,7 +233,9 @@ def untrained(name: str, data: Dataset, **options: Any) -> Separator:
     """
     if registry.load("models", name).trainable:
         raise ValueError(f"'{name}' has to be trained first: give its checkpoint (msbench evaluate runs/.../best.ckpt)")
-    first = data.tracks(data.splits[-1])[0]
+    first = next((track for split in reversed(data.splits) for track in data.tracks(split)), None)
+    if first is None:
+        raise data.without_tracks()
     fitting = {"targets": list(data.stems), "sample_rate": first.sample_rate, "channels": first.channels}
     return create(name, {**fitting, **options})
 

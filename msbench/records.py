@@ -8,10 +8,13 @@ import math
 import os
 import platform
 import subprocess
-import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from msbench.files import write_json, write_text
+
+__all__ = ["code_state", "digest", "hardware", "read", "validate", "write_json", "write_text"]
 
 SCHEMA_VERSION = 1
 METRICS = ("SDR", "SIR", "SAR", "ISR")  # of the id that a board ranks by; others stand under their own ids
@@ -28,33 +31,6 @@ REQUIRED: dict[str, tuple[str, ...]] = {
 def digest(value: Any) -> str:
     """SHA-256 of a value's canonical JSON, in hexadecimal."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write JSON beside its final name, then rename: a reader, or a full disk, never leaves half a file.
-
-    Raises:
-        OSError: If it cannot be written; nothing is left behind.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def write_text(path: Path, content: str) -> None:
-    """Write text beside its final name, then rename.
-
-    Raises:
-        OSError: If it cannot be written; nothing is left behind.
-    """
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(content)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def validate(record: Any, where: str) -> dict[str, Any]:

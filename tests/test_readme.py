@@ -11,7 +11,8 @@ from msbench import registry
 from msbench.cli import main
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", ROOT / "plugins" / "README.md", ROOT / "slurm" / "README.md"]
+FOLDERS = ("", "plugins", "slurm", "msbench/data", "leaderboards")
+PAGES = [ROOT / folder / "README.md" for folder in FOLDERS if (ROOT / folder / "README.md").is_file()]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.parent.name)
@@ -36,6 +37,12 @@ def test_commands_and_targets_exist(page: Path, capsys: pytest.CaptureFixture[st
     targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
     for target in re.findall(r"(?:^|`)make ([a-z-]+)", text, re.MULTILINE):
         assert target in targets, target
+
+
+def test_every_dataset_is_in_the_table() -> None:
+    table = (ROOT / "msbench" / "data" / "README.md").read_text("utf-8")
+    ours = [name for name, entry in registry.entries("datasets").items() if entry.module.startswith("msbench.")]
+    assert [name for name in ours if f"| `{name}` |" not in table] == []
 
 
 def test_every_model_is_in_the_table() -> None:

@@ -8,11 +8,14 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from msbench import registry
-from msbench.data.track import Track
+from msbench.data.track import Song, Track
 
 SPLITS = ("train", "valid", "test")
+MANIFEST = "msbench-manifest.json"
+PREPARED = "msbench-prepared.json"  # in the folder that `data prepare` wrote
 
 _SAMPLED_BYTES = 65536  # of a file's start, middle and end, for the fingerprint
 _OPENING_THREADS = 8
@@ -33,11 +36,23 @@ class Dataset:
     sums: Mapping[str, tuple[str, ...]] = {}  # those of the targets that are sums of others
     version: str = "1"  # of the published data; a record holds it beside the fingerprint
     download: str = ""  # where to get it, for the error of whoever has not
+    layout: str = "<split>/<track>/"  # of its folder, for the error of whoever names another
+    # What is published about it, for `msbench data card` and `verify`.
+    licence: str = "not stated"
+    citation: str = ""
+    rule: str = ""  # by which tracks are divided into splits
+    published: Mapping[str, int] = {}  # split -> tracks
+    rates: tuple[int, ...] = ()  # Hz
+    errata: Mapping[str, str] = {}  # track -> what its publishers say is wrong with it
+    mapped = False  # whether its targets follow from a stem map, which it then takes
+    declared: Mapping[str, Any] = {}  # the stem map, where there is one
+    sum_error_db: float | None = -25.0  # of the mixture less its stems, relative to the mixture; None: not their sum
 
     def __init__(self, root: str | Path | None = None) -> None:
         self.root = default_root(self.name) if root is None else Path(root).expanduser()
         self._tracks: dict[str, list[Track]] = {}
         self._fingerprints: dict[str, str] = {}
+        self.notes: list[str] = []  # on tracks that were left out, as far as tracks have been looked for
         self.prepare()
         if not self.root.exists():
             where = f"download it from {self.download}, or " if self.download else ""
@@ -78,17 +93,42 @@ class Dataset:
             raise ValueError(f"dataset '{self.name}' at {self.root} has no split '{split}': it has {known}")
         if split not in self._tracks:
             tracks = list(self.find_tracks(split))
-            names = sorted(track.name for track in tracks)
-            twice = next((a for a, b in pairwise(names) if a == b), None)
-            if twice is not None:
-                raise ValueError(
-                    f"dataset '{self.name}' at {self.root} has two tracks '{twice}' in {split}: rename one"
-                )
+            self.check_names(split, tracks)
             with ThreadPoolExecutor(_OPENING_THREADS) as pool:  # a network's disk answers many at once
                 for _ in pool.map(Track.check, tracks):
                     pass
             self._tracks[split] = tracks
         return list(self._tracks[split])
+
+    def songs(self, split: str) -> Iterable[Song]:
+        """The tracks of a split as they were published, nothing opened: what `data prepare` and `verify` work on."""
+        return self.find_tracks(split)
+
+    def check_names(self, split: str, songs: Iterable[Song]) -> None:
+        """Raise a ValueError where two songs of a split have one name."""
+        names = sorted(song.name for song in songs)
+        twice = next((a for a, b in pairwise(names) if a == b), None)
+        if twice is not None:
+            raise ValueError(f"dataset '{self.name}' at {self.root} has two tracks '{twice}' in {split}: rename one")
+
+    def without_tracks(self) -> ValueError:
+        """What to raise where no split has any."""
+        return ValueError(f"no tracks of '{self.name}' in {self.root}: its root must hold {self.layout}")
+
+    def note(self, sentence: str) -> None:
+        """Keep what happened to a track, once."""
+        if sentence not in self.notes:
+            self.notes.append(sentence)
+
+    @property
+    def manifest(self) -> Path:
+        """Where `data verify` keeps its list of all files with their hashes."""
+        return self.root / MANIFEST if self.root.is_dir() else self.root.with_name(f"{self.root.name}.{MANIFEST}")
+
+    @property
+    def manifest_sha256(self) -> str | None:
+        """Of the manifest; None where the dataset has not been verified."""
+        return hashlib.sha256(self.manifest.read_bytes()).hexdigest() if self.manifest.is_file() else None
 
     def fingerprint(self, split: str) -> str:
         """SHA-256 that tells one state of a split's audio from another, wherever it lies on disk.
@@ -100,7 +140,7 @@ class Dataset:
             digest = hashlib.sha256()
             for role, path in self.fingerprinted(split):
                 digest.update(f"{role}\0{path.stat().st_size}\0".encode())
-                for block in _samples(path):
+                for block in sampled_blocks(path):
                     digest.update(block)
             self._fingerprints[split] = digest.hexdigest()
         return self._fingerprints[split]
@@ -117,16 +157,42 @@ def default_root(name: str) -> Path:
     return Path(os.environ.get("MSBENCH_DATA") or "data").expanduser() / name
 
 
-def open_dataset(name: str, root: str | Path | None = None) -> Dataset:
-    """Open a registered dataset.
+def open_dataset(name: str, root: str | Path | None = None, stem_map: str | Path | None = None) -> Dataset:
+    """Open a registered dataset, in its published layout or as `data prepare` wrote it.
 
     Raises:
         KeyError: If the name is unknown (the nearest names are given).
         ImportError: If its plugin does not import.
         FileNotFoundError: If its folder does not exist.
+        ValueError: If its folder holds another dataset, prepared.
     """
-    dataset: Dataset = registry.load("datasets", name)(root)
+    loaded = registry.load("datasets", name)
+    folder = default_root(name) if root is None else Path(root).expanduser()
+    if (folder / PREPARED).is_file():
+        from msbench.data.prepared import Prepared
+
+        if stem_map is not None:
+            raise ValueError(f"{folder} is prepared with a stem map already: prepare the dataset's own folder with it")
+        return Prepared(name, folder)
+    if stem_map is not None and not loaded.mapped:
+        raise ValueError(f"dataset '{name}' has the targets {', '.join(loaded.targets)}: no stem map applies to it")
+    dataset: Dataset = loaded(root) if stem_map is None else loaded(root, stem_map=stem_map)
     return dataset
+
+
+def divide(name: str, shares: Mapping[str, float]) -> str:
+    """The split of a name: fixed by its SHA-256, the same on every machine, in about these shares.
+
+    Args:
+        name: What must not be in two splits: a song, an artist, a singer.
+        shares: Split -> share; they add up to one.
+    """
+    place = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") / 2**64
+    for split, share in shares.items():
+        place -= share
+        if place < 0:
+            return split
+    return list(shares)[-1]
 
 
 def folders(root: Path) -> list[Path]:
@@ -134,7 +200,8 @@ def folders(root: Path) -> list[Path]:
     return sorted(path for path in root.iterdir() if path.is_dir() and path.name[0] not in "._")
 
 
-def _samples(path: Path) -> Iterable[bytes]:
+def sampled_blocks(path: Path) -> Iterable[bytes]:
+    """64 KiB of a file's start, its middle and its end."""
     size = path.stat().st_size
     with path.open("rb") as file:
         for place in sorted({0, max(0, (size - _SAMPLED_BYTES) // 2), max(0, size - _SAMPLED_BYTES)}):

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from msbench.data.dataset import SPLITS, Dataset, folders
-from msbench.data.track import MIXTURE, Track
+from msbench.data.track import MIXTURE, Stem, Track
 
 EXTENSIONS = (".wav", ".flac", ".mp3", ".ogg", ".aif", ".aiff")
 COLUMNS = ("split", "track", "target", "path")
@@ -38,6 +38,9 @@ class Folder(Dataset):
     """
 
     name = "folder"
+    layout = "<split>/<track>/<target>.wav"
+    licence = "your own"
+    rule = "as the folders or the table say"
 
     def __init__(self, root: str | Path | None = None) -> None:
         super().__init__(root)
@@ -103,7 +106,7 @@ class Folder(Dataset):
             yield self._track(name, split, files, rest=self._has_rest)
 
     def _track(self, name: str, split: str, files: dict[str, Path], rest: bool) -> Track:
-        stems: dict[str, Path | dict[Path, float]] = {target: files[target] for target in self._given}
+        stems: dict[str, Stem] = {target: files[target] for target in self._given}
         if rest:
             if MIXTURE not in files:
                 raise ValueError(

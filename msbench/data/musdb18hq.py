@@ -22,6 +22,20 @@ class MUSDB18HQ(Dataset):
     targets: tuple[str, ...] = ("vocals", "drums", "bass", "other", "accompaniment")
     sums: Mapping[str, tuple[str, ...]] = {"accompaniment": ("drums", "bass", "other")}
     download = "https://zenodo.org/records/3338373"
+    layout = "{train,test}/<track>/{mixture,drums,bass,other,vocals}.wav"
+    licence = "for research only: most songs by the terms of https://www.cambridge-mt.com, 46 CC BY-NC-SA 4.0"
+    citation = 'Rafii et al., "MUSDB18-HQ - an uncompressed version of MUSDB18", 2019, doi:10.5281/zenodo.3338373'
+    rule = "test as published; valid are the 14 songs of train/ that musdb lists, unless there is a folder valid/"
+    published: Mapping[str, int] = {"train": 86, "valid": 14, "test": 50}
+    rates: tuple[int, ...] = (44100,)
+    errata: Mapping[str, str] = {  # https://sigsep.github.io/datasets/musdb.html#errata
+        "Chris Durban - Celebrate": "bleeding of other instruments into vocals",
+        "Detsky Sad - Walkie Talkie": "other mixed into drums",
+        "Enda Reilly - Cur An Long Ag Seol": "speaking at the start of the other track",
+        "Hop Along - Sister Cities": "bleeding of other instruments into vocals",
+        "Leaf - Wicked": "electric guitar mixed into drums at 2:20 and 3:02",
+        "PR - Oh No": "the sum of the stems is not the mixture in the left channel",
+    }
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -83,6 +97,12 @@ class Demo(MUSDB18HQ):
 
     name = "demo"
     download = ""
+    licence = "MIT, as msbench"
+    citation = "composed by msbench"
+    rule = "8 songs to train on, 2 to validate, 4 to test"
+    published: Mapping[str, int] = {"train": 8, "valid": 2, "test": 4}
+    errata: Mapping[str, str] = {}
+    sum_error_db: float | None = -60.0
 
     def prepare(self) -> None:
         from msbench.data.demo import MANIFEST, VERSION, write_demo

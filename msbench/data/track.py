@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import soundfile
@@ -15,6 +15,7 @@ from msbench.audio import AudioReader
 MIXTURE = "mixture"
 
 _INEXACT = (".ogg", ".oga", ".opus")  # libsndfile 1.2 goes astray seeking into the last second of these
+_AT_MOST_16_BITS = ("PCM_16", "PCM_S8", "PCM_U8")
 _PCM_16 = np.float32(1 / 32768)
 _MP3_PREROLL = 16 * 1152  # a decoder that starts in mid-stream is exact after some frames
 
@@ -27,6 +28,59 @@ class Header(NamedTuple):
     frames: int  # samples a channel
 
 
+class Channel(NamedTuple):
+    """One channel of a file, as a mono source."""
+
+    path: Path
+    number: int  # from 0, the left one
+
+
+Source = Path | Channel
+Stem = Source | Mapping[Source, float]  # of a sum, the weights
+
+
+class Waves(NamedTuple):
+    """The samples of a song, as they are read to be checked or stored elsewhere."""
+
+    header: Header
+    subtypes: dict[str, str]  # what is stored -> "PCM_16" where 16 bits hold it exactly, else "FLOAT"
+    read: Callable[[str, int, int], np.ndarray]  # as Track.read
+
+    def bytes_at(self, sample_rate: int | None) -> int:
+        """Of WAV files of them; at another rate they are floats."""
+        rate, channels, frames = self.header
+        if sample_rate in (None, rate):
+            return sum((2 if kind == "PCM_16" else 4) * channels * frames for kind in self.subtypes.values())
+        assert sample_rate is not None
+        return len(self.subtypes) * 4 * channels * -(-frames * sample_rate // rate)
+
+
+class Song(Protocol):
+    """What a dataset has published of one song: a track, or a file that must be decoded to be one."""
+
+    name: str
+    split: str
+
+    @property
+    def files(self) -> dict[str, Path]: ...
+
+    @property
+    def stems(self) -> tuple[str, ...]: ...
+
+    def waves(self) -> Waves:
+        """Its samples, decoded where need be.
+
+        Raises:
+            ValueError: If a file is broken.
+            FileNotFoundError: If one is missing.
+        """
+        ...
+
+    def estimated_bytes(self, sample_rate: int | None) -> int:
+        """About how large its waves will be as WAV files, without decoding anything."""
+        ...
+
+
 class Track:
     """One song of a split: a mixture and the stems it is the sum of.
 
@@ -36,10 +90,13 @@ class Track:
     Args:
         name: Unique within its split.
         split: Such as "train".
-        stems: The parts that add up to the mixture: each a file, or a weighted sum of files where no file holds the
-            stem as it is ({mixture file: 1, vocals file: -1} is an accompaniment).
+        stems: The parts that add up to the mixture: each a file or one `Channel` of a file, or a weighted sum of them
+            where no file holds the stem as it is ({mixture file: 1, vocals file: -1} is an accompaniment); an empty
+            sum is a stem that is silent throughout. A channel is copied to all channels that the track's other files
+            have; a track of nothing but single channels is mono.
         mixture: Its file; where there is none, the mixture is the sum of the stems.
         sums: Further targets, each the sum of the stems named.
+        header: What the files have in common, where that is known already; they are not opened then.
 
     Attributes:
         stems: Names of the stems.
@@ -50,24 +107,30 @@ class Track:
         self,
         name: str,
         split: str,
-        stems: Mapping[str, Path | Mapping[Path, float]],
+        stems: Mapping[str, Stem],
         *,
         mixture: Path | None = None,
         sums: Mapping[str, tuple[str, ...]] | None = None,
+        header: Header | None = None,
     ) -> None:
         self.name = name
         self.split = split
         self.stems = tuple(stems)
         self._sums = dict(sums or {})
         self.targets = (*self.stems, *self._sums)
-        files = {stem: {source: 1.0} if isinstance(source, Path) else dict(source) for stem, source in stems.items()}
+        files: dict[str, dict[Source, float]] = {
+            stem: dict(part) if isinstance(part, Mapping) else {part: 1.0} for stem, part in stems.items()
+        }
         for target, parts in {**self._sums, MIXTURE: self.stems}.items():
             files[target] = {}
-            for path, weight in (item for part in parts for item in files[part].items()):
-                files[target][path] = files[target].get(path, 0.0) + weight
+            for source, weight in (item for part in parts for item in files[part].items()):
+                files[target][source] = files[target].get(source, 0.0) + weight
+        self._has_mixture = mixture is not None
         if mixture is not None:
             files[MIXTURE] = {mixture: 1.0}
-        self._files: dict[str, dict[Path, float]] = files
+        self._files = files
+        if header is not None:
+            self.header = header
 
     def __repr__(self) -> str:
         return f"Track({self.split}/{self.name})"
@@ -77,10 +140,11 @@ class Track:
         """Every audio file of the track, by what it holds."""
         roles: dict[Path, str] = {}
         for target in (*self.stems, MIXTURE):
-            if len(self._files[target]) == 1:
-                roles.setdefault(next(iter(self._files[target])), target)
+            if len(self._files[target]) == 1 and isinstance(source := next(iter(self._files[target])), Path):
+                roles.setdefault(source, target)
         for stem in self.stems:
-            for path in self._files[stem]:
+            for source in self._files[stem]:
+                path = source.path if isinstance(source, Channel) else source
                 roles.setdefault(path, f"{stem} ({path.name})")
         return {role: path for path, role in roles.items()}
 
@@ -103,14 +167,25 @@ class Track:
     @cached_property
     def header(self) -> Header:
         """Of all files; reading it checks them (see `check`)."""
+        headers = {path: self._read_header(role, path) for role, path in self.files.items()}
+        assert headers, "a track has at least one file"
+        sources = {source for sources in self._files.values() for source in sources}
+        single = {source.path for source in sources if isinstance(source, Channel)} - sources
+        for source in sources:
+            if isinstance(source, Channel) and source.number >= headers[source.path].channels:
+                raise ValueError(
+                    f"{source.path} has {headers[source.path].channels} channels, and its channel {source.number + 1} "
+                    "holds a stem: download or export it again"
+                )
+        whole = next((path for path in headers if path not in single), None)
+        channels = 1 if whole is None else headers[whole].channels
         first: tuple[Path, Header] | None = None
-        for role, path in self.files.items():
-            header = self._read_header(role, path)
-            if first is None:
-                first = path, header
-            elif header != first[1]:
-                raise ValueError(header_difference(path, header, *first))
-        assert first is not None, "a track has at least one file"
+        for path, header in headers.items():
+            agreed = header._replace(channels=channels) if path in single else header
+            first = first or (path, agreed)
+            if agreed != first[1]:
+                raise ValueError(header_difference(path, agreed, *first))
+        assert first is not None
         return first[1]
 
     def _read_header(self, role: str, path: Path) -> Header:
@@ -180,10 +255,14 @@ class Track:
                 f"samples {start} to {start + count} are not within track '{self.name}', which has {self.frames}"
             )
         total: np.ndarray | None = None
-        for path, weight in self._files[target].items():
+        for source, weight in self._files[target].items():
             if weight == 0:
                 continue
-            block = _read(path, start, count, self.sample_rate)
+            if isinstance(source, Channel):
+                block = _read(source.path, start, count, self.sample_rate)[source.number : source.number + 1]
+                block = np.repeat(block, self.channels, axis=0)
+            else:
+                block = _read(source, start, count, self.sample_rate)
             if weight != 1:
                 block *= np.float32(weight)
             if total is None:
@@ -191,6 +270,23 @@ class Track:
             else:
                 total += block
         return np.zeros((self.channels, count), np.float32) if total is None else total
+
+    def waves(self) -> Waves:
+        """What `data prepare` stores of it: the mixture, where a file holds it, and the stems that are not silent."""
+        stored = [stem for stem in self.stems if self._files[stem]]
+        if self._has_mixture:
+            stored.insert(0, MIXTURE)
+        return Waves(self.header, {name: self._subtype(name) for name in stored}, self.read)
+
+    def estimated_bytes(self, sample_rate: int | None) -> int:
+        """Of WAV files of what `waves` gives, at a rate in Hz or as they are."""
+        return self.waves().bytes_at(sample_rate)
+
+    def _subtype(self, target: str) -> str:
+        (source, weight), *more = self._files[target].items()
+        path = source.path if isinstance(source, Channel) else source
+        exact = not more and weight == 1 and soundfile.info(path).subtype in _AT_MOST_16_BITS
+        return "PCM_16" if exact else "FLOAT"
 
 
 def _read(path: Path, start: int, frames: int, sample_rate: int) -> np.ndarray:

@@ -12,11 +12,14 @@ import numpy as np
 import pytest
 import soundfile
 
+from msbench.cli import main
 from msbench.data.dataset import Dataset, default_root, open_dataset
 from msbench.data.folder import Folder
 from msbench.data.musdb18 import MUSDB18
 from msbench.data.musdb18hq import MUSDB18HQ, Demo, validation_tracks
+from msbench.data.prepare import plan
 from msbench.data.track import Track
+from msbench.data.verify import verify
 from tests.data.songs import RATE, STEMS, noise, write, write_musdb18hq, write_song
 from tests.requirements import require
 
@@ -72,8 +75,12 @@ def test_two_tracks_of_one_name(tmp_path: Path) -> None:
         def find_tracks(self, split: str) -> list[Track]:
             return [Track("Song", split, {"vocals": tmp_path / "a.wav"}) for _ in range(2)]
 
-    with pytest.raises(ValueError, match="has two tracks 'Song' in train: rename one"):
+    sentence = "has two tracks 'Song' in train: rename one"
+    with pytest.raises(ValueError, match=sentence):
         Twice(tmp_path).tracks("train")
+    with pytest.raises(ValueError, match=sentence):
+        plan(Twice(tmp_path), tmp_path / "out")
+    assert any(sentence in error for error in verify(Twice(tmp_path)).errors)
 
 
 def test_broken_file_is_found_when_tracks_are_asked_for(tmp_path: Path) -> None:
@@ -255,7 +262,10 @@ def test_musdb18_is_decoded_once(stem_mp4: Path, tmp_path: Path) -> None:
         ratio = 10 * np.log10(np.sum(wave**2) / np.sum((decoded - wave) ** 2))
         assert ratio > 15, f"{stem}: {ratio:.1f} dB"  # the right stream, at the right place
     cache = root.with_name("musdb18-wav")
-    assert sorted(path.name for path in (cache / "train").iterdir()) == ["Anna - One", "Leaf - Summerghost"]
+    assert sorted(path.parent.relative_to(cache).as_posix() for path in cache.rglob("mixture.wav")) == [
+        "train/Anna - One",
+        "valid/Leaf - Summerghost",
+    ]
     stamps = {path: path.stat().st_mtime_ns for path in cache.rglob("*.wav")}
     MUSDB18(root, progress=lambda done, total: pytest.fail("decoded again")).tracks("train")
     assert {path: path.stat().st_mtime_ns for path in cache.rglob("*.wav")} == stamps
@@ -271,11 +281,39 @@ def test_musdb18_equals_what_musdb_reads(stem_mp4: Path, tmp_path: Path) -> None
     assert (tmp_path / "elsewhere" / "train" / "Anna - One" / "mixture.wav").exists()
 
 
+def test_musdb18_is_prepared_verified_and_described(
+    stem_mp4: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = ["--root", str(stem_mp4.parents[1])]
+    assert main(["data", "verify", "musdb18", *root]) == 0
+    said = capsys.readouterr().out
+    assert "is whole: 1 in train, 0 in valid" in said
+    assert "do not add up" not in said
+    assert not (tmp_path / "musdb18-wav").exists()  # verified as it was published
+    output = tmp_path / "elsewhere"
+    assert plan(MUSDB18(stem_mp4.parents[1]), output).bytes_needed == pytest.approx(5 * 4 * 22050, rel=0.1)
+    assert main(["data", "prepare", "musdb18", *root, "-o", str(output), "--sample-rate", "22050"]) == 0
+    capsys.readouterr()
+    prepared, source = open_dataset("musdb18", output), MUSDB18(stem_mp4.parents[1])
+    assert prepared.tracks("train")[0].sample_rate == 22050
+    assert prepared.targets == source.targets
+    assert prepared.fingerprint("train") != source.fingerprint("train")
+    assert main(["data", "card", "musdb18", "--root", str(output), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["formats"] == {"wav": 5}
+    decoded = open_dataset("musdb18", source.cache if source.tracks("train") else None)
+    assert decoded.fingerprint("train") == source.fingerprint("train")
+    content = stem_mp4.read_bytes()
+    stem_mp4.write_bytes(content[: len(content) // 2])
+    assert main(["data", "verify", "musdb18", *root]) == 1
+    assert "Anna - One.stem.mp4 is corrupt, ffmpeg cannot decode it: download it again" in capsys.readouterr().err
+
+
 def test_musdb18_decodes_anew_what_was_downloaded_anew(stem_mp4: Path) -> None:
     data = MUSDB18(stem_mp4.parents[1])
     data.tracks("train")
     decoded = data.cache / "train" / "Anna - One"
-    (decoded / "source.json").write_text('{"bytes": 5}')
+    state = json.loads((decoded / "prepared.json").read_text())
+    (decoded / "prepared.json").write_text(json.dumps({**state, "source": {"stems": 5}}))
     (decoded / "bass.wav").write_bytes(b"old")
     before = data.fingerprint("train")
     again = MUSDB18(data.root)
@@ -303,9 +341,7 @@ def test_musdb18_with_too_few_streams(stem_mp4: Path) -> None:
 
 def test_musdb18_cannot_write(stem_mp4: Path, tmp_path: Path) -> None:
     (tmp_path / "full").write_text("a file where the cache would go")
-    with pytest.raises(
-        OSError, match=r"cannot write the decoded Anna - One.stem.mp4 into .*: free some space, or name"
-    ):
+    with pytest.raises(OSError, match=r"cannot write the prepared Anna - One into .*: free some space, or name"):
         MUSDB18(stem_mp4.parents[1], cache=tmp_path / "full").tracks("train")
 
 
@@ -313,11 +349,11 @@ def test_musdb18_fills_the_disk(stem_mp4: Path, monkeypatch: pytest.MonkeyPatch)
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("wave.Wave_write.writeframes", full)
+    monkeypatch.setattr("msbench.audio._PartFile.write", full)
     data = MUSDB18(stem_mp4.parents[1])
-    with pytest.raises(OSError, match=r"cannot write the decoded .* \(No space left on device\): free some space"):
+    with pytest.raises(OSError, match=r"cannot write the prepared .*No space left.*: free some space"):
         data.tracks("train")
-    assert not list((data.cache / "train").iterdir())
+    assert not list(data.cache.rglob("*"))
 
 
 def test_musdb18_without_ffmpeg(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from msbench.data.track import Header, Track
+from msbench.data.track import Channel, Header, Track
 from tests.data.songs import RATE, STEMS, noise, write, write_song
 
 
@@ -68,6 +68,36 @@ def test_sums_and_differences(song: Path) -> None:
     assert not rest.read("choir").any()
     # The vocals cancel: the mixture is read from the mixture's file alone.
     np.testing.assert_array_equal(rest.read("mixture"), expected(song, "mixture"))
+
+
+def test_a_channel_of_a_file_as_a_stem(tmp_path: Path) -> None:
+    path = write(tmp_path / "song.wav", noise(1))
+    music, voice = expected(tmp_path, "song")
+    track = Track("Song", "train", {"accompaniment": Channel(path, 0), "vocals": Channel(path, 1)})
+    assert track.header == Header(RATE, 1, RATE)
+    assert list(track.files.values()) == [path]
+    np.testing.assert_array_equal(track.read("vocals", 100, 50), voice[None, 100:150])
+    np.testing.assert_array_equal(track.read("accompaniment", 100, 50), music[None, 100:150])
+    np.testing.assert_allclose(track.read("mixture"), (music + voice)[None], atol=1e-7)
+
+
+def test_a_channel_beside_files_of_two(song: Path) -> None:
+    mono = write(song / "mono.wav", noise(7, channels=1))
+    track = Track("Song", "train", {"vocals": song / "vocals.wav", "guitar": Channel(mono, 0), "choir": {}})
+    assert track.channels == 2
+    guitar = expected(song, "mono")
+    np.testing.assert_array_equal(track.read("guitar", 5, 10), np.repeat(guitar[:, 5:15], 2, axis=0))
+    np.testing.assert_allclose(track.read("mixture"), expected(song, "vocals") + guitar, atol=1e-7)
+    assert not track.read("choir").any()
+    write(mono, noise(7, frames=RATE - 1, channels=1))
+    with pytest.raises(ValueError, match=r"mono.wav has 7999 samples, vocals.wav 8000"):
+        Track("Song", "train", {"vocals": song / "vocals.wav", "guitar": Channel(mono, 0)}).check()
+
+
+def test_a_channel_that_the_file_lacks(tmp_path: Path) -> None:
+    path = write(tmp_path / "song.wav", noise(1, channels=1))
+    with pytest.raises(ValueError, match=r"song.wav has 1 channels, and its channel 2 holds a stem: download"):
+        Track("Song", "train", {"accompaniment": Channel(path, 0), "vocals": Channel(path, 1)}).check()
 
 
 def test_covers_says_whether_targets_add_up_to_the_mixture(song: Path) -> None:

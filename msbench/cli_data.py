@@ -1,0 +1,119 @@
+"""`msbench data ...`: parses, calls, prints."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+_NOTES = 30  # that are printed; Slakh's leave out 390 tracks
+
+
+def add_data_commands(parser: argparse.ArgumentParser) -> None:
+    """Give the parser of `msbench data` its commands; each sets `run`."""
+    commands = parser.add_subparsers(metavar="ACTION", required=True)
+
+    def command(name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        added.set_defaults(run=run)
+        return added
+
+    card = command("card", _card, "what a dataset holds: tracks, hours, rates, targets, loudness, licence, citation")
+    _add_dataset(card)
+    card.add_argument("--json", action="store_true", help="for a program to read")
+
+    verify = command("verify", _verify, "read all of a dataset, say what is wrong, and write its manifest of hashes")
+    _add_dataset(verify)
+    _add_jobs(verify)
+
+    prepare = command("prepare", _prepare, "decode, map and resample a dataset once, into WAV files that are read fast")
+    _add_dataset(prepare)
+    prepare.add_argument("-o", "--output", type=Path, required=True, metavar="DIR",
+                         help="folder; give it as --root of the same dataset from then on")  # fmt: skip
+    prepare.add_argument("--sample-rate", type=int, metavar="HZ", help="resample to this (each song's own)")
+    _add_jobs(prepare)
+
+    demo = command("demo", _demo, "write the demo songs")
+    demo.add_argument("-o", "--output", type=Path, help="folder ($MSBENCH_DATA/demo, or data/demo)")
+
+
+def _add_dataset(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", help="a registered dataset (msbench list datasets)")
+    parser.add_argument("--root", type=Path, help="its folder ($MSBENCH_DATA/NAME, or data/NAME)")
+    parser.add_argument("--stem-map", type=Path, metavar="FILE",
+                        help="YAML of targets and their instruments (ROOT/stem_map.yaml, or our own)")  # fmt: skip
+
+
+def _add_jobs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--jobs", type=_at_least_one, help="songs at a time (one a processor)")
+
+
+def _at_least_one(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1 on, not {text}")
+    return int(text)
+
+
+def _opened(options: argparse.Namespace) -> Any:
+    from msbench.data.dataset import open_dataset
+
+    return open_dataset(options.name, options.root, options.stem_map)
+
+
+def _card(options: argparse.Namespace) -> int:
+    from msbench.data.card import as_text, card
+
+    made = card(_opened(options))
+    print(json.dumps(made, indent=1, ensure_ascii=False) if options.json else as_text(made))
+    return 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from msbench.data.verify import ERROR, NOTE, verify
+
+    data = _opened(options)
+    report = verify(data, jobs=options.jobs)
+    for level, sentence in report.findings:
+        if level != NOTE:
+            print(f"{level:<7}  {sentence}", file=sys.stderr if level == ERROR else sys.stdout)
+    _print_notes([sentence for level, sentence in report.findings if level == NOTE])
+    counted = ", ".join(f"{count} in {split}" for split, count in report.tracks.items())
+    if report.errors:
+        count = len(report.errors)
+        print(f"msbench: '{data.name}' at {data.root} has {count} errors ({counted} tracks)", file=sys.stderr)
+        return 1
+    print(f"ok       '{data.name}' at {data.root} is whole: {counted}")
+    if report.written:
+        print(f"manifest {report.written}  sha256 {data.manifest_sha256}")
+    return 0
+
+
+def _prepare(options: argparse.Namespace) -> int:
+    from msbench.data.prepare import plan
+
+    data = _opened(options)
+    preparation = plan(data, options.output, sample_rate=options.sample_rate)
+    needed, free = preparation.bytes_needed / 1e9, preparation.bytes_free / 1e9
+    print(f"{len(preparation.missing)} songs to prepare, {len(preparation.stored)} done before; "
+          f"about {needed:.2f} GB to write, {free:.1f} GB free")  # fmt: skip
+    prepared = preparation.run(options.jobs)
+    _print_notes(prepared.notes)
+    print(f"{prepared.root}: give it as the root of '{data.name}'")
+    return 0
+
+
+def _print_notes(notes: list[str]) -> None:
+    for note in notes[:_NOTES]:
+        print(f"note     {note}")
+    if len(notes) > _NOTES:
+        print(f"note     and {len(notes) - _NOTES} more")
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from msbench.data.dataset import open_dataset
+
+    print(open_dataset("demo", options.output).root)
+    return 0

@@ -1,0 +1,100 @@
+"""What `data prepare` wrote: <split>/<track>/{mixture,<stem>...}.wav, and a list of it all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from msbench.data.dataset import PREPARED, Dataset
+from msbench.data.track import MIXTURE, Header, Stem, Track
+
+FORMAT = 1
+
+
+class Prepared(Dataset):
+    """A dataset decoded, mapped and resampled once; opened under the dataset's own name at the folder's path.
+
+    Args:
+        name: The dataset it must hold.
+        root: The folder that `data prepare` wrote.
+
+    Raises:
+        ValueError: If the folder holds another dataset, or its list cannot be read.
+        FileNotFoundError: If the folder or its list does not exist.
+    """
+
+    sum_error_db = None  # it was checked where it came from
+
+    def __init__(self, name: str, root: str | Path) -> None:
+        self.name = name
+        super().__init__(root)
+        self.contents = read_contents(self.root)
+        if self.contents["dataset"] != name:
+            held = self.contents["dataset"]
+            raise ValueError(f"{self.root} holds '{held}', prepared, not '{name}': give it as the dataset '{held}'")
+        self.version = self.contents["version"]
+        self.sums = {target: tuple(parts) for target, parts in self.contents["sums"].items()}
+        self.targets = (*self.contents["stems"], *self.sums)
+        self.declared = self.contents["stem_map"]
+        for field in ("licence", "citation", "rule", "download"):
+            setattr(self, field, self.contents[field])
+        self.notes = list(self.contents["notes"])
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        return tuple(self.contents["splits"])
+
+    @property
+    def manifest(self) -> Path:
+        return self.root / PREPARED  # it has the hashes of all files
+
+    def find_tracks(self, split: str) -> Iterable[Track]:
+        """The tracks, their files not opened but known by their sizes.
+
+        Raises:
+            FileNotFoundError: If a file is missing.
+            ValueError: If one is not as large as it was written.
+        """
+        for track in self.songs(split):
+            files = self.contents["splits"][split]["tracks"][track.name]["files"]
+            for held, path in track.files.items():
+                if not path.exists():
+                    raise FileNotFoundError(f"{path} is missing: run `msbench data prepare` again")
+                if (size := path.stat().st_size) != files[held]["bytes"]:
+                    raise ValueError(
+                        f"{path} has {size} bytes, and {files[held]['bytes']} were written: run `msbench data prepare` "
+                        "again"
+                    )
+            yield track
+
+    def songs(self, split: str) -> Iterable[Track]:
+        for name, track in self.contents["splits"][split]["tracks"].items():
+            paths = {held: self.root / track["folder"] / file["file"] for held, file in track["files"].items()}
+            stems: dict[str, Stem] = {stem: paths.get(stem, {}) for stem in self.stems}
+            header = Header(*track["header"])
+            yield Track(name, split, stems, mixture=paths.get(MIXTURE), sums=self.sums, header=header)
+
+    def fingerprint(self, split: str) -> str:
+        """The source's, where these are its very samples: scores on both rank together; else one of its own."""
+        own = super().fingerprint(split)
+        known = self.contents["splits"][split]
+        same = own == known["fingerprint"] and self.contents["sample_rate"] is None
+        return str(known["source_fingerprint"]) if same else own
+
+
+def read_contents(root: Path) -> dict[str, Any]:
+    """The list of a prepared folder.
+
+    Raises:
+        ValueError: If it cannot be read, or another version of msbench wrote it.
+    """
+    path = root / PREPARED
+    try:
+        contents = json.loads(path.read_text("utf-8"))
+        if contents["format"] == FORMAT and contents["splits"] is not None:
+            return dict(contents)
+    except (UnicodeDecodeError, ValueError, KeyError, TypeError):
+        pass
+    raise ValueError(f"{path} is not a list that this msbench wrote: run `msbench data prepare` again")

@@ -1,0 +1,149 @@
+"""Stem maps: which instruments of a multitrack recording make up which target, declared in YAML."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from msbench.data.dataset import Dataset
+from msbench.data.track import Source
+
+FILE = "stem_map.yaml"  # in a dataset's folder, it stands in for the map that comes with msbench
+PACKAGED = Path(__file__).parent / "maps"
+
+_KEYS = ("targets", "rest", "sums", "options")
+
+
+@dataclass(frozen=True)
+class StemMap:
+    """Targets, each with the labels that belong to it.
+
+    Attributes:
+        targets: Target -> patterns of labels, `*` standing for anything, upper and lower case alike. The first
+            target with a pattern that fits has the label.
+        rest: The target of every label that fits none; None makes such a label an error.
+        sums: Further targets, each the sum of the targets named.
+        options: What else the dataset reads from its map.
+        path: Where it was read.
+    """
+
+    targets: dict[str, tuple[str, ...]]
+    rest: str | None = None
+    sums: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
+    path: Path | None = None
+
+    @property
+    def stems(self) -> tuple[str, ...]:
+        """The targets that labels are mapped to, in the map's order."""
+        return tuple(dict.fromkeys((*self.targets, *((self.rest,) if self.rest else ()))))
+
+    def target_of(self, *labels: str) -> str:
+        """The target of a recording with these labels: the one that all share, or else the rest.
+
+        Raises:
+            ValueError: If a label belongs to no target, and there is no rest.
+        """
+        found = {self._target(label) for label in labels or ("",)}
+        if len(found) == 1:
+            return found.pop()
+        if self.rest is None:
+            raise ValueError(f"{self.path} has no target for {' with '.join(labels)} in one file: add a rest")
+        return self.rest
+
+    def _target(self, label: str) -> str:
+        for target, patterns in self.targets.items():
+            if any(fnmatchcase(label.casefold().strip(), pattern) for pattern in patterns):
+                return target
+        if self.rest is None:
+            raise ValueError(f"{self.path} has no target for '{label}': name it under a target, or add a rest")
+        return self.rest
+
+
+def read_stem_map(path: Path) -> StemMap:
+    """Read a map from YAML: targets, and if need be rest, sums and options.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is not such a map.
+    """
+    example = "targets: {vocals: [male singer, '*rapper'], drums: [drum set]}, and rest: other"
+    try:
+        content = yaml.safe_load(path.read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"no stem map {path}: correct the path") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not YAML ({' '.join(str(error).split())}): write {example}") from error
+    if not isinstance(content, dict) or not isinstance(content.get("targets"), dict) or not content["targets"]:
+        raise ValueError(f"{path} is not a stem map: write {example}")
+    unknown = [key for key in content if key not in _KEYS]
+    if unknown:
+        raise ValueError(f"{path} has an unknown key '{unknown[0]}': a stem map has {', '.join(_KEYS)}")
+    lists = {**content["targets"], **(content.get("sums") or {})}
+    for name, labels in lists.items():
+        if not isinstance(name, str) or not isinstance(labels, list) or not all(isinstance(x, str) for x in labels):
+            raise ValueError(f"{path}: '{name}' needs a list of names: write {example}")
+    targets = {name: tuple(label.casefold().strip() for label in labels) for name, labels in content["targets"].items()}
+    sums = {name: tuple(parts) for name, parts in (content.get("sums") or {}).items()}
+    made = StemMap(targets, content.get("rest"), sums, content.get("options") or {}, path)
+    for name, parts in sums.items():
+        missing = [part for part in parts if part not in made.stems]
+        if missing or name in made.stems:
+            raise ValueError(f"{path}: the sum '{name}' must have a name of its own and add up some of "
+                             f"{', '.join(made.stems)}")  # fmt: skip
+    return made
+
+
+class MappedDataset(Dataset):
+    """Base of the datasets of multitrack recordings; their targets are those of a stem map.
+
+    Args:
+        root: The dataset's folder.
+        stem_map: A YAML file; when not given, stem_map.yaml in the root, or else the one that comes with msbench.
+    """
+
+    mapped = True
+
+    def __init__(self, root: str | Path | None = None, stem_map: str | Path | None = None) -> None:
+        super().__init__(root)
+        own = self.root / FILE
+        packaged = PACKAGED / f"{self.name}.yaml"
+        self.map = read_stem_map(Path(stem_map) if stem_map else own if own.is_file() else packaged)
+        self.targets = (*self.map.stems, *self.map.sums)
+        self.sums = self.map.sums
+        self.declared = {
+            "targets": {target: list(labels) for target, labels in self.map.targets.items()},
+            "rest": self.map.rest,
+            "options": self.map.options,
+        }
+
+    def label_stems(self, labelled: Mapping[Source, tuple[str, ...]]) -> dict[str, dict[Source, float]]:
+        """{target: the files it is the sum of} of a track's {file: labels}; a target without files is silent."""
+        stems: dict[str, dict[Source, float]] = {stem: {} for stem in self.stems}
+        for source, labels in labelled.items():
+            stems[self.map.target_of(*labels)][source] = 1.0
+        return stems
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A track's metadata.
+
+    Raises:
+        FileNotFoundError: If the file is missing.
+        ValueError: If it is no YAML table.
+    """
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where libyaml is there
+    try:
+        content = yaml.load(path.read_text("utf-8"), Loader=loader)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"no metadata {path}: restore the file, or remove the track's folder") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not YAML ({' '.join(str(error).split())}): download it again") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} holds no metadata: download it again")
+    return content

@@ -1,0 +1,161 @@
+"""The published layouts of datasets, written with tiny files of their true formats."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import yaml
+
+from tests.data.songs import STEMS, noise, write_musdb18hq
+
+FRAMES = 4000
+
+
+def store(path: Path, samples: np.ndarray, rate: int = 44100, subtype: str = "PCM_16") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, samples, rate, subtype=subtype)
+    return path
+
+
+def write_dsd100(root: Path) -> Path:
+    songs = {
+        "Dev": ("051 - AM Contra - Heart Peripheral", "055 - Ångström - Élan"),
+        "Test": ("001 - ANiMAL - Clinic A",),
+    }
+    for folder, names in songs.items():
+        for i, name in enumerate(names):
+            stems = {stem: noise(10 * i + k, FRAMES) for k, stem in enumerate(STEMS)}
+            for stem, samples in stems.items():
+                store(root / "Sources" / folder / name / f"{stem}.wav", samples)
+            store(root / "Mixtures" / folder / name / "mixture.wav", sum(stems.values()))
+    return root
+
+
+def write_ikala(root: Path) -> Path:
+    for i, clip in enumerate(("10161_chorus", "10161_verse", "21025_verse", "31081_verse", "45305_chorus")):
+        store(root / "Wavfile" / f"{clip}.wav", noise(i, FRAMES))
+    (root / "PitchLabel").mkdir()
+    return root
+
+
+def write_mir1k(root: Path) -> Path:
+    for i, clip in enumerate(("abjones_1_01", "abjones_5_08", "amy_9_09", "amy_1_01", "Kenshin_1_01", "ariel_2_07")):
+        store(root / "Wavfile" / f"{clip}.wav", noise(i, FRAMES), 16000)
+    (root / "UndividedWavfile").mkdir()
+    return root
+
+
+def write_ccmixter(root: Path) -> Path:
+    for i in range(6):
+        music, voice = noise(2 * i, FRAMES), noise(2 * i + 1, FRAMES)
+        for name, samples in (("source-01", music), ("source-02", voice), ("mix", music + voice)):
+            store(root / f"artist{i}_-_Été_{i}" / f"{name}.wav", samples)
+    return root
+
+
+MEDLEY = {  # track -> artist, has_bleed, the stems' instruments
+    "AClassicEducation_NightOwl": ("A Classic Education", "no", ["electric bass", "drum set", "male singer", "piano"]),
+    "LizNelson_Rainfall": ("Liz Nelson", "no", ["acoustic guitar", "female singer", ["male singer", "vocalists"]]),
+    "Phoenix_ScotchMorris": ("Phoenix", "yes", ["acoustic guitar", "flute", "violin", "Main System"]),
+    "MusicDelta_Rock": ("Music Delta", "no", ["drum set", ["electric bass", "piano"]]),
+}
+
+
+def write_medleydb(root: Path) -> Path:
+    for i, (track, (artist, bleed, instruments)) in enumerate(MEDLEY.items()):
+        folder, stems, total = root / "Audio" / track, {}, np.zeros((FRAMES, 2))
+        for k, instrument in enumerate(instruments, 1):
+            samples = noise(10 * i + k, FRAMES) / 32768
+            name = f"{track}_STEM_{k:02d}.wav"
+            store(folder / f"{track}_STEMS" / name, samples, subtype="PCM_24" if i == 1 else "PCM_16")
+            stems[f"S{k:02d}"] = {"component": "", "filename": name, "instrument": instrument, "raw": {}}
+            total += 0.8 * samples
+        store(folder / f"{track}_MIX.wav", total)
+        metadata = {"artist": artist, "has_bleed": bleed, "mix_filename": f"{track}_MIX.wav", "stems": stems,
+                    "stem_dir": f"{track}_STEMS", "title": track, "version": 1.2}  # fmt: skip
+        place = folder if i % 2 else root / "Metadata"  # beside the audio, or as the repository keeps them
+        place.mkdir(exist_ok=True)
+        (place / f"{track}_METADATA.yaml").write_text(yaml.safe_dump(metadata))
+    return root
+
+
+SLAKH = {  # track -> split, MIDI, the stems' classes; None for one that was not rendered
+    "Track00001": ("train", "1a81", ["Bass", "Drums", "Guitar", "Guitar", "Synth Pad", None]),
+    "Track00002": ("train", "0c3b", ["Piano", "Reed"]),
+    "Track00004": ("train", "c613", ["Drums"]),
+    "Track01501": ("validation", "ffff", ["Bass", "Strings (continued)"]),
+    "Track01876": ("test", "eeee", ["Drums", "Piano"]),
+    "Track01939": ("test", "c613", ["Drums"]),  # the MIDI file of Track00004
+}
+
+
+def write_slakh2100(root: Path) -> Path:
+    for i, (track, (split, midi, classes)) in enumerate(SLAKH.items()):
+        folder, stems, total = root / split / track, {}, np.zeros((FRAMES, 1), np.int16)
+        for k, kind in enumerate(classes):
+            stems[f"S{k:02d}"] = {"audio_rendered": kind is not None, "inst_class": kind or "Ethnic", "is_drum": False}
+            if kind:
+                samples = noise(10 * i + k, FRAMES, 1)
+                store(folder / "stems" / f"S{k:02d}.flac", samples)
+                total += samples
+        store(folder / "mix.flac", total)
+        metadata = {"UUID": midi, "audio_dir": "stems", "overall_gain": 0.18, "stems": stems}
+        (folder / "metadata.yaml").write_text(yaml.safe_dump(metadata, sort_keys=False))
+    return root
+
+
+def write_mass(root: Path) -> Path:
+    song = root / "tamy-que_pena_tanto_faz (bossanova)" / "tamy-que_pena_tanto_faz_6-19"
+    for k, name in enumerate(("guitar", "vocals")):
+        store(song / "tracks_with_effects" / f"{name}.wav", noise(k, FRAMES), subtype="PCM_24")
+        store(song / "tracks_without_effects" / f"{name}.wav", noise(90 + k, FRAMES), subtype="PCM_24")
+    dry = root / "bearlin-roads" / "bearlin-roads_85-99" / "tracks_without_effects"
+    for k, name in enumerate(("kick", "bass", "lead_vox", "piano")):
+        store(dry / f"{name}.wav", noise(10 + k, FRAMES, 1))
+    sisec = root / "dev2__another_dreamer-the_ones_we_love__tracks"
+    for k, name in enumerate(("drums", "vocals")):
+        store(sisec / f"dev2__another_dreamer-the_ones_we_love__snip_69_94__{name}.wav", noise(20 + k, FRAMES))
+    return root
+
+
+def write_quasi(root: Path) -> Path:
+    for k, name in enumerate(("bass", "drums", "lead_vocal", "gtr")):
+        song = "08_nine_inch_nails-good_soldier__snip_104-134"
+        store(root / f"{song}__{name}.wav", noise(k, FRAMES, 1 if name == "bass" else 2), 48000)
+    for k, name in enumerate(("voix principale", "caisse claire", "mix")):
+        store(root / "11 Vieux Farka Touré - Ana" / f"{name}.wav", noise(10 + k, FRAMES))
+    return root
+
+
+def write_folder(root: Path) -> Path:
+    for split, track in (("train", "één"), ("train", "два"), ("valid", "三"), ("test", "d")):
+        for k, stem in enumerate(("vocals", "strings")):
+            store(root / split / track / f"{stem}.flac", noise(k, FRAMES, 1), 48000, "PCM_24")
+    return root
+
+
+def write_csv(folder: Path) -> Path:
+    lines = ["split,track,target,path"]
+    for split, track in (("train", "een"), ("test", "d")):
+        for k, stem in enumerate(("vocals", "other")):
+            store(folder / "audio" / f"{track} {stem}.wav", noise(k, FRAMES), subtype="FLOAT")
+            lines.append(f"{split},{track},{stem},audio/{track} {stem}.wav")
+    table = folder / "songs.csv"
+    table.write_text("\n".join(lines))
+    return table
+
+
+WRITERS = {
+    "ccmixter": write_ccmixter,
+    "dsd100": write_dsd100,
+    "folder": write_folder,
+    "ikala": write_ikala,
+    "mass": write_mass,
+    "medleydb": write_medleydb,
+    "mir1k": write_mir1k,
+    "musdb18hq": write_musdb18hq,
+    "quasi": write_quasi,
+    "slakh2100": write_slakh2100,
+}
