@@ -12,7 +12,7 @@ import yaml
 from msbench import registry
 from msbench.records import digest
 
-FIELDS = ("board", "title", "datasets", "seeds", "models", "roots", "split", "backend")
+FIELDS = ("board", "title", "datasets", "seeds", "models", "roots", "split", "backend", "excerpts")
 MODEL_FIELDS = ("recipe", "model", "checkpoint", "label", "set")
 
 
@@ -30,6 +30,7 @@ class Cell:
     root: Path | None = None
     split: str = "test"
     backend: str = "fast"
+    excerpts: int = 0  # tracks of which seconds are kept for the board to play; not part of the name
 
     @property
     def name(self) -> str:
@@ -85,6 +86,8 @@ def read_suite(path: str | Path) -> Suite:
     except yaml.YAMLError as error:
         raise ValueError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
     _check_fields(content, FIELDS, ("datasets", "models"), str(path))
+    if not isinstance(content.get("excerpts") or 0, int):
+        raise ValueError(f"{path}: field 'excerpts' must be a number of tracks, not {content['excerpts']!r}")
     roots = content.get("roots") or {}
     cells = []
     for dataset in content["datasets"]:
@@ -139,6 +142,7 @@ def _cells(entry: Any, dataset: str, suite: dict[str, Any], root: Path | None, p
         Cell(
             label, model, dataset, seed, recipe, checkpoint, overrides, root,
             suite.get("split") or "test", suite.get("backend") or "fast",
+            suite.get("excerpts") or 0,
         )
         for seed in seeds
     ]  # fmt: skip

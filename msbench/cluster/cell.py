@@ -58,7 +58,7 @@ def _run(suite: Suite, cell: Cell, folder: Path) -> None:
     write_state(folder, stage="evaluating", done=0.0, metrics={})
     record = evaluate(
         model, data, split=cell.split, output=folder / "evaluation", label=cell.label, seed=cell.seed,
-        backend=cell.backend, device=device, progress=progress,
+        backend=cell.backend, excerpts=cell.excerpts, device=device, progress=progress,
     )  # fmt: skip
     records.write_json(suite.record_path(cell), record)
     write_state(folder, stage="done", done=1.0, metrics={})

@@ -38,6 +38,7 @@ class Folder(Dataset):
     """
 
     name = "folder"
+    excerpts_allowed = True  # of their owner, who asks for them
 
     def __init__(self, root: str | Path | None = None) -> None:
         super().__init__(root)

@@ -83,6 +83,7 @@ class Demo(MUSDB18HQ):
 
     name = "demo"
     download = ""
+    excerpts_allowed = True
 
     def prepare(self) -> None:
         from msbench.data.demo import MANIFEST, VERSION, write_demo

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -15,6 +16,18 @@ from msbench.run_state import read_state
 from msbench.suite import read_suite
 
 SHOWN = ("SDR", "SIR", "SAR")
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Rows that may be ranked together."""
+
+    dataset: str
+    split: str
+    metric: str
+    targets: list[str]
+    rows: pd.DataFrame
+    scores: dict[tuple[str, str], pd.DataFrame]
 
 
 class Board:
@@ -66,6 +79,29 @@ class Board:
         for (dataset, metric, _), models in sorted(groups.items()):
             rows += _ranked([_row(label, found, dataset, metric) for label, found in models.items()])
         return pd.DataFrame(rows)
+
+    def rankings(self) -> list[Ranking]:
+        """The table's parts that are ranked each by itself, with the scores of every track."""
+        table = self.table()
+        found = []
+        for (dataset, metric), rows in table.groupby(["dataset", "metric"], sort=False):
+            targets = metric.rsplit("targets=", 1)[1].split(",")
+            by_model: dict[str, list[dict[str, Any]]] = defaultdict(list)
+            for record in self._of_suite():
+                place = f"{record['dataset']['name']}/{record['dataset']['split']}"
+                if (place, record["metric"]["id"]) == (dataset, metric):
+                    by_model[record["model"]["label"]].append(record)
+            scores = {
+                (target, name): pd.DataFrame({
+                    label: pd.DataFrame([{t: s[target][name] for t, s in r["scores"].items()} for r in rs]).median()
+                    for label, rs in by_model.items()
+                })
+                for target in targets for name in SHOWN
+            }  # fmt: skip
+            rows = rows.reset_index(drop=True)
+            rows["tier"], rows["data"] = "measured", "standard"
+            found.append(Ranking(dataset.split("/")[0], dataset.split("/")[1], metric, targets, rows, scores))
+        return found
 
     def _of_suite(self) -> list[dict[str, Any]]:
         """The suite's own records where there is a suite: what an older form of it left is not on the board."""
