@@ -10,7 +10,7 @@ import pandas as pd
 
 from msbench.leaderboard.board import SHOWN, Ranking
 from msbench.leaderboard.site import tables
-from msbench.leaderboard.site.text import identifier, name, rounded
+from msbench.leaderboard.site.text import identifier, known, name, rounded
 from msbench.leaderboard.statistics import compare
 
 PAGES = ("Table", "Comparison", "Tracks", "Cost")
@@ -23,14 +23,15 @@ class RankingPages:
     Args:
         ranking: The rows and the scores of every track.
         first: Whether it is the board's first, whose table is index.html.
-        peak_bytes: {model: peak memory of separation in bytes, or None}.
+        records: {model: its records}, for cards and costs; reported rows may have none.
     """
 
     scores_shown = SHOWN
 
-    def __init__(self, ranking: Ranking, first: bool, peak_bytes: dict[str, Any]) -> None:
-        self._ranking, self._peak_bytes = ranking, peak_bytes
-        self.dataset, self.metric, self.targets = ranking.dataset, ranking.metric, list(ranking.targets)
+    def __init__(self, ranking: Ranking, first: bool, records: dict[str, list[dict[str, Any]]]) -> None:
+        self.ranking, self.records = ranking, records
+        self.dataset, self.split, self.metric = ranking.dataset, ranking.split, ranking.metric
+        self.targets = list(ranking.targets)
         self.place = f"{ranking.dataset}/{ranking.split}"
         tiers = sorted(set(ranking.rows["data"].map(str))) if len(ranking.rows) else []
         self.key = identifier(self.place, self.metric, tiers, list(ranking.rows["model"]))
@@ -50,7 +51,7 @@ class RankingPages:
         """{target: comparison by SDR}, where two models or more have scores of tracks."""
         found = {}
         for target in self.targets:
-            scores = self._ranking.scores.get((target, "SDR"))
+            scores = self.ranking.scores.get((target, "SDR"))
             if scores is not None and scores.shape[1] > 1 and len(scores.dropna(axis=1, how="all").dropna()) > 1:
                 found[target] = compare(scores.dropna(axis=1, how="all"))
         return found
@@ -62,7 +63,7 @@ class RankingPages:
     @cached_property
     def tracks(self) -> list[str]:
         """Names of all tracks that a model of it was scored on."""
-        frames = [frame for frame in self._ranking.scores.values() if len(frame)]
+        frames = [frame for frame in self.ranking.scores.values() if len(frame)]
         return [str(track) for track in frames[0].index] if frames else []
 
     @property
@@ -87,7 +88,7 @@ class RankingPages:
         """(field, values) of the check boxes; a field of one value needs none."""
         groups = []
         for field in ("tier", "data", "role"):
-            values = list(dict.fromkeys(self._ranking.rows[field].map(str)))
+            values = list(dict.fromkeys(self.ranking.rows[field].map(str)))
             if len(values) > 1:
                 groups.append((field, [{"key": _key(value), "label": value} for value in values]))
         return groups
@@ -102,12 +103,12 @@ class RankingPages:
                 "data_key": _key(row["data"]), "card": self.card(row["model"]),
                 "cells": tables.cells(row, self.targets, statistics),
             }
-            for row in self._ranking.rows.to_dict("records")
+            for row in self.ranking.rows.to_dict("records")
         ]  # fmt: skip
 
     def data(self) -> Iterator[tuple[str, Any]]:
         """(key, content) of what the charts load, as little at a time as a chart needs."""
-        rows = self._ranking.rows
+        rows = self.ranking.rows
         models = [name(model) for model in rows["model"]]
         roles = [str(role) for role in rows["role"]]
         tracks = [name(track) for track in self.tracks]
@@ -118,7 +119,7 @@ class RankingPages:
             )
         for i, target in enumerate(self.targets):
             for score in SHOWN:
-                frame = self._ranking.scores.get((target, score), pd.DataFrame())
+                frame = self.ranking.scores.get((target, score), pd.DataFrame())
                 frame = frame.reindex(index=self.tracks, columns=list(rows["model"]))
                 values = [[rounded(v, 2) for v in line] for line in frame.to_numpy(dtype=float, na_value=float("nan"))]
                 yield (
@@ -131,13 +132,18 @@ class RankingPages:
         )
 
     def _costs(self) -> dict[str, list[Any]]:
-        rows = self._ranking.rows
+        rows = self.ranking.rows
         return {
             "rtf": [rounded(value, 5) for value in rows["rtf"]],
             "parameters": [rounded(value or None, 0) for value in rows["parameters"]],
-            "memory": [rounded(self._peak_bytes.get(model), 0) for model in rows["model"]],
+            "memory": [rounded(self._peak_bytes(model), 0) for model in rows["model"]],
             "cards": [self.card(model) for model in rows["model"]],
         }  # fmt: skip
+
+    def _peak_bytes(self, model: str) -> float | None:
+        """The most memory that its separation held, over seeds."""
+        values = [record["speed"]["peak_bytes"] for record in self.records.get(model, []) if "speed" in record]
+        return max((value for value in values if known(value)), default=None)
 
     def _cost(self, target: str) -> list[list[float | None]]:
         """[median, low, high] of each model."""
@@ -145,7 +151,7 @@ class RankingPages:
         if target in self.comparisons:
             lines = {line["system"]: line for line in self.comparisons[target].ranks.to_dict("records")}
         found = []
-        for row in self._ranking.rows.to_dict("records"):
+        for row in self.ranking.rows.to_dict("records"):
             line = lines.get(row["model"], {})
             found.append([rounded(row[f"{target} SDR"]), rounded(line.get("low")), rounded(line.get("high"))])
         return found
