@@ -122,9 +122,20 @@ def _parser() -> argparse.ArgumentParser:
     demo = command("demo", _demo, "the main job in minutes, without a download: leaderboards/demo")
     _add_jobs(demo)
 
-    board = command("board", _board, "the tables of a board")
-    board.add_argument("action", choices=["build"])
-    board.add_argument("board", type=Path)
+    board = command("board", _board, "the tables and pages of a board: build, serve, push")
+    actions = board.add_subparsers(metavar="ACTION", required=True)
+    build = actions.add_parser("build", help="the tables and the pages, from the records")
+    build.set_defaults(act=_board_build)
+    serve = actions.add_parser("serve", help="look at the pages, from this machine alone")
+    serve.add_argument("--port", type=int, default=8765, help="0 takes a free one (8765)")
+    serve.set_defaults(act=_board_serve)
+    push = actions.add_parser("push", help="log tables and charts elsewhere")
+    push.add_argument("where", choices=["wandb"])
+    push.add_argument("--project", default="msbench", help="of Weights & Biases (msbench)")
+    push.add_argument("--mode", choices=["online", "offline"], default="online")
+    push.set_defaults(act=_board_push)
+    for action in (build, serve, push):
+        action.add_argument("board", type=Path)
 
     data = command("data", _data, "the data sets")
     data.add_argument("action", choices=["demo"])
@@ -319,10 +330,37 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _board(options: argparse.Namespace) -> int:
-    from msbench.leaderboard.board import Board
+    result: int = options.act(options)
+    return result
 
-    for path in Board(options.board).write():
+
+def _board_build(options: argparse.Namespace) -> int:
+    from msbench.leaderboard.board import Board
+    from msbench.leaderboard.site.build import build_site
+
+    board = Board(options.board)
+    for path in [*board.write(), build_site(board)]:
         print(path)
+    return 0
+
+
+def _board_serve(options: argparse.Namespace) -> int:
+    from msbench.leaderboard.site.serve import HOST, server
+
+    with server(options.board, options.port) as running:
+        print(f"http://{HOST}:{running.server_port}/  (Ctrl+C ends it)", flush=True)
+        try:
+            running.serve_forever()
+        except KeyboardInterrupt:
+            print()
+    return 0
+
+
+def _board_push(options: argparse.Namespace) -> int:
+    from msbench.leaderboard.board import Board
+    from msbench.leaderboard.push import push
+
+    print(push(Board(options.board), options.project, options.mode))
     return 0
 
 

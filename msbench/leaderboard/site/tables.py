@@ -55,9 +55,6 @@ def columns(targets: list[str]) -> list[Column]:
     found = [
         Column("Rank", "number", "all", "ascending", "by mean SDR, systems alone"),
         Column("Model", "model", "", "ascending"),
-        Column("Role", "word", "", "ascending"),
-        Column("Tier", "word", "", "ascending"),
-        Column("Data", "word", "", "ascending"),
     ]
     for i, target in enumerate(targets):
         own = f"t{i}"
@@ -76,6 +73,9 @@ def columns(targets: list[str]) -> list[Column]:
         Column("Parameters", "number", "", "ascending"),
         Column("RTF", "number", "", "ascending", "seconds of separation a second of audio"),
         Column("Seeds", "number"),
+        Column("Role", "word", "", "ascending"),
+        Column("Tier", "word", "", "ascending"),
+        Column("Data", "word", "", "ascending"),
     ]
 
 
@@ -85,7 +85,6 @@ def cells(row: Any, targets: list[str], comparisons: dict[str, TargetStatistics]
     found = [
         Cell("" if rank is None else str(int(rank)), "number", _sortable(rank), "all"),
         Cell(str(row["model"]), "model"),
-        *(Cell(str(row[field]), "word") for field in ("role", "tier", "data")),
     ]
     for i, target in enumerate(targets):
         found += _of_target(row, target, f"t{i}", comparisons.get(target))
@@ -95,6 +94,7 @@ def cells(row: Any, targets: list[str], comparisons: dict[str, TargetStatistics]
         Cell(size(parameters), "number", _sortable(parameters)),
         Cell(decimals(row["rtf"], 3), "number", _sortable(row["rtf"])),
         Cell(str(int(row["seeds"])) if known(row["seeds"]) else "–", "number", _sortable(row["seeds"])),
+        *(Cell(str(row[field]), "word") for field in ("role", "tier", "data")),
     ]
 
 

@@ -44,10 +44,10 @@
     return Plot.plot({
       width, height: height + 40, marginLeft: side, marginRight: side, marginTop: 40, marginBottom: 4,
       ariaLabel: `Mean ranks of ${n} models; bars join those not distinguished`,
-      x: { domain: [1, n], label: "mean rank over tracks (1 is best)", axis: "top", ticks: Math.min(n, 12), tickFormat: "d" },
-      y: { domain: [0, height], axis: null },
+      x: { domain: [1, n], axis: null },
+      y: { domain: [0, height], axis: null, reverse: true },
       marks: [
-        Plot.axisX({ anchor: "top", ticks: Math.min(n, 12), tickFormat: "d", label: "mean rank over tracks (1 is best)", labelAnchor: "center" }),
+        Plot.axisX({ anchor: "top", ticks: Math.min(n, 12), tickFormat: "d", label: "mean rank over tracks (1 is best)", labelAnchor: "center", labelArrow: "none" }),
         Plot.ruleY([0], { stroke: "currentColor" }),
         Plot.line(elbows, { x: "x", y: "y", z: "k", stroke: css("line"), strokeWidth: 1 }),
         Plot.link(bars.list, { x1: "x1", x2: "x2", y1: "y", y2: "y", stroke: css("bar"), strokeWidth: 4, strokeLinecap: "round" }),
@@ -81,7 +81,7 @@
     const cells = [];
     for (let i = 0; i < n; i += 1) for (let j = 0; j < n; j += 1) if (grid[i * n + j]) cells.push({ i, j, ...grid[i * n + j] });
     const limit = quantile(cells.map((d) => Math.abs(d.difference ?? 0)), 0.95) || 1;
-    const margin = 150;
+    const margin = 24 + 6.6 * Math.min(22, d3.max(data.models, (label) => label.length));
     const small = size < 12;
     const chart = Plot.plot({
       width: margin + n * size + 20, height: margin + n * size + 10, marginLeft: margin, marginTop: margin, marginBottom: 4,
@@ -91,7 +91,7 @@
       color: { type: "diverging", scheme: "PuOr", domain: [-limit, limit], clamp: true },
       marks: [
         Plot.cell(cells.filter((d) => d.apart), { x: "j", y: "i", fill: "difference" }),
-        Plot.cell(cells.filter((d) => !d.apart), { x: "j", y: "i", fill: css("none") }),
+        Plot.cell(cells.filter((d) => !d.apart), { x: "j", y: "i", fill: css("paper"), stroke: small ? undefined : css("rule"), inset: small ? 0 : 0.5 }),
         Plot.dot(small ? [] : cells.filter((d) => !d.apart), { x: "j", y: "i", r: 1.6, fill: css("quiet") }),
         Plot.tip(cells, Plot.pointer({ x: "j", y: "i", fill: css("paper"), stroke: css("line"), title: (d) =>
           `${data.models[d.i]}\nagainst ${data.models[d.j]}\n${number(d.difference)} dB (${number(d.low)} to ${number(d.high)})\n${words(d)}` })),
@@ -111,14 +111,19 @@
     const ramp = make("span", { className: "ramp" });
     ramp.style.background = `linear-gradient(90deg, ${d3.range(0, 1.01, 0.1).map(d3.interpolatePuOr).join(",")})`;
     const grey = make("span", { className: "swatch" });
-    grey.style.background = css("none");
+    grey.textContent = "·";
+    grey.style.outline = `1px solid ${css("rule")}`;
+    grey.style.textAlign = "center";
+    grey.style.lineHeight = "10px";
     return make("p", { className: "legend" }, make("span", {}, `${number(-limit, 1)} dB (row worse)`), ramp,
       make("span", {}, `+${number(limit, 1)} dB (row better)`), make("span", {}, grey, "not distinguished"));
   }
 
   const quantile = (values, q) => d3.quantile(values, q);
-  const words = (pair) => `${pair.apart ? "distinguished" : "not distinguished"}, p = ${p(pair.p)} (Holm)`;
+  const words = (pair) => `${pair.apart ? "distinguished" : "not distinguished"}, ${equation(pair.p)} (Holm)`;
   const p = (value) => (value === null ? "–" : value < 0.0001 ? "<0.0001" : value.toFixed(4));
+
+  const equation = (value) => (p(value).startsWith("<") ? `p < ${p(value).slice(1)}` : `p = ${p(value)}`);
 
   // Which band of a scale an event is on.
   function at(chart, axis, event) {
@@ -154,7 +159,7 @@
     data = await load(`pairs-${root.dataset.key}-${target.value}`);
     const apart = data.pairs.apart.reduce((sum, v) => sum + v, 0);
     const parts = [`${apart} of ${data.pairs.apart.length} pairs are distinguished.`];
-    if (data.friedman !== null) parts.push(`Friedman's test over all models: p = ${p(data.friedman)}.`);
+    if (data.friedman !== null) parts.push(`Friedman's test over all models: ${equation(data.friedman)}.`);
     if (data.flips) parts.push(`The mean of means instead of the median of medians turns the order of ${data.flips[0]} of ${data.flips[1]} pairs.`);
     place("verdict").textContent = parts.join(" ");
     const kept = model.selectedOptions[0]?.textContent;

@@ -8,9 +8,9 @@
   const css = (name) => `var(--${name})`;
   const clip = (label, length = 24) => (label.length > length ? `${label.slice(0, length - 1)}…` : label);
   const AXES = {
-    rtf: { label: "real-time factor: seconds of separation a second of audio (lower is faster)", show: (v) => number(v, 4), scale: 1 },
-    parameters: { label: "parameters", show: (v) => d3.format(".3~s")(v), scale: 1 },
-    memory: { label: "peak memory of separation (MiB)", show: (v) => `${number(v, 0)} MiB`, scale: 2 ** -20 },
+    rtf: { label: "real-time factor: seconds of separation a second of audio (lower is faster)", show: (v) => number(v, 4), tick: d3.format("~g"), scale: 1 },
+    parameters: { label: "parameters", show: (v) => d3.format(".3~s")(v), tick: d3.format(".2~s"), scale: 1 },
+    memory: { label: "peak memory of separation (MiB)", show: (v) => `${number(v, 0)} MiB`, tick: d3.format(",~g"), scale: 2 ** -20 },
   };
   let data;
 
@@ -44,9 +44,9 @@
       const symbols = { ceiling: "triangle", system: "circle", floor: "square" };
       const best = front(known);
       place.replaceChildren(legend(), Plot.plot({
-        width: Math.max(340, Math.min(root.clientWidth, 1000)), height: 460, marginLeft: 48, marginRight: 30, marginTop: 26, marginBottom: 44,
+        width: Math.max(340, Math.min(root.clientWidth, 1000)), height: 460, marginLeft: 48, marginRight: 130, marginTop: 26, marginBottom: 44,
         ariaLabel: `Median SDR of ${known.length} models against ${kind.label}`, inset: 14,
-        x: { type: "log", label: `${kind.label} →`, labelAnchor: "center", grid: true, ticks: 5, tickFormat: (v) => d3.format(".2~s")(v) },
+        x: { type: "log", label: `${kind.label} →`, labelAnchor: "center", grid: true, ticks: 5, tickFormat: kind.tick },
         y: { label: "↑ median SDR (dB)", grid: true },
         symbol: { domain: Object.keys(symbols), range: Object.values(symbols) },
         marks: [

@@ -77,7 +77,7 @@
       const button = make("button", { type: "button" }, "Play");
       const clock = make("span", { className: "quiet" }, "0.0 s");
       const slider = make("input", { type: "range", min: "0", max: String(sources[0].seconds), step: "0.01", value: "0", "aria-label": "Position in seconds" });
-      const group = make("fieldset", { className: "sources" }, make("legend", { className: "quiet" }, "Heard"));
+      const group = make("fieldset", { className: "sources" }, make("legend", { className: "unseen" }, "Which is heard"));
       const lines = [];
       sources.forEach((source, i) => {
         const radio = make("input", { type: "radio", name: "heard", value: String(i), checked: i === 0 });
@@ -88,7 +88,7 @@
           make("span", { className: "spectrogram" }, make("img", { src: source.picture, alt: `Spectrogram of ${source.label}` }), line)));
       });
       place.replaceChildren(make("div", { className: "transport" }, button, slider, clock), group,
-        make("p", { className: "note" }, `Excerpt of ${sources[0].seconds.toFixed(0)} s from ${sources[0].start.toFixed(1)} s of the track, coded as MP3 for listening; scores are of the whole track. Spectrograms: 0 to ${(sources[0].hertz / 1000).toFixed(0)} kHz on a mel-like scale, 80 dB below the loudest.`));
+        make("p", { className: "note" }, `Excerpt of ${sources[0].seconds.toFixed(0)} s from ${sources[0].start.toFixed(1)} s of the track, coded as MP3 for listening; scores are of the whole track. Spectrograms: 0 to ${(sources[0].hertz / 1000).toFixed(0)} kHz, 80 dB below full scale.`));
 
       const tick = () => {
         if (mine !== token) return;

@@ -82,7 +82,7 @@
       if (!i) made.scope = "row";
       return made;
     })));
-    return make("table", {}, make("caption", {}, caption), make("thead", {}, head), make("tbody", {}, ...body));
+    return make("table", {}, make("caption", {}, make("span", {}, caption)), make("thead", {}, head), make("tbody", {}, ...body));
   }
 
   const failed = (where) => (error) => {

@@ -26,14 +26,14 @@
   function map() {
     const { models, tracks } = order;
     const narrow = root.clientWidth < 600;
-    const margin = narrow ? 118 : 240;
+    const margin = narrow ? 128 : 30 + 6.4 * Math.min(38, d3.max(data.tracks, (label) => label.length));
     const step = Math.max(12, Math.min(44, (root.clientWidth - margin - 20) / models.length));
     const row = 16;
-    const top = 120;
+    const top = 20 + 6.6 * Math.min(20, d3.max(models, (m) => data.models[m].length));
     const cells = tracks.flatMap((t) => models.map((m) => ({ t, m, v: data.values[t][m] })));
     const known = cells.filter((d) => d.v !== null);
     const sorted = known.map((d) => d.v).sort(d3.ascending);
-    const [low, high] = [d3.quantileSorted(sorted, 0.02), d3.quantileSorted(sorted, 0.98)];
+    const [low, high] = [d3.quantileSorted(sorted, 0.05), d3.quantileSorted(sorted, 0.95)];
     const chosen = Number(track.value);
     const chart = Plot.plot({
       width: margin + models.length * step + 20, height: top + tracks.length * row + 8, marginLeft: margin, marginTop: top,
@@ -60,7 +60,7 @@
     });
     const ramp = make("span", { className: "ramp" });
     ramp.style.background = `linear-gradient(90deg, ${d3.range(0, 1.01, 0.1).map(d3.interpolateViridis).join(",")})`;
-    return make("div", {}, make("p", { className: "legend" }, make("span", {}, `${number(low, 1)} dB`), ramp,
+    return make("div", {}, make("p", { className: "legend" }, make("span", {}, `${number(low, 1)} dB and below`), ramp,
       make("span", {}, `${number(high, 1)} dB and above`), make("span", {}, "outlined: no value")), chart);
   }
 
@@ -69,18 +69,20 @@
     const narrow = root.clientWidth < 600;
     const points = models.flatMap((m) => column(m).map((v) => ({ m, v })));
     const sorted = points.map((d) => d.v).sort(d3.ascending);
-    // The SAR of a floor is rounding noise near 200 dB: it must not squeeze the rest.
-    const spread = d3.quantileSorted(sorted, 0.75) - d3.quantileSorted(sorted, 0.25);
-    const far = d3.quantileSorted(sorted, 0.75) + 6 * spread;
-    const shown = points.filter((d) => d.v <= far);
-    return Plot.plot({
+    // A few tracks at -60 dB, or a floor's SAR (rounding noise near 200 dB), must not squeeze the rest.
+    const [q1, q3] = [d3.quantileSorted(sorted, 0.25), d3.quantileSorted(sorted, 0.75)];
+    const reach = 4 * Math.max(q3 - q1, 1);
+    const domain = [Math.max(sorted[0], q1 - reach), Math.min(sorted[sorted.length - 1], q3 + reach)];
+    const beyond = points.filter((d) => d.v < domain[0] || d.v > domain[1]).length;
+    const words = beyond ? `${beyond} of ${points.length} values lie beyond the frame.` : "";
+    return make("div", {}, make("p", { className: "note" }, words), Plot.plot({
       width: Math.max(340, Math.min(root.clientWidth, 980)), height: 50 + models.length * 20,
       marginLeft: narrow ? 118 : 190, marginTop: 30, marginBottom: 8,
       ariaLabel: `${score.value} of each model over tracks, as box plots`,
-      x: { label: `${score.value} (dB)`, axis: "top", grid: true },
+      x: { label: `${score.value} (dB)`, axis: "top", grid: true, domain, inset: 6 },
       y: { domain: models, tickFormat: (m) => clip(data.models[m], narrow ? 17 : 28), tickSize: 0, label: null },
-      marks: [Plot.boxX(shown, { x: "v", y: "m", fill: css("bar"), fillOpacity: 0.35, stroke: "currentColor", r: 2 })],
-    });
+      marks: [Plot.boxX(points, { x: "v", y: "m", fill: css("bar"), fillOpacity: 0.35, stroke: "currentColor", r: 2, clip: true })],
+    }));
   }
 
   function scores() {
