@@ -32,13 +32,17 @@ def compare(scores: pd.DataFrame) -> Comparison:
     draws = rng.integers(0, len(values), (RESAMPLES, len(values)))
     medians = np.stack([np.median(values[:, j][draws], axis=1) for j in range(len(names))], axis=1)
     places = (-medians).argsort(axis=1).argsort(axis=1) + 1
-    rows = []
-    for (i, a), (j, b) in combinations(enumerate(names), 2):
-        difference = values[:, i] - values[:, j]
-        p = float(stats.wilcoxon(difference).pvalue) if difference.any() else 1.0
-        low, high = np.quantile(np.median(difference[draws[:1000]], axis=1), [0.025, 0.975])
-        rows.append([a, b, len(values), float(np.median(difference)), low, high, p])
-    pairs = pd.DataFrame(rows, columns=["a", "b", "n", "median_difference", "low", "high", "p"])
+    first, second = (list(side) for side in zip(*combinations(range(len(names)), 2), strict=True))
+    difference = np.sort(values[:, first] - values[:, second], axis=0)
+    p = np.ones(len(first))
+    unlike = difference.any(axis=0)
+    p[unlike] = stats.wilcoxon(difference[:, unlike], axis=0).pvalue
+    outer = int(stats.binom.ppf(0.025, len(values), 0.5))  # the median's interval by order statistics
+    pairs = pd.DataFrame({
+        "a": [names[i] for i in first], "b": [names[j] for j in second], "n": len(values),
+        "median_difference": np.median(difference, axis=0), "low": difference[max(outer - 1, 0)],
+        "high": difference[-max(outer, 1)], "p": p,
+    })  # fmt: skip
     order = pairs["p"].to_numpy().argsort()
     holm = np.maximum.accumulate(pairs["p"].to_numpy()[order] * np.arange(len(order), 0, -1)).clip(max=1)
     pairs.loc[order, "p_holm"] = holm
