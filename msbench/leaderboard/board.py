@@ -83,8 +83,8 @@ class Board:
     def rankings(self) -> list[Ranking]:
         """The table's parts that are ranked each by itself, with the scores of every track."""
         table = self.table()
-        found = []
-        for (dataset, metric), rows in table.groupby(["dataset", "metric"], sort=False):
+        found: list[Ranking] = []
+        for (dataset, metric), part in table.groupby(["dataset", "metric"], sort=False) if len(table) else []:
             targets = metric.rsplit("targets=", 1)[1].split(",")
             by_model: dict[str, list[dict[str, Any]]] = defaultdict(list)
             for record in self._of_suite():
@@ -98,7 +98,7 @@ class Board:
                 })
                 for target in targets for name in SHOWN
             }  # fmt: skip
-            rows = rows.reset_index(drop=True)
+            rows = part.reset_index(drop=True)
             rows["tier"], rows["data"] = "measured", "standard"
             found.append(Ranking(dataset.split("/")[0], dataset.split("/")[1], metric, targets, rows, scores))
         return found
