@@ -39,8 +39,8 @@ def record(system: int, seed: int, tracks: int, rng: np.random.Generator) -> dic
     return {
         "schema_version": 1,
         "model": {
-            "name": "made_up", "label": label, "role": "system", "options": {"width": system}, "config_sha256": "0" * 64,
-            "parameters": 10_000 * (system + 1), "targets": list(TARGETS), "adaptation": {},
+            "name": "made_up", "label": label, "role": "system", "options": {"width": system},
+            "config_sha256": "0" * 64, "parameters": 10_000 * (system + 1), "targets": list(TARGETS), "adaptation": {},
         },
         "checkpoint": {"sha256": "0" * 64, "step": 1000, "epoch": 10, "selection": "best", "ema": False},
         "code": {"msbench": "0.1.0", "commit": "0" * 40, "dirty": None},

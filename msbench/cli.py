@@ -122,7 +122,17 @@ def _parser() -> argparse.ArgumentParser:
     demo = command("demo", _demo, "the main job in minutes, without a download: leaderboards/demo")
     _add_jobs(demo)
 
-    board = command("board", _board, "the tables and pages of a board: build, serve, push")
+    _add_board_actions(command("board", _board, "the tables and pages of a board: build, serve, push"))
+
+    data = command("data", _data, "the data sets")
+    data.add_argument("action", choices=["demo"])
+    data.add_argument("-o", "--output", type=Path, help="folder ($MSBENCH_DATA/demo, or data/demo)")
+
+    command("doctor", _doctor, "what works on this machine, and the fix for what does not")
+    return parser
+
+
+def _add_board_actions(board: argparse.ArgumentParser) -> None:
     actions = board.add_subparsers(metavar="ACTION", required=True)
     build = actions.add_parser("build", help="the tables and the pages, from the records")
     build.set_defaults(act=_board_build)
@@ -136,13 +146,6 @@ def _parser() -> argparse.ArgumentParser:
     push.set_defaults(act=_board_push)
     for action in (build, serve, push):
         action.add_argument("board", type=Path)
-
-    data = command("data", _data, "the data sets")
-    data.add_argument("action", choices=["demo"])
-    data.add_argument("-o", "--output", type=Path, help="folder ($MSBENCH_DATA/demo, or data/demo)")
-
-    command("doctor", _doctor, "what works on this machine, and the fix for what does not")
-    return parser
 
 
 def _add_inference(parser: argparse.ArgumentParser) -> None:

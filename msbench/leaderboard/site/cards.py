@@ -53,10 +53,10 @@ def _source(found: list[dict[str, Any]], row: dict[str, Any]) -> Iterator[tuple[
 
 def _scores(row: dict[str, Any], found: list[dict[str, Any]], targets: list[str]) -> dict[str, Any]:
     heads = [(target, metric) for target in targets for metric in SHOWN]
-    lines = [["all seeds", *(decimals(row.get(f"{target} {metric}")) for target, metric in heads)]]
+    lines = [["all", *(decimals(row.get(f"{target} {metric}")) for target, metric in heads)]]
     if len(found) > 1:
         lines += [[_seed_title(record), *(_median(record, *head) for head in heads)] for record in found]
-    return {"header": ["", *(f"{target} {metric}" for target, metric in heads)], "lines": lines}
+    return {"header": ["Seeds", *(f"{target} {metric}" for target, metric in heads)], "lines": lines}
 
 
 def _median(record: dict[str, Any], target: str, metric: str) -> str:

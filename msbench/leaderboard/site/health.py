@@ -38,7 +38,7 @@ def _state(board: Board, cell: str) -> str:
 
 
 def _record(record: dict[str, Any]) -> dict[str, Any]:
-    run = record.get("run") if isinstance(record.get("run"), dict) else record
+    run: dict[str, Any] = record["run"] if isinstance(record.get("run"), dict) else record
     jobs = run.get("slurm_job_ids") or run.get("jobs") or []
     hours, restarts = run.get("gpu_hours"), run.get("restarts")
     seconds = record["speed"].get("seconds")

@@ -80,7 +80,7 @@ class RankingPages:
     def compare_words(self) -> str:
         return (
             "Each pair of models by the Wilcoxon signed-rank test over their common tracks, corrected by Holm over all "
-            "pairs of the target. A pair that does not pass is not distinguished: these tracks cannot tell the two apart."
+            "its pairs. A pair that does not pass is not distinguished: these tracks cannot tell the two apart."
         )
 
     @property

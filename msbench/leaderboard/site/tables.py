@@ -12,8 +12,8 @@ from msbench.leaderboard.site.text import decimals, known, size
 from msbench.leaderboard.statistics import Comparison
 
 NOTE = (
-    "Bars: 95 % bootstrap interval of the median over tracks, on one scale a target. Places within a target count every "
-    "row. Rows that share a letter are not distinguished (Wilcoxon signed-rank test, Holm's correction). Gain: "
+    "Bars: 95 % bootstrap interval of the median over tracks, on one scale a target. Places within a target count "
+    "every row. Rows that share a letter are not distinguished (Wilcoxon signed-rank test, Holm's correction). Gain: "
     "SDR above the higher floor. Ceilings see the true stems; floors are the mixture itself. A dash: no value."
 )
 
@@ -117,7 +117,7 @@ def _of_target(row: Any, target: str, view: str, statistics: TargetStatistics | 
             f"all {view}",
             statistics.bar(line),
             f"95 % interval {_interval(line)} dB, place {_span(line)}",
-        ),  # fmt: skip
+        ),
         Cell(_interval(line), "number", _sortable(line["low"]), view),
         *numbers,
         Cell(letters, "word", None, view),
@@ -161,10 +161,11 @@ def _letters(cliques: list[list[str]]) -> dict[str, str]:
     for number, clique in enumerate(cliques):
         for system in clique:
             groups.setdefault(system, []).append(number)
-    return {
-        system: " ".join(_letter(n) for n in numbers) if len(numbers) < 4 else f"{_letter(numbers[0])}–{_letter(numbers[-1])}"
-        for system, numbers in groups.items()
-    }  # fmt: skip
+    written = {}
+    for system, numbers in groups.items():
+        letters = [_letter(number) for number in numbers]
+        written[system] = " ".join(letters) if len(letters) < 4 else f"{letters[0]}–{letters[-1]}"
+    return written
 
 
 def _letter(number: int) -> str:

@@ -41,7 +41,7 @@
       const end = d.left ? 1 - 0.02 * n : n + 0.02 * n;
       return [[d.rank, 0], [d.rank, d.y], [end, d.y]].map(([x, y]) => ({ x, y, k }));
     });
-    return Plot.plot({
+    return msbench.chart({
       width, height: height + 40, marginLeft: side, marginRight: side, marginTop: 40, marginBottom: 4,
       ariaLabel: `Mean ranks of ${n} models; bars join those not distinguished`,
       x: { domain: [1, n], axis: null },
@@ -83,7 +83,7 @@
     const limit = quantile(cells.map((d) => Math.abs(d.difference ?? 0)), 0.95) || 1;
     const margin = 24 + 6.6 * Math.min(22, d3.max(data.models, (label) => label.length));
     const small = size < 12;
-    const chart = Plot.plot({
+    const chart = msbench.chart({
       width: margin + n * size + 20, height: margin + n * size + 10, marginLeft: margin, marginTop: margin, marginBottom: 4,
       ariaLabel: `Median differences between ${n} models, pair by pair`, padding: small ? 0 : 0.06,
       x: { domain: d3.range(n), axis: "top", tickFormat: (i) => clip(data.models[i]), tickRotate: -90, tickSize: 0, label: null },

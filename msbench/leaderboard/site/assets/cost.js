@@ -43,7 +43,7 @@
     } else {
       const symbols = { ceiling: "triangle", system: "circle", floor: "square" };
       const best = front(known);
-      place.replaceChildren(legend(), Plot.plot({
+      place.replaceChildren(legend(), msbench.chart({
         width: Math.max(340, Math.min(root.clientWidth, 1000)), height: 460, marginLeft: 48, marginRight: 130, marginTop: 26, marginBottom: 44,
         ariaLabel: `Median SDR of ${known.length} models against ${kind.label}`, inset: 14,
         x: { type: "log", label: `${kind.label} →`, labelAnchor: "center", grid: true, ticks: 5, tickFormat: kind.tick },

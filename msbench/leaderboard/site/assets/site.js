@@ -85,6 +85,17 @@
     return make("table", {}, make("caption", {}, make("span", {}, caption)), make("thead", {}, head), make("tbody", {}, ...body));
   }
 
+  // A chart is one picture to a screen reader: what Plot labels inside is no role that may have a name.
+  function chart(options) {
+    const drawn = Plot.plot(options);
+    drawn.setAttribute("role", "img");
+    for (const group of drawn.querySelectorAll("g[aria-label]")) {
+      group.dataset.mark = group.getAttribute("aria-label");
+      group.removeAttribute("aria-label");
+    }
+    return drawn;
+  }
+
   const failed = (where) => (error) => {
     where.replaceChildren(make("p", { className: "warning" }, `This part cannot be shown: ${error.message}.`));
   };
@@ -103,6 +114,6 @@
   }
 
   window.msbench = {
-    receive: (key, content) => received.set(key, content), load, make, number, options, table, failed, redraw, dark,
+    receive: (key, content) => received.set(key, content), load, make, number, options, table, chart, failed, redraw, dark,
   };
 })();

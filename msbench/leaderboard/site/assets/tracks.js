@@ -35,7 +35,7 @@
     const sorted = known.map((d) => d.v).sort(d3.ascending);
     const [low, high] = [d3.quantileSorted(sorted, 0.05), d3.quantileSorted(sorted, 0.95)];
     const chosen = Number(track.value);
-    const chart = Plot.plot({
+    const chart = msbench.chart({
       width: margin + models.length * step + 20, height: top + tracks.length * row + 8, marginLeft: margin, marginTop: top,
       marginRight: 20, marginBottom: 8, padding: 0.04,
       ariaLabel: `${score.value} of ${models.length} models on ${tracks.length} tracks`,
@@ -75,7 +75,7 @@
     const domain = [Math.max(sorted[0], q1 - reach), Math.min(sorted[sorted.length - 1], q3 + reach)];
     const beyond = points.filter((d) => d.v < domain[0] || d.v > domain[1]).length;
     const words = beyond ? `${beyond} of ${points.length} values lie beyond the frame.` : "";
-    return make("div", {}, make("p", { className: "note" }, words), Plot.plot({
+    return make("div", {}, make("p", { className: "note" }, words), msbench.chart({
       width: Math.max(340, Math.min(root.clientWidth, 980)), height: 50 + models.length * 20,
       marginLeft: narrow ? 118 : 190, marginTop: 30, marginBottom: 8,
       ariaLabel: `${score.value} of each model over tracks, as box plots`,
