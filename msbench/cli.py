@@ -339,10 +339,8 @@ def _board(options: argparse.Namespace) -> int:
 
 def _board_build(options: argparse.Namespace) -> int:
     from msbench.leaderboard.board import Board
-    from msbench.leaderboard.site.build import build_site
 
-    board = Board(options.board)
-    for path in [*board.write(), build_site(board)]:
+    for path in Board(options.board).write():
         print(path)
     return 0
 

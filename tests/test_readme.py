@@ -11,7 +11,7 @@ from msbench import registry
 from msbench.cli import main
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", ROOT / "plugins" / "README.md"]
+PAGES = [ROOT / "README.md", ROOT / "plugins" / "README.md", ROOT / "leaderboards" / "README.md"]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.parent.name)

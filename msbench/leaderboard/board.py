@@ -111,9 +111,10 @@ class Board:
         return [records.read(path) for path in sorted(wanted) if path.exists()]
 
     def write(self) -> list[Path]:
-        """Write board.md, board.csv and board.png : text is the same bytes for the same records."""
+        """Write board.md, board.csv, board.png and the pages in site/: text is the same bytes for the same records."""
         from msbench.leaderboard.chart import chart
         from msbench.leaderboard.render import csv, markdown
+        from msbench.leaderboard.site.build import build_site
 
         table = self.table()
         written = [self.folder / "board.md", self.folder / "board.csv"]
@@ -122,7 +123,7 @@ class Board:
         if len(table):
             written.append(self.folder / "board.png")
             chart(table, self.title, written[-1])
-        return written
+        return [*written, build_site(self)]
 
 
 def targets_of(table: pd.DataFrame) -> list[str]:

@@ -6,12 +6,14 @@ import hashlib
 import http.client
 import json
 import re
+import subprocess
 import threading
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+import yaml
 
 from msbench.cli import main
 from msbench.leaderboard.board import Board
@@ -243,3 +245,15 @@ def test_tables_and_charts_go_to_wandb(board: Path, tmp_path: Path, monkeypatch:
     assert any("images/chart/" in path for path in media)
     assert any("pairs" in path for path in media)
     assert list(tmp_path.rglob("*.wandb"))
+
+
+def test_the_workflow_runs_what_is_there() -> None:
+    root = Path(__file__).parents[2]
+    workflow = yaml.safe_load((root / ".github" / "workflows" / "board.yml").read_text())
+    assert "pull_request" in workflow[True]  # YAML's own reading of the key `on`
+    assert workflow["permissions"] == {"contents": "read"}
+    commands = [step["run"] for step in workflow["jobs"]["build"]["steps"] if "run" in step]
+    assert commands == ["make pages"]
+    done = subprocess.run(["make", "-n", "pages"], cwd=root, capture_output=True, text=True, check=True)
+    for action in ("check", "build"):
+        assert f"msbench board {action}" in done.stdout
