@@ -160,7 +160,7 @@
     const apart = data.pairs.apart.reduce((sum, v) => sum + v, 0);
     const parts = [`${apart} of ${data.pairs.apart.length} pairs are distinguished.`];
     if (data.friedman !== null) parts.push(`Friedman's test over all models: ${equation(data.friedman)}.`);
-    if (data.flips) parts.push(`The mean of means instead of the median of medians turns the order of ${data.flips[0]} of ${data.flips[1]} pairs.`);
+    if (data.flips) parts.push(`The mean over tracks in place of the median turns the order of ${data.flips[0]} of ${data.flips[1]} pairs.`);
     place("verdict").textContent = parts.join(" ");
     const kept = model.selectedOptions[0]?.textContent;
     options(model, data.models);
