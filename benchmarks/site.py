@@ -112,7 +112,6 @@ def main() -> None:
     options = parser.parse_args()
 
     from msbench.leaderboard.board import Board
-    from msbench.leaderboard.site.build import build_site
 
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.keep or Path(temporary) / "board"
@@ -122,9 +121,9 @@ def main() -> None:
         board = Board(folder)
         print(f"{options.systems * options.seeds} records read in {time.perf_counter() - started:.1f} s")
         between = time.perf_counter()
-        build_site(board)
+        board.write()
         ended = time.perf_counter()
-        print(f"pages built in {ended - between:.1f} s; {ended - started:.1f} s in all")
+        print(f"exports and pages built in {ended - between:.1f} s; {ended - started:.1f} s in all")
         if shutil.which("chromium") or shutil.which("google-chrome"):
             load_times(folder, ["index.html", "compare.html", "tracks.html", "cost.html"])
 
