@@ -92,12 +92,12 @@ class Board:
                 if (place, record["metric"]["id"]) == (dataset, metric):
                     by_model[record["model"]["label"]].append(record)
             scores = {
-                (target, name): pd.DataFrame({
-                    label: pd.DataFrame([{t: s[target][name] for t, s in r["scores"].items()} for r in rs]).median()
-                    for label, rs in by_model.items()
-                })
-                for target in targets for name in SHOWN
-            }  # fmt: skip
+                (target, name): pd.DataFrame(
+                    {label: _by_track(found_of, target, name) for label, found_of in by_model.items()}
+                )
+                for target in targets
+                for name in SHOWN
+            }
             rows = part.reset_index(drop=True)
             rows["tier"], rows["data"] = "measured", "standard"
             found.append(Ranking(dataset.split("/")[0], dataset.split("/")[1], metric, targets, rows, scores))
@@ -148,6 +148,15 @@ def _row(label: str, found: list[dict[str, Any]], dataset: str, metric: str) -> 
         for name in SHOWN:
             row[f"{target} {name}"] = _median(_over_tracks(record, target, name) for record in found)
     return row
+
+
+def _by_track(found: list[dict[str, Any]], target: str, metric: str) -> pd.Series[float]:
+    """{track: median over seeds}; NaN where no seed has a value."""
+    values: dict[str, list[float | None]] = defaultdict(list)
+    for record in found:
+        for track, targets in record["scores"].items():
+            values[track].append(targets[target][metric])
+    return pd.Series({track: _median(each) for track, each in values.items()}, dtype=float)
 
 
 def _over_tracks(record: dict[str, Any], target: str, metric: str) -> float | None:
