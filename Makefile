@@ -4,7 +4,7 @@ PYTHON ?= python3.11
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 RUN := $(UV) run --frozen
 
-.PHONY: demo demo-models slurm-cluster test lint sync clean
+.PHONY: demo demo-models slurm-cluster test lint pages sync clean
 
 demo: sync
 	$(RUN) msbench demo
@@ -23,6 +23,20 @@ lint: sync
 	$(RUN) ruff format --check
 	$(RUN) mypy
 
+# Every board whose records are committed: checked, built and gathered in build/pages, ready for any web host.
+pages: sync
+	rm -rf build/pages && mkdir -p build/pages
+	set -e; boards=$$(git ls-files leaderboards \
+	  | sed -nE 's#^leaderboards/([a-z0-9_-]+)/(records/.+|reported\.yaml|.+\.csv)$$#\1#p' | sort -u); \
+	for board in $$boards; do \
+	  $(RUN) msbench board check leaderboards/$$board; \
+	  $(RUN) msbench board build leaderboards/$$board; \
+	  cp -r leaderboards/$$board/site build/pages/$$board; \
+	done; \
+	{ echo '<!doctype html><html lang="en"><meta charset="utf-8"><title>Boards</title><h1>Boards</h1><ul>'; \
+	  for board in $$boards; do echo "<li><a href=\"$$board/index.html\">$$board</a></li>"; done; \
+	  echo '</ul></html>'; } > build/pages/index.html
+
 sync: $(filter .uv/bin/uv,$(UV))
 	$(UV) sync --frozen --quiet --compile-bytecode
 
@@ -31,4 +45,5 @@ sync: $(filter .uv/bin/uv,$(UV))
 	.uv/bin/pip install --quiet uv
 
 clean:
-	rm -rf runs evaluations leaderboards/*/runs leaderboards/*/jobs leaderboards/demo*/records leaderboards/demo*/board.*
+	rm -rf runs evaluations leaderboards/*/runs leaderboards/*/jobs leaderboards/*/site leaderboards/demo*/records \
+		leaderboards/demo*/board.* build/pages

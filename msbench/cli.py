@@ -126,9 +126,7 @@ def _parser() -> argparse.ArgumentParser:
     demo = command("demo", _demo, "the main job in minutes, without a download: leaderboards/demo")
     _add_jobs(demo)
 
-    board = command("board", _board, "the tables of a board")
-    board.add_argument("action", choices=["build"])
-    board.add_argument("board", type=Path)
+    _add_board_actions(command("board", _board, "the tables and pages of a board: build, serve, push"))
 
     text = "datasets: their cards, whether they are whole, and copies that are read fast"
     add_data_commands(commands.add_parser("data", help=text, description=text[0].upper() + text[1:] + "."))
@@ -136,6 +134,22 @@ def _parser() -> argparse.ArgumentParser:
     doctor = command("doctor", _doctor, "what works on this machine, and the fix for what does not")
     doctor.add_argument("--cluster", type=Path, metavar="PROFILE", help="look at a cluster instead")
     return parser
+
+
+def _add_board_actions(board: argparse.ArgumentParser) -> None:
+    actions = board.add_subparsers(metavar="ACTION", required=True)
+    build = actions.add_parser("build", help="the tables and the pages, from the records")
+    build.set_defaults(act=_board_build)
+    serve = actions.add_parser("serve", help="look at the pages, from this machine alone")
+    serve.add_argument("--port", type=int, default=8765, help="0 takes a free one (8765)")
+    serve.set_defaults(act=_board_serve)
+    push = actions.add_parser("push", help="log tables and charts elsewhere")
+    push.add_argument("where", choices=["wandb"])
+    push.add_argument("--project", default="msbench", help="of Weights & Biases (msbench)")
+    push.add_argument("--mode", choices=["online", "offline"], default="online")
+    push.set_defaults(act=_board_push)
+    for action in (build, serve, push):
+        action.add_argument("board", type=Path)
 
 
 def _add_inference(parser: argparse.ArgumentParser) -> None:
@@ -330,10 +344,35 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _board(options: argparse.Namespace) -> int:
+    result: int = options.act(options)
+    return result
+
+
+def _board_build(options: argparse.Namespace) -> int:
     from msbench.leaderboard.board import Board
 
     for path in Board(options.board).write():
         print(path)
+    return 0
+
+
+def _board_serve(options: argparse.Namespace) -> int:
+    from msbench.leaderboard.site.serve import HOST, server
+
+    with server(options.board, options.port) as running:
+        print(f"http://{HOST}:{running.server_port}/  (Ctrl+C ends it)", flush=True)
+        try:
+            running.serve_forever()
+        except KeyboardInterrupt:
+            print()
+    return 0
+
+
+def _board_push(options: argparse.Namespace) -> int:
+    from msbench.leaderboard.board import Board
+    from msbench.leaderboard.push import push
+
+    print(push(Board(options.board), options.project, options.mode))
     return 0
 
 

@@ -9,6 +9,7 @@ import json
 import statistics
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from msbench.data.track import Track
 from msbench.evaluation_jobs import score_tracks
 from msbench.evaluation_sources import FolderSource, ModelSource, Source, data_has
 from msbench.evaluation_track import Settings, scored_targets, track_scores
+from msbench.excerpts import about_of, chosen
 from msbench.metrics import beside
 from msbench.separator import Separator
 
@@ -40,6 +42,7 @@ def evaluate(
     seed: int | None = None,
     backend: str = "fast",
     metrics: Sequence[str] = beside.DEFAULT,
+    excerpts: int = 0,
     jobs: int = 1,
     chunk_seconds: float = 10.0,
     overlap: float = 0.25,
@@ -62,6 +65,8 @@ def evaluate(
         seed: The training's seed, for the record.
         backend: `fast` or `museval`, the same numbers (`msbench.bss_eval`).
         metrics: What is scored beside BSSEval, of `msbench.metrics.beside.NAMES`.
+        excerpts: Of how many tracks some seconds of mixture, references and estimates are kept as MP3 in
+            <output>/excerpts/, for a board to play; datasets whose licence forbids that refuse.
         jobs: Tracks at a time, in processes of their own that share the processors. A script that asks for more than
             one needs `if __name__ == "__main__":`, as all do that start processes.
         chunk_seconds, overlap, batch_size: As `msbench.separate`.
@@ -83,7 +88,7 @@ def evaluate(
     inference = {"chunk_seconds": chunk_seconds, "overlap": overlap, "batch_size": batch_size, "device": device}
     source = ModelSource(separator, checkpoint, inference)
     settings = Settings(backend, tuple(metrics), None if str(device) == "cpu" else str(device))
-    record = _evaluate(source, data, split, output, label, settings, jobs, progress)
+    record = _evaluate(source, data, split, output, label, settings, jobs, progress, excerpts)
     record["seed"] = seed
     if str(device) != "cpu":
         record["speed"]["hardware"] = torch.cuda.get_device_name(device)
@@ -133,16 +138,19 @@ def _evaluate(
     settings: Settings,
     jobs: int,
     progress: Progress | None,
+    excerpts: int = 0,
 ) -> dict[str, Any]:
     tracks = data.tracks(split)
     if not tracks:
         raise ValueError(f"dataset '{data.name}' has no tracks in split '{split}': it has {', '.join(data.splits)}")
     targets = scored_targets(source.targets, tracks[0])
     beside.check_names(settings.beside, targets)
+    kept = chosen(data, tracks, excerpts, output, split)
+    settings = replace(settings, excerpts=kept)
     results = _results(source, data, tracks, split, output, settings, jobs, progress)
     factors = [results[t.name]["msbench_seconds"] / t.seconds for t in tracks if results[t.name]["msbench_seconds"]]
     seconds = sum(result["msbench_seconds"] or 0 for result in results.values())
-    return records.validate(
+    record = records.validate(
         {
             "schema_version": records.SCHEMA_VERSION,
             **source.described(tracks, label),
@@ -167,6 +175,9 @@ def _evaluate(
         },
         "the new record",
     )  # fmt: skip
+    if kept is not None:
+        records.write_json(kept.folder / "excerpts.json", about_of(record["model"]["label"], record["dataset"]))
+    return record
 
 
 def _results(
@@ -193,7 +204,7 @@ def _results(
     for track in tracks:
         keys[track.name] = records.digest([source.identity(track), metric, fingerprint])
         result = _read_result(_result_path(output, split, track), keys[track.name])
-        if result is None:
+        if result is None or (settings.excerpts is not None and settings.excerpts.wants(track)):
             waiting.append(track)
         else:
             keep(track, result)

@@ -14,6 +14,7 @@ from msbench import records
 from msbench.data.track import MIXTURE, Track
 from msbench.evaluation_signals import Signals, TimeFirst
 from msbench.evaluation_sources import Source, reader
+from msbench.excerpts import Excerpts, keep
 from msbench.metrics import beside, bss_eval, bsseval
 from msbench.metrics.products import Products
 
@@ -31,11 +32,13 @@ class Settings:
         backend: Of BSSEval.
         beside: Names of the metrics beside it (`msbench.metrics.beside`).
         device: Where BSSEval's correlations run; on the CPU when None. It does not change the numbers.
+        excerpts: Which tracks are kept as audio too; it does not change them either.
     """
 
     backend: str = "fast"
     beside: tuple[str, ...] = beside.DEFAULT
     device: str | None = None
+    excerpts: Excerpts | None = None
 
 
 def scored_targets(targets: list[str], track: Track) -> list[str]:
@@ -58,6 +61,8 @@ def score_track(source: Source, track: Track, settings: Settings) -> dict[str, A
             shape = (len(source.targets), track.channels, track.frames)
             mixture = None if track.covers(source.targets) else reader(track, [MIXTURE])
             files = [str(track.files.get(target, target)) for target in source.targets]
+            if settings.excerpts is not None and settings.excerpts.wants(track):
+                keep(settings.excerpts, track, source.targets, found.read)
             estimates = Signals(shape, found.read, found.names, track.sample_rate, mixture)
             references = Signals(shape, reader(track, source.targets), files, track.sample_rate, mixture)
             return {

@@ -15,7 +15,7 @@ from msbench import registry
 from msbench.records import digest
 from msbench.resources import Resources
 
-FIELDS = ("board", "title", "datasets", "seeds", "models", "roots", "split", "backend", "resources")
+FIELDS = ("board", "title", "datasets", "seeds", "models", "roots", "split", "backend", "resources", "excerpts")
 MODEL_FIELDS = ("recipe", "model", "checkpoint", "label", "set", "resources")
 
 
@@ -34,6 +34,7 @@ class Cell:
     root: Path | None = None
     split: str = "test"
     backend: str = "fast"
+    excerpts: int = 0  # tracks of which seconds are kept for the board to play; not part of the name
     resources: dict[str, Any] = field(default_factory=dict)  # of its training; fields of `Resources`
 
     @property
@@ -87,6 +88,8 @@ def read_suite(path: str | Path) -> Suite:
     except yaml.YAMLError as error:
         raise ValueError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
     _check_fields(content, FIELDS, ("datasets", "models"), str(path))
+    if not isinstance(content.get("excerpts") or 0, int):
+        raise ValueError(f"{path}: field 'excerpts' must be a number of tracks, not {content['excerpts']!r}")
     for dataset in content["datasets"]:
         registry.find("datasets", dataset)
     rows = _rows(content, path)
@@ -163,5 +166,5 @@ def _row(
     identity = digest([model, recipe, str(checkpoint or ""), overrides, split, backend])
     return Cell(
         label, model, dataset="", seed=None, identity=identity, recipe=recipe, checkpoint=checkpoint,
-        overrides=overrides, split=split, backend=backend, resources=resources,
+        overrides=overrides, split=split, backend=backend, excerpts=suite.get("excerpts") or 0, resources=resources,
     )  # fmt: skip

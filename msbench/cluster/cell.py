@@ -155,7 +155,8 @@ def _evaluate(suite: Suite, cell: Cell) -> None:
     write_state(folder, stage="evaluating", done=0.0, metrics={})
     record = evaluate(
         model, data, split=cell.split, output=folder / "evaluation", label=cell.label, seed=cell.seed,
-        backend=cell.backend, device="cuda" if torch.cuda.is_available() else "cpu", progress=progress,
+        backend=cell.backend, excerpts=cell.excerpts, device="cuda" if torch.cuda.is_available() else "cpu",
+        progress=progress,
     )  # fmt: skip
     records.write_json(suite.record_path(cell), record)
     write_state(folder, stage="done", done=1.0, metrics={})

@@ -35,6 +35,7 @@ class Dataset:
     targets: tuple[str, ...] = ()  # what a model may estimate
     sums: Mapping[str, tuple[str, ...]] = {}  # those of the targets that are sums of others
     version: str = "1"  # of the published data; a record holds it beside the fingerprint
+    excerpts_allowed: bool = False  # whether its licence lets a board publish seconds of its sound
     download: str = ""  # where to get it, for the error of whoever has not
     layout: str = "<split>/<track>/"  # of its folder, for the error of whoever names another
     # What is published about it, for `msbench data card` and `verify`.

@@ -41,6 +41,7 @@ class Folder(Dataset):
     layout = "<split>/<track>/<target>.wav"
     licence = "your own"
     rule = "as the folders or the table say"
+    excerpts_allowed = True  # of their owner, who asks for them
 
     def __init__(self, root: str | Path | None = None) -> None:
         super().__init__(root)

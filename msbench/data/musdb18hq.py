@@ -103,6 +103,7 @@ class Demo(MUSDB18HQ):
     published: Mapping[str, int] = {"train": 8, "valid": 2, "test": 4}
     errata: Mapping[str, str] = {}
     sum_error_db: float | None = -60.0
+    excerpts_allowed = True
 
     def prepare(self) -> None:
         from msbench.data.demo import MANIFEST, VERSION, write_demo

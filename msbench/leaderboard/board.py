@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -14,6 +15,18 @@ from msbench import failures, records
 from msbench.suite import read_suite
 
 SHOWN = ("SDR", "SIR", "SAR")
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Rows that may be ranked together."""
+
+    dataset: str
+    split: str
+    metric: str
+    targets: list[str]
+    rows: pd.DataFrame
+    scores: dict[tuple[str, str], pd.DataFrame]
 
 
 class Board:
@@ -65,6 +78,29 @@ class Board:
             rows += _ranked([_row(label, found, dataset, metric) for label, found in models.items()])
         return pd.DataFrame(rows)
 
+    def rankings(self) -> list[Ranking]:
+        """The table's parts that are ranked each by itself, with the scores of every track."""
+        table = self.table()
+        found: list[Ranking] = []
+        for (dataset, metric), part in table.groupby(["dataset", "metric"], sort=False) if len(table) else []:
+            targets = metric.rsplit("targets=", 1)[1].split(",")
+            by_model: dict[str, list[dict[str, Any]]] = defaultdict(list)
+            for record in self._of_suite():
+                place = f"{record['dataset']['name']}/{record['dataset']['split']}"
+                if (place, record["metric"]["id"]) == (dataset, metric):
+                    by_model[record["model"]["label"]].append(record)
+            scores = {
+                (target, name): pd.DataFrame(
+                    {label: _by_track(found_of, target, name) for label, found_of in by_model.items()}
+                )
+                for target in targets
+                for name in SHOWN
+            }
+            rows = part.reset_index(drop=True)
+            rows["tier"], rows["data"] = "measured", "standard"
+            found.append(Ranking(dataset.split("/")[0], dataset.split("/")[1], metric, targets, rows, scores))
+        return found
+
     def _of_suite(self) -> list[dict[str, Any]]:
         """The suite's own records where there is a suite: what an older form of it left is not on the board."""
         if self.suite is None:
@@ -73,9 +109,10 @@ class Board:
         return [records.read(path) for path in sorted(wanted) if path.exists()]
 
     def write(self) -> list[Path]:
-        """Write board.md, board.csv and board.png : text is the same bytes for the same records."""
+        """Write board.md, board.csv, board.png and the pages in site/: text is the same bytes for the same records."""
         from msbench.leaderboard.chart import chart
         from msbench.leaderboard.render import csv, markdown
+        from msbench.leaderboard.site.build import build_site
 
         table = self.table()
         written = [self.folder / "board.md", self.folder / "board.csv"]
@@ -84,7 +121,7 @@ class Board:
         if len(table):
             written.append(self.folder / "board.png")
             chart(table, self.title, written[-1])
-        return written
+        return [*written, build_site(self)]
 
 
 def targets_of(table: pd.DataFrame) -> list[str]:
@@ -109,6 +146,15 @@ def _row(label: str, found: list[dict[str, Any]], dataset: str, metric: str) -> 
         for name in SHOWN:
             row[f"{target} {name}"] = _median(_over_tracks(record, target, name) for record in found)
     return row
+
+
+def _by_track(found: list[dict[str, Any]], target: str, metric: str) -> pd.Series[float]:
+    """{track: median over seeds}; NaN where no seed has a value."""
+    values: dict[str, list[float | None]] = defaultdict(list)
+    for record in found:
+        for track, targets in record["scores"].items():
+            values[track].append(targets[target][metric])
+    return pd.Series({track: _median(each) for track, each in values.items()}, dtype=float)
 
 
 def _over_tracks(record: dict[str, Any], target: str, metric: str) -> float | None:

@@ -1,0 +1,64 @@
+"""A board's table and charts as a run of Weights & Biases."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from msbench.leaderboard.board import Board
+from msbench.leaderboard.chart import chart
+
+
+def push(board: Board, project: str, mode: str) -> str:
+    """Log one table and one chart a ranking, and what the pages compare, to a new run.
+
+    Args:
+        board: The board.
+        project: Of Weights & Biases.
+        mode: `online`, or `offline`: kept in ./wandb (or $WANDB_DIR) until `wandb sync`.
+
+    Returns:
+        The run's address, or its folder where it is offline.
+
+    Raises:
+        ModuleNotFoundError: If wandb is not installed.
+        ValueError: If the board has no rankings.
+    """
+    try:
+        import wandb
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError("wandb is not installed: pip install 'msbench[wandb]'") from error
+    rankings = board.rankings()
+    if not rankings:
+        raise ValueError(f"{board.folder} has no records to push: run its suite first")
+    run = wandb.init(
+        project=project, name=board.title, job_type="board", mode="offline" if mode == "offline" else "online",
+        dir=os.environ.get("WANDB_DIR", "."),
+    )  # fmt: skip
+    try:
+        run.log(_content(wandb, board, rankings, Path(run.dir)))
+        return str(run.url or Path(run.dir).parent)
+    finally:
+        run.finish()
+
+
+def _content(wandb: Any, board: Board, rankings: list[Any], folder: Path) -> dict[str, Any]:
+    from msbench.leaderboard.statistics import compare
+
+    content: dict[str, Any] = {}
+    for number, ranking in enumerate(rankings):
+        place = f"{number}-{ranking.dataset}-{ranking.split}"
+        rows = ranking.rows.astype(object).where(ranking.rows.notna(), None)
+        content[f"table/{place}"] = wandb.Table(dataframe=rows)
+        path = folder / f"chart-{number}.png"
+        chart(ranking.rows, board.title, path)
+        content[f"chart/{place}"] = wandb.Image(str(path))
+        for target in ranking.targets:
+            scores = ranking.scores.get((target, "SDR"))
+            scores = None if scores is None else scores.dropna(axis=1, how="all")
+            if scores is not None and scores.shape[1] > 1 and len(scores.dropna()) > 1:
+                comparison = compare(scores)
+                content[f"ranks/{place}/{target}"] = wandb.Table(dataframe=comparison.ranks)
+                content[f"pairs/{place}/{target}"] = wandb.Table(dataframe=comparison.pairs)
+    return content

@@ -1,0 +1,83 @@
+// The table page: sort by any column, filter by name, tier, data and role, and look at one target at a time.
+(function () {
+  "use strict";
+  const table = document.getElementById("board");
+  const body = table.tBodies[0];
+  const rows = [...body.rows];
+  const headers = [...table.tHead.rows[table.tHead.rows.length - 1].cells];
+  const status = document.getElementById("shown");
+  const search = document.getElementById("search");
+  const view = document.getElementById("view");
+  const boxes = [...document.querySelectorAll("#filters input[type=checkbox]")];
+
+  rows.forEach((row, i) => { row.dataset.place = String(i); });
+
+  function value(row, column) {
+    const raw = row.cells[column].dataset.v;
+    if (raw === undefined) return row.cells[column].textContent.trim().toLowerCase();
+    return raw === "" ? null : Number(raw);
+  }
+
+  function order(column, direction) {
+    const sign = direction === "ascending" ? 1 : -1;
+    const keyed = rows.map((row) => [value(row, column), Number(row.dataset.place), row]);
+    keyed.sort(([a, i], [b, j]) => {
+      if (a === null || b === null) return (a === null) - (b === null) || i - j; // what is missing stays below
+      return (a < b ? -sign : a > b ? sign : 0) || i - j;
+    });
+    body.append(...keyed.map(([, , row]) => row));
+  }
+
+  headers.forEach((header, column) => {
+    const button = header.querySelector("button");
+    if (!button) return;
+    button.addEventListener("click", () => {
+      const first = header.dataset.first || "ascending";
+      const other = first === "ascending" ? "descending" : "ascending";
+      const direction = header.getAttribute("aria-sort") === first ? other : first;
+      headers.forEach((each) => each.removeAttribute("aria-sort"));
+      header.setAttribute("aria-sort", direction);
+      order(column, direction);
+      status.textContent = `${count()} Sorted by ${button.textContent.trim()}, ${direction}.`;
+    });
+  });
+
+  function count() {
+    const visible = rows.filter((row) => !row.hidden).length;
+    return `${visible} of ${rows.length} rows.`;
+  }
+
+  function filter() {
+    const words = search.value.trim().toLowerCase();
+    const allowed = {};
+    for (const box of boxes) {
+      allowed[box.name] ??= new Set();
+      if (box.checked) allowed[box.name].add(box.value);
+    }
+    for (const row of rows) {
+      const kept = Object.entries(allowed).every(([name, values]) => values.has(row.dataset[name]));
+      row.hidden = !kept || !row.dataset.model.includes(words);
+    }
+    status.textContent = count();
+  }
+
+  function show() {
+    const wanted = view.value;
+    table.dataset.view = wanted;
+    for (const cell of table.querySelectorAll("[data-view]")) {
+      cell.hidden = !cell.dataset.view.split(" ").includes(wanted);
+    }
+  }
+
+  search.addEventListener("input", filter);
+  boxes.forEach((box) => box.addEventListener("change", filter));
+  view.addEventListener("change", show);
+  document.getElementById("reset").addEventListener("click", () => {
+    search.value = "";
+    boxes.forEach((box) => { box.checked = true; });
+    filter();
+  });
+  document.getElementById("filters").hidden = false;
+  filter();
+  show();
+})();

@@ -1,0 +1,128 @@
+"""Builds the pages of a board beside its place, then swaps: a build that fails leaves the last good site."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from msbench import __version__
+from msbench.leaderboard.board import Board
+from msbench.leaderboard.site import text
+from msbench.leaderboard.site.cards import card
+from msbench.leaderboard.site.health import health
+from msbench.leaderboard.site.methods import methods
+from msbench.leaderboard.site.ranking import PAGES, RankingPages
+from msbench.leaderboard.site.sound import Sound
+
+PARTS = Path(__file__).parent
+EXPORTS = ("board.md", "board.csv", "board.json", "board.tex")
+
+
+def build_site(board: Board) -> Path:
+    """Write the pages of a board to <board>/site/.
+
+    Text exports that lie beside are copied, so that the folder can be published by itself.
+
+    Returns:
+        The page to open, <board>/site/index.html.
+
+    Raises:
+        OSError: If it cannot be written; the pages that were there before stay.
+    """
+    place = board.folder / "site"
+    with _beside(place) as folder:
+        _Site(board, folder).write()
+    return place / "index.html"
+
+
+@contextmanager
+def _beside(place: Path) -> Iterator[Path]:
+    new, old = (place.with_name(f".{place.name}.{kind}.{os.getpid()}") for kind in ("new", "old"))
+    for leftover in place.parent.glob(f".{place.name}.*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    new.mkdir()
+    try:
+        yield new
+        if place.exists():
+            place.rename(old)
+        try:
+            new.rename(place)
+        except OSError:
+            old.rename(place)
+            raise
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def environment() -> Environment:
+    """Templates whose every value is escaped; a name that is not given is an error."""
+    made = Environment(
+        loader=PackageLoader("msbench.leaderboard.site"), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    made.filters |= {"name": text.name, "text": text.text}
+    return made
+
+
+class _Site:
+    def __init__(self, board: Board, folder: Path) -> None:
+        self._board, self._folder = board, folder
+        self._environment = environment()
+        self._environment.globals |= {"board": board, "version": __version__, "missing": board.missing()}
+        (folder / "data").mkdir()
+
+    def write(self) -> None:
+        shutil.copytree(PARTS / "assets", self._folder / "assets")
+        for file in (PARTS / "vendor").iterdir():
+            if file.suffix == ".js" or file.name.startswith("LICENSE"):
+                shutil.copy(file, self._folder / "assets")
+        downloads = [name for name in EXPORTS if (self._board.folder / name).is_file()]
+        for name in downloads:
+            shutil.copy(self._board.folder / name, self._folder)
+        self._environment.globals["downloads"] = downloads
+        rankings = self._board.rankings()
+        pages = [RankingPages(ranking, i == 0, records_of(self._board, ranking)) for i, ranking in enumerate(rankings)]
+        sound = Sound(self._board.folder, self._folder)
+        for ranking in pages:
+            self._write_ranking(ranking, pages, sound)
+        if not pages:
+            self._page("empty.html", "index.html", "Table", None)
+        first = pages[0] if pages else None
+        self._page("methods.html", "methods.html", "Methods", first, methods=methods(pages, sound.any))
+        self._page("health.html", "health.html", "Run health", first, health=health(self._board))
+
+    def _write_ranking(self, ranking: RankingPages, pages: list[RankingPages], sound: Sound) -> None:
+        for key, content in ranking.data():
+            self._script(key, content)
+        self._script(f"sound-{ranking.key}", sound.of(ranking))
+        for page, template in zip(PAGES, ("table", "compare", "tracks", "cost"), strict=True):
+            self._page(f"{template}.html", ranking.file(page), page, ranking, ranking=ranking, rankings=pages)
+        for row in ranking.ranking.rows.to_dict("records"):
+            content = card(self._board, ranking, row)
+            self._page("card.html", ranking.card(row["model"]), "", ranking, card=content)
+
+    def _page(self, template: str, file: str, here: str, of: RankingPages | None, **content: Any) -> None:
+        navigation = [(page, of.file(page)) for page in PAGES] if of else [("Table", "index.html")]
+        navigation += [("Methods", "methods.html"), ("Run health", "health.html")]
+        made = self._environment.get_template(template).render(here=here, navigation=navigation, **content)
+        (self._folder / file).write_text(made, "utf-8")
+
+    def _script(self, key: str, content: Any) -> None:
+        (self._folder / "data" / f"{key}.js").write_text(text.script(key, content), "utf-8")
+
+
+def records_of(board: Board, ranking: Any) -> dict[str, list[dict[str, Any]]]:
+    """{model: its records} of one ranking."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for record in board.records:
+        data = record["dataset"]
+        if (data["name"], data["split"], record["metric"]["id"]) == (ranking.dataset, ranking.split, ranking.metric):
+            found.setdefault(record["model"]["label"], []).append(record)
+    return found

@@ -1,0 +1,118 @@
+"""A model's card: where its row comes from, seed by seed, and the commands that make it again."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from msbench.leaderboard.board import SHOWN, Board
+from msbench.leaderboard.site.text import decimals, link
+
+if TYPE_CHECKING:
+    from msbench.leaderboard.site.ranking import RankingPages
+
+GROUPS = {  # of a record -> heading
+    "model": "Model", "checkpoint": "Checkpoint", "training": "Training", "training_data": "Training data",
+    "dataset": "Dataset", "inference": "Inference", "metric": "Metric", "run": "Run", "speed": "Speed", "code": "Code",
+    "environment": "Environment", "source": "Source",
+}  # fmt: skip
+WARNINGS = {
+    "unverified": "Unverified: the record lacks fields that say how the numbers were made.",
+    "reported": "Reported: the numbers come from a paper or a campaign; nothing here was run by this project.",
+}
+HIDDEN = ("tracks", "scores", "schema_version")
+
+
+def card(board: Board, ranking: RankingPages, row: dict[str, Any]) -> dict[str, Any]:
+    """What the template of a card shows."""
+    found = ranking.records.get(row["model"], [])
+    return {
+        "model": row["model"],
+        "role": row["role"],
+        "tier": row["tier"],
+        "place": ranking.place,
+        "table": ranking.file("Table"),
+        "warning": WARNINGS.get(str(row["tier"])),
+        "source": list(_source(found, row)),
+        "scores": _scores(row, found, ranking.targets),
+        "seeds": [_seed(record) for record in found],
+        "commands": _commands(board, found[0]) if found and row["tier"] != "reported" else [],
+        "commands_note": "With the code at the commit of the record, and the data set in place:",
+    }
+
+
+def _source(found: list[dict[str, Any]], row: dict[str, Any]) -> Iterator[tuple[str, Any, str | None]]:
+    """(field, value, address or None) of a reported row."""
+    sources = [record["source"] for record in found if isinstance(record.get("source"), dict)]
+    sources += [{key: row[key] for key in ("citation", "url", "note") if isinstance(row.get(key), str)}]
+    for source in sources[:1]:
+        for key, value in source.items():
+            yield key, value, link(value)
+
+
+def _scores(row: dict[str, Any], found: list[dict[str, Any]], targets: list[str]) -> dict[str, Any]:
+    heads = [(target, metric) for target in targets for metric in SHOWN]
+    lines = [["all", *(decimals(row.get(f"{target} {metric}")) for target, metric in heads)]]
+    if len(found) > 1:
+        lines += [[_seed_title(record), *(_median(record, *head) for head in heads)] for record in found]
+    return {"header": ["Seeds", *(f"{target} {metric}" for target, metric in heads)], "lines": lines}
+
+
+def _median(record: dict[str, Any], target: str, metric: str) -> str:
+    from statistics import median
+
+    values = [track.get(target, {}).get(metric) for track in record["scores"].values()]
+    known = [value for value in values if value is not None]
+    return decimals(median(known) if known else None)
+
+
+def _seed_title(record: dict[str, Any]) -> str:
+    return "no seed" if record.get("seed") is None else f"seed {record['seed']}"
+
+
+def _seed(record: dict[str, Any]) -> dict[str, Any]:
+    groups = [
+        (heading, list(_flat(record[group])))
+        for group, heading in GROUPS.items()
+        if isinstance(record.get(group), dict) and record[group]
+    ]
+    others = {k: v for k, v in record.items() if k not in GROUPS and k not in HIDDEN and v is not None}
+    if others:
+        groups.append(("Record", list(_flat(others))))
+    return {"title": f"Record, {_seed_title(record)}", "groups": groups}
+
+
+def _flat(value: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, inner in value.items():
+        if key in HIDDEN:
+            if isinstance(inner, list):
+                yield prefix + key, len(inner)
+        elif isinstance(inner, dict) and inner:
+            yield from _flat(inner, f"{prefix}{key}.")
+        elif isinstance(inner, list):
+            yield prefix + key, ", ".join(str(each) for each in inner)
+        else:
+            yield prefix + key, inner
+
+
+def _commands(board: Board, record: dict[str, Any]) -> list[str]:
+    """Every word quoted for a shell: it comes from a record."""
+    commit = record["code"].get("commit")
+    lines = [f"git checkout {shlex.quote(str(commit))}"] if commit else []
+    labels = {cell.label for cell in board.suite.cells} if board.suite else set()
+    label, inference, data = record["model"]["label"], record["inference"], record["dataset"]
+    if label in labels:
+        return [*lines, f"msbench bench leaderboards/{shlex.quote(board.folder.resolve().name)}"]
+    if inference.get("chunk_seconds") is None:
+        return [*lines, _words("msbench", "evaluate", "--estimates", "DIR", "--data", data["name"], "--split",
+                               data["split"], "--label", label)]  # fmt: skip
+    model = record["model"]["name"] if record.get("checkpoint") is None else "best.ckpt"
+    options = [("--chunk-seconds", "chunk_seconds"), ("--overlap", "overlap"), ("--batch-size", "batch_size")]
+    chosen = [word for flag, key in options for word in (flag, str(inference[key]))]
+    return [*lines, _words("msbench", "evaluate", model, "--data", data["name"], "--split", data["split"], "--label",
+                           label, *chosen)]  # fmt: skip
+
+
+def _words(*words: Any) -> str:
+    return shlex.join(str(word) for word in words)

@@ -1,0 +1,58 @@
+"""The methods page, written from the settings in force."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from msbench.excerpts import SECONDS
+from msbench.leaderboard import statistics
+
+if TYPE_CHECKING:
+    from msbench.leaderboard.site.ranking import RankingPages
+
+Section = tuple[str, list[str], list[tuple[str, Any]]]
+
+
+def methods(rankings: list[RankingPages], sound: bool) -> list[Section]:
+    """(title, paragraphs, settings) of each section."""
+    places = [(page.place, f"{page.metric} ({page.track_words}, {len(page.ranking.rows)} rows)") for page in rankings]
+    scores = (
+        "SDR, SIR and SAR are BSSEval v4 as museval 0.4.1 computes them: 512-tap distortion filters for each track, "
+        "windows and hops of 1 s, the median over windows, then the median over tracks, and over seeds the median "
+        "again. A metric id holds all that changes the number; a row of a campaign or a paper says which it has.",
+        "Rows of unlike metric ids, data sets or tiers of training data are never ranked together. Ceilings see the "
+        "true stems and floors are the mixture itself: both are shown and neither has a rank.",
+    )
+    tests = (
+        "The track is the unit. Each pair of models is compared by the Wilcoxon signed-rank test over their common "
+        "tracks, corrected by Holm over all pairs of one data set, target and metric. A pair that does not pass is "
+        "called not distinguished, for that is all such a test can say.",
+        "Intervals come from a paired bootstrap: all models share the resampled tracks. The interval of a rank and the "
+        "probability of being best come from the same resamples. Friedman's test is the gate; the bars of the diagram "
+        "of mean ranks are the cliques of the pairwise tests. Nothing is tested over seeds: their spread is shown.",
+    )
+    settings = [
+        ("level", statistics.ALPHA),
+        ("resamples", statistics.RESAMPLES),
+        ("random seed", statistics.SEED),
+        ("family of Holm's correction", "data set x target x metric"),
+    ]
+    tiers = (
+        "Measured: the record holds the scores of every track and says how they were made. Unverified: a required "
+        "field is missing. Reported: the figure of a paper or a campaign. Filters show each by itself.",
+    )
+    sections: list[Section] = [
+        ("Scores", list(scores), []),
+        ("Rankings", [], places),
+        ("Statistics", list(tests), settings),
+        ("Tiers", list(tiers), []),
+    ]
+    if sound:
+        words = (
+            f"{SECONDS:.0f} s of some tracks can be heard, where the licence of the data set allows it: the part in "
+            "which the faintest target is loudest, chosen from the references alone, coded as MP3 for listening."
+        )
+        sections.append(("Listening", [words], []))
+    software = [(name, version(name)) for name in ("msbench", "numpy", "scipy", "pandas")]
+    return [*sections, ("Software", ["These made the pages; each card names what made its scores."], software)]

@@ -1,0 +1,172 @@
+"""The table page of a ranking: every cell as text, with its value to sort by and its interval to draw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from msbench.leaderboard.board import SHOWN
+from msbench.leaderboard.site.text import decimals, known, size
+from msbench.leaderboard.statistics import Comparison
+
+NOTE = (
+    "Bars: 95 % bootstrap interval of the median over tracks, on one scale a target. Places within a target count "
+    "every row. Rows that share a letter are not distinguished (Wilcoxon signed-rank test, Holm's correction). Gain: "
+    "SDR above the higher floor. Ceilings see the true stems; floors are the mixture itself. A dash: no value."
+)
+
+
+@dataclass(frozen=True)
+class Bar:
+    """An interval and its point, in hundredths of the column's width."""
+
+    low: float
+    point: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column's head. `views` names those in which it is shown, or nothing for all."""
+
+    label: str
+    kind: str
+    views: str = ""
+    first: str = "descending"
+    help: str = ""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What a cell shows, and what it is sorted by."""
+
+    text: str
+    kind: str
+    value: float | str | None = None
+    views: str = ""
+    bar: Bar | None = None
+    title: str = ""
+
+
+def columns(targets: list[str]) -> list[Column]:
+    """The heads, in the order of `cells`."""
+    found = [
+        Column("Rank", "number", "all", "ascending", "by mean SDR, systems alone"),
+        Column("Model", "model", "", "ascending"),
+    ]
+    for i, target in enumerate(targets):
+        own = f"t{i}"
+        found += [
+            Column("Place", "number", own, "ascending", "by median SDR; in brackets its 95 % interval"),
+            Column(target, "score", f"all {own}", "descending", f"{target}: median SDR in dB"),
+            Column("95 % interval", "number", own),
+            Column("Gain", "number", own, "descending", "SDR above the higher floor, dB"),
+            Column("SIR", "number", own),
+            Column("SAR", "number", own),
+            Column("Not distinguished", "word", own, "ascending", "rows that share a letter are not distinguished"),
+            Column("P(best)", "number", own, "descending", "share of resamples in which it comes first"),
+        ]
+    return [
+        *found,
+        Column("Parameters", "number", "", "ascending"),
+        Column("RTF", "number", "", "ascending", "seconds of separation a second of audio"),
+        Column("Seeds", "number"),
+        Column("Role", "word", "", "ascending"),
+        Column("Tier", "word", "", "ascending"),
+        Column("Data", "word", "", "ascending"),
+    ]
+
+
+def cells(row: Any, targets: list[str], comparisons: dict[str, TargetStatistics]) -> list[Cell]:
+    """One row of the table."""
+    rank = row["rank"] if known(row["rank"]) else None
+    found = [
+        Cell("" if rank is None else str(int(rank)), "number", _sortable(rank), "all"),
+        Cell(str(row["model"]), "model"),
+    ]
+    for i, target in enumerate(targets):
+        found += _of_target(row, target, f"t{i}", comparisons.get(target))
+    parameters = row["parameters"] or None
+    return [
+        *found,
+        Cell(size(parameters), "number", _sortable(parameters)),
+        Cell(decimals(row["rtf"], 3), "number", _sortable(row["rtf"])),
+        Cell(str(int(row["seeds"])) if known(row["seeds"]) else "–", "number", _sortable(row["seeds"])),
+        *(Cell(str(row[field]), "word") for field in ("role", "tier", "data")),
+    ]
+
+
+def _of_target(row: Any, target: str, view: str, statistics: TargetStatistics | None) -> list[Cell]:
+    line = None if statistics is None else statistics.lines.get(row["model"])
+    sdr = row[f"{target} SDR"]
+    plain = {name: row.get(f"{target} {name}") for name in ("gain", *SHOWN[1:])}
+    numbers = [Cell(decimals(value), "number", _sortable(value), view) for value in plain.values()]
+    if statistics is None or line is None:
+        blank = Cell("–", "number", "", view)
+        return [blank, Cell(decimals(sdr), "score", _sortable(sdr), f"all {view}"), blank, *numbers,
+                Cell("–", "word", None, view), blank]  # fmt: skip
+    letters = statistics.letters.get(row["model"], "")
+    return [
+        Cell(f"{line['rank']:.0f} ({_span(line)})", "number", _sortable(line["rank"]), view),
+        Cell(
+            decimals(sdr),
+            "score",
+            _sortable(sdr),
+            f"all {view}",
+            statistics.bar(line),
+            f"95 % interval {_interval(line)} dB, place {_span(line)}",
+        ),
+        Cell(_interval(line), "number", _sortable(line["low"]), view),
+        *numbers,
+        Cell(letters, "word", None, view),
+        Cell(decimals(line["probability_best"]), "number", _sortable(line["probability_best"]), view),
+    ]
+
+
+def _span(line: Any) -> str:
+    low, high = int(line["rank_low"]), int(line["rank_high"])
+    return str(low) if low == high else f"{low}–{high}"
+
+
+def _interval(line: Any) -> str:
+    return f"{decimals(line['low'])} to {decimals(line['high'])}"
+
+
+def _sortable(value: Any) -> float | str:
+    return round(float(value), 4) if known(value) else ""
+
+
+class TargetStatistics:
+    """What a comparison says of each model, and the scale of its bars."""
+
+    def __init__(self, comparison: Comparison) -> None:
+        ranks: pd.DataFrame = comparison.ranks
+        self.lines: dict[Any, dict[Any, Any]] = {line["system"]: line for line in ranks.to_dict("records")}
+        self.letters = _letters([list(clique) for clique in comparison.cliques])
+        self._low, self._high = float(ranks["low"].min()), float(ranks["high"].max())
+
+    def bar(self, line: dict[Any, Any]) -> Bar | None:
+        """An interval on the target's scale."""
+        width = self._high - self._low
+        if not width > 0:
+            return None
+        return Bar(*(round(100 * (line[field] - self._low) / width, 1) for field in ("low", "median", "high")))
+
+
+def _letters(cliques: list[list[str]]) -> dict[str, str]:
+    """{model: letters of the groups it is in}; a run of many is written a–f, as groups follow the mean ranks."""
+    groups: dict[str, list[int]] = {}
+    for number, clique in enumerate(cliques):
+        for system in clique:
+            groups.setdefault(system, []).append(number)
+    written = {}
+    for system, numbers in groups.items():
+        letters = [_letter(number) for number in numbers]
+        written[system] = " ".join(letters) if len(letters) < 4 else f"{letters[0]}–{letters[-1]}"
+    return written
+
+
+def _letter(number: int) -> str:
+    return ("" if number < 26 else _letter(number // 26 - 1)) + "abcdefghijklmnopqrstuvwxyz"[number % 26]

@@ -1,0 +1,69 @@
+"""Boards to test pages with: one that sounds, scored for real, and one whose records come from an enemy."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from msbench import records
+from msbench.data.dataset import open_dataset
+from msbench.evaluation import evaluate
+from tests.tiny import write_songs
+
+MARKUP = '<script>window.hacked=1</script><img src=x onerror="window.hacked=1">\'"&</td></table>'
+HOSTILE = {
+    "markup": MARKUP,
+    "end of a script": "</script><script>window.hacked=1</script>",
+    "template": "{{ 7*7 }}{% raw %}${7*7}",
+    "path": "../../../../tmp/escaped",
+    "absolute path": "/etc/passwd\0.html",
+    "address": "javascript:window.hacked=1",
+    "direction": "evil\u202egnp.exe\u2066\u200b",
+    "lines": "one\r\ntwo\u2028three\x1b[31m",
+    "huge": "x" * 200_000,
+}
+
+
+def write_sounding_board(folder: Path) -> Path:
+    """Two tracks, ceilings and floors evaluated with excerpts, and two made-up systems between them."""
+    data = open_dataset("folder", write_songs(folder / "songs"))
+    for name in ("oracle_irm", "mixture", "mixture_share"):
+        record = evaluate(name, data, output=folder / "runs" / name / "evaluation", excerpts=1)
+        records.write_json(folder / "records" / f"{name}.json", record)
+    for number, name in enumerate(("net_small", "net_large")):
+        made = altered(record, name, 2.0 + number, number)
+        records.write_json(folder / "records" / f"{name}.json", made)
+    return folder
+
+
+def altered(record: dict[str, Any], label: str, level: float, seed: int) -> dict[str, Any]:
+    """A system's record: another's with other scores, near `level` dB."""
+    rng = np.random.default_rng(seed)
+    made = copy.deepcopy(record)
+    made["model"] |= {"label": label, "name": label, "role": "system", "parameters": 1000 * (seed + 1)}
+    made["speed"]["real_time_factor"] = 0.01 * (seed + 1)
+    for targets in made["scores"].values():
+        for target in targets:
+            targets[target] = {metric: float(level + rng.normal()) for metric in records.METRICS}
+    return made
+
+
+def write_hostile_board(folder: Path, record: dict[str, Any]) -> Path:
+    """Records that hold hostile text wherever the schema takes text."""
+    (folder / "records").mkdir(parents=True)
+    tracks = list(record["scores"])
+    for number, text in enumerate(HOSTILE.values()):
+        made = altered(record, text, float(number), number)
+        made["model"] |= {"name": text, "options": {text[:300]: text}, "adaptation": {"note": text}}
+        made["speed"]["hardware"] = text
+        made["code"]["commit"] = text
+        made["checkpoint"] = {"sha256": text, "selection": text}
+        made["environment"] = {"python": text}
+        made["dataset"]["tracks"] = list(HOSTILE.values())[: len(tracks)]
+        made["scores"] = dict(zip(made["dataset"]["tracks"], made["scores"].values(), strict=True))
+        (folder / "records" / f"hostile-{number}.json").write_text(json.dumps(made))
+    return folder
