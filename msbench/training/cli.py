@@ -200,7 +200,12 @@ def fit(argv: Sequence[str]) -> Path:
     if cli.trainer.is_global_zero:
         cli.output.mkdir(parents=True, exist_ok=True)
         cli.parser.save(cli.config, cli.output / "config.yaml", overwrite=True, skip_unset=False, skip_validation=True)
-    cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=checkpoint, weights_only=True)
+    try:
+        cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=checkpoint, weights_only=True)
+    finally:
+        for logger in cli.trainer.loggers:
+            if isinstance(logger, WandbLogger) and cli.trainer.is_global_zero:
+                logger.experiment.finish()  # or what this process logs next would go on in this run
     return cli.output
 
 
