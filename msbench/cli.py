@@ -126,7 +126,7 @@ def _parser() -> argparse.ArgumentParser:
     demo = command("demo", _demo, "the main job in minutes, without a download: leaderboards/demo")
     _add_jobs(demo)
 
-    _add_board_actions(command("board", _board, "the tables and pages of a board: build, serve, push"))
+    _add_board_actions(command("board", _board, "the tables and pages of a board: build, check, import, serve, push"))
 
     text = "datasets: their cards, whether they are whole, and copies that are read fast"
     add_data_commands(commands.add_parser("data", help=text, description=text[0].upper() + text[1:] + "."))
@@ -148,7 +148,14 @@ def _add_board_actions(board: argparse.ArgumentParser) -> None:
     push.add_argument("--project", default="msbench", help="of Weights & Biases (msbench)")
     push.add_argument("--mode", choices=["online", "offline"], default="online")
     push.set_defaults(act=_board_push)
-    for action in (build, serve, push):
+    checking = actions.add_parser("check", help="whether all that is published follows from the records")
+    checking.set_defaults(act=_board_check)
+    take = actions.add_parser("import", help="rows of others: sisec18 CSV keeps the track medians of SiSEC 2018")
+    take.add_argument("what", choices=["sisec18"])
+    take.add_argument("table", type=Path, metavar="CSV")
+    take.add_argument("board", type=Path, nargs="?", default=Path("leaderboards/musdb18"))
+    take.set_defaults(act=_board_import)
+    for action in (build, serve, push, checking):
         action.add_argument("board", type=Path)
 
 
@@ -353,6 +360,24 @@ def _board_build(options: argparse.Namespace) -> int:
 
     for path in Board(options.board).write():
         print(path)
+    return 0
+
+
+def _board_check(options: argparse.Namespace) -> int:
+    from msbench.leaderboard.check import check
+
+    faults = check(options.board)
+    for fault in faults:
+        print(f"msbench: {fault}", file=sys.stderr)
+    if not faults:
+        print(f"{options.board}: every published number follows from the records")
+    return FAILED if faults else 0
+
+
+def _board_import(options: argparse.Namespace) -> int:
+    from msbench.leaderboard.reported import import_sisec18
+
+    print(import_sisec18(options.table, options.board))
     return 0
 
 

@@ -14,9 +14,24 @@ from typing import Any
 
 from msbench.files import write_json, write_text
 
-__all__ = ["code_state", "digest", "hardware", "read", "validate", "write_json", "write_text"]
+__all__ = [
+    "code_state",
+    "digest",
+    "hardware",
+    "read",
+    "tier_of",
+    "training_data_of",
+    "validate",
+    "write_json",
+    "write_text",
+]
 
 SCHEMA_VERSION = 1
+NEEDED: dict[str, tuple[str, ...]] = {  # without which there is no row
+    "model": ("name", "label", "role"),
+    "dataset": ("name", "split", "fingerprint"),
+    "metric": ("id",),
+}
 METRICS = ("SDR", "SIR", "SAR", "ISR")  # of the id that a board ranks by; others stand under their own ids
 REQUIRED: dict[str, tuple[str, ...]] = {
     "model": ("name", "label", "role", "options", "config_sha256", "parameters", "targets", "adaptation"),
@@ -28,13 +43,29 @@ REQUIRED: dict[str, tuple[str, ...]] = {
 }
 
 
+TIERS = ("measured", "unverified", "reported")  # how far a row can be trusted
+
+
+def tier_of(record: dict[str, Any]) -> str:
+    """`reported` by a paper or a campaign; `unverified` where a field is missing that the number rests on."""
+    if record.get("tier") == "reported":
+        return "reported"
+    known = all(key in (record.get(group) or {}) for group, keys in REQUIRED.items() for key in keys)
+    return "measured" if known else "unverified"
+
+
+def training_data_of(record: dict[str, Any]) -> str:
+    """`extra` where more than the dataset's own training split was learned from, else `standard`."""
+    return str((record.get("training") or {}).get("data", "standard"))
+
+
 def digest(value: Any) -> str:
     """SHA-256 of a value's canonical JSON, in hexadecimal."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def validate(record: Any, where: str) -> dict[str, Any]:
-    """Check that a record has every field and only finite scores.
+    """Check that a record has what a board needs and only finite scores; what else it lacks lowers its tier.
 
     Raises:
         ValueError: Naming the file and the field that is wrong.
@@ -45,7 +76,7 @@ def validate(record: Any, where: str) -> dict[str, Any]:
         raise ValueError(
             f"{where}: schema_version is {record.get('schema_version')}, this msbench reads {SCHEMA_VERSION}"
         )
-    for group, fields in REQUIRED.items():
+    for group, fields in NEEDED.items():
         for field in fields:
             if not isinstance(record.get(group), dict) or field not in record[group]:
                 raise ValueError(f"{where}: field {group}.{field} is missing")

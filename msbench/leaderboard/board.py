@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from msbench import failures, records
+from msbench.leaderboard.reported import read_reported
 from msbench.suite import read_suite
 
 SHOWN = ("SDR", "SIR", "SAR")
@@ -30,27 +31,30 @@ class Ranking:
 
 
 class Board:
-    """The records under `<folder>/records/`, and the suite beside them if there is one.
+    """The records under `<folder>/records/`, the rows of others in `reported/`, and the suite beside them if any.
 
     A cell of the table is the median over tracks of the track's median over windows, and over seeds the median again.
-    Rows of another dataset or metric id never share a ranking.
+    Rows of another dataset or metric id share no table; ranks are counted among rows of one tier and training data.
 
     Args:
         folder: A board's folder.
 
     Raises:
         FileNotFoundError: If there is no such folder.
-        ValueError: If a record cannot be read; the message names its file.
+        ValueError: If a record cannot be read, or two are of one model, dataset and seed; the message names the files.
     """
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         if not self.folder.is_dir():
             raise FileNotFoundError(f"no board {folder}: give a folder with a suite.yaml or records/ in it")
-        self.records = [records.read(path) for path in sorted((self.folder / "records").glob("*.json"))]
+        self._files = {path: records.read(path) for path in sorted((self.folder / "records").glob("*.json"))}
+        self.records = list(self._files.values())
+        self.reported = read_reported(self.folder)
         suite_file = self.folder / "suite.yaml"
         self.suite = read_suite(suite_file) if suite_file.exists() else None
         self.title = self.suite.title if self.suite else self.folder.name
+        self._refuse_duplicates()
 
     def missing(self) -> dict[str, str]:
         """{cell name: why it has no record}, for the cells of the suite."""
@@ -65,13 +69,14 @@ class Board:
     def table(self) -> pd.DataFrame:
         """One row a model, dataset and metric id, the best mean SDR first; ceilings stand above, floors below.
 
-        Columns: dataset, metric, rank (systems alone), model, role, seeds, parameters, rtf (seconds of separation a
-        second of audio), one `<target> <SDR|SIR|SAR>` each in dB, and `<target> gain`: SDR above the higher floor.
+        Columns: dataset, metric, rank (systems alone), model, role, tier (measured, unverified or reported), data
+        (training data: standard or extra), seeds, parameters, rtf (seconds of separation a second of audio), one
+        `<target> <SDR|SIR|SAR>` each in dB, and `<target> gain`: SDR above the higher floor.
         """
         groups: dict[tuple[str, str, str], dict[str, list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))
         for record in self._of_suite():
             data = record["dataset"]
-            place = (f"{data['name']}/{data['split']}", record["metric"]["id"], data["fingerprint"])
+            place = (f"{data['name']}/{data['split']}", record["metric"]["id"], data["fingerprint"] or "")
             groups[place][record["model"]["label"]].append(record)
         rows: list[dict[str, Any]] = []
         for (dataset, metric, _), models in sorted(groups.items()):
@@ -97,27 +102,42 @@ class Board:
                 for name in SHOWN
             }
             rows = part.reset_index(drop=True)
-            rows["tier"], rows["data"] = "measured", "standard"
             found.append(Ranking(dataset.split("/")[0], dataset.split("/")[1], metric, targets, rows, scores))
         return found
 
     def _of_suite(self) -> list[dict[str, Any]]:
+        return [*self._used().values(), *self.reported]
+
+    def _used(self) -> dict[Path, dict[str, Any]]:
         """The suite's own records where there is a suite: what an older form of it left is not on the board."""
         if self.suite is None:
-            return self.records
-        wanted = {self.suite.record_path(cell) for cell in self.suite.cells}
-        return [records.read(path) for path in sorted(wanted) if path.exists()]
+            return self._files
+        folder = (self.folder / "records").resolve()
+        wanted = {self.suite.record_path(cell).name for cell in self.suite.cells}
+        return {folder / path.name: record for path, record in self._files.items() if path.name in wanted}
+
+    def _refuse_duplicates(self) -> None:
+        first: dict[tuple[Any, ...], Path] = {}
+        for path, record in self._used().items():
+            data = record["dataset"]
+            place = (record["model"]["label"], data["name"], data["split"], data["fingerprint"], record["metric"]["id"])
+            other = first.setdefault((*place, record.get("seed")), path)
+            if other is not path:
+                raise ValueError(
+                    f"{path.parent}: {other.name} and {path.name} are of one model, dataset and seed: keep one"
+                )
 
     def write(self) -> list[Path]:
-        """Write board.md, board.csv, board.png and the pages in site/: text is the same bytes for the same records."""
+        """Write board.md, .csv, .json, .tex and .png and the pages in site/: the same text for the same records."""
         from msbench.leaderboard.chart import chart
-        from msbench.leaderboard.render import csv, markdown
+        from msbench.leaderboard.render import exports
         from msbench.leaderboard.site.build import build_site
 
         table = self.table()
-        written = [self.folder / "board.md", self.folder / "board.csv"]
-        records.write_text(written[0], markdown(table, self.title, self.missing()))
-        records.write_text(written[1], csv(table))
+        written = []
+        for name, text in exports(table, self.title, self.missing()).items():
+            written.append(self.folder / name)
+            records.write_text(written[-1], text)
         if len(table):
             written.append(self.folder / "board.png")
             chart(table, self.title, written[-1])
@@ -137,6 +157,8 @@ def _row(label: str, found: list[dict[str, Any]], dataset: str, metric: str) -> 
         "rank": None,
         "model": label,
         "role": first["model"]["role"],
+        "tier": max((records.tier_of(record) for record in found), key=records.TIERS.index),
+        "data": records.training_data_of(first),
         "seeds": len(found),
         "parameters": first["model"]["parameters"] or 0,  # unknown where files were scored
         "rtf": _median(record["speed"]["real_time_factor"] for record in found),
@@ -176,10 +198,16 @@ def _ranked(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
     def mean_sdr(row: dict[str, Any]) -> float:
         values = [row[f"{target} SDR"] for target in targets]
-        return sum(values) / len(values) if None not in values else float("-inf")
+        known = [value for value in values if value is not None]
+        # Fewer targets than others: below them, among their like.
+        return sum(known) / len(known) - 1000 * (len(values) - len(known)) if known else float("-inf")
 
     order = {"ceiling": 0, "system": 1, "floor": 2}
     rows = sorted(rows, key=lambda row: (order[row["role"]], -mean_sdr(row), row["model"]))
-    for rank, row in enumerate((row for row in rows if row["role"] == "system"), 1):
-        row["rank"] = rank
+    counted: dict[tuple[str, str], int] = defaultdict(int)
+    for row in rows:
+        if row["role"] == "system":
+            place = row["tier"], row["data"]
+            counted[place] += 1
+            row["rank"] = counted[place]
     return rows

@@ -1,7 +1,9 @@
-"""A board's table as Markdown, CSV and on the terminal; the same table gives the same bytes."""
+"""A board's table as Markdown, CSV, JSON, LaTeX and on the terminal; the same table gives the same bytes."""
 
 from __future__ import annotations
 
+import json
+import math
 from typing import Any
 
 import pandas as pd
@@ -13,6 +15,8 @@ NOTE = (
     "SDR / SIR / SAR in dB: the median over tracks of each track's median over 1 s windows (BSSEval v4). In brackets: "
     "SDR above the higher floor. Ceilings see the true stems; floors are the mixture itself."
 )
+
+COUNTED = "Ranks are counted among rows of one tier and of one kind of training data."
 
 
 def _decimals(value: Any, digits: int = 2) -> str:
@@ -47,19 +51,36 @@ def _parts(table: pd.DataFrame) -> list[tuple[str, str, pd.DataFrame]]:
     return parts
 
 
+def exports(table: pd.DataFrame, title: str, missing: dict[str, str]) -> dict[str, str]:
+    """{file name: content} of every text that a board is published as."""
+    return {
+        "board.md": markdown(table, title, missing), "board.csv": csv(table), "board.json": as_json(table, title),
+        "board.tex": latex(table, title),
+    }  # fmt: skip
+
+
+def _origins(part: pd.DataFrame) -> list[str]:
+    """The columns that say how far a row can be trusted, where rows differ in them."""
+    return [column for column in ("tier", "data") if part[column].nunique() > 1 or part[column].iloc[0] == "reported"]
+
+
 def markdown(table: pd.DataFrame, title: str, missing: dict[str, str]) -> str:
     """The board as a Markdown page."""
     lines = [f"# {title}", ""]
     for dataset, metric, part in _parts(table):
         targets = targets_of(part)
         lines += [f"Dataset `{dataset}`, metric `{metric}`.", ""]
-        header = ["", "model", "role", *targets, "parameters", "RTF", "seeds"]
+        origins = _origins(part)
+        header = ["", "model", "role", *origins, *targets, "parameters", "RTF", "seeds"]
         lines += ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
         for _, row in part.iterrows():
-            cells = [_rank(row), _escaped(row["model"]), row["role"], *_cells(row, targets)]
+            cells = [_rank(row), _escaped(row["model"]), row["role"], *(row[column] for column in origins)]
+            cells += _cells(row, targets)
             cells += [_size(row["parameters"]), _decimals(row["rtf"], 3), str(row["seeds"])]
             lines.append("| " + " | ".join(cells) + " |")
         lines.append("")
+        if origins:
+            lines += [COUNTED, ""]
     lines += [NOTE, ""]
     if missing:
         lines += ["Missing:", "", *(f"- {_escaped(name)}: {_escaped(why)}" for name, why in missing.items()), ""]
@@ -74,6 +95,50 @@ def csv(table: pd.DataFrame) -> str:
     """The board as CSV, scores to three decimals."""
     text: str = table.to_csv(index=False, float_format="%.3f", lineterminator="\n")
     return text
+
+
+def as_json(table: pd.DataFrame, title: str) -> str:
+    """The board as JSON: its rows with scores to three decimals, and null where there is none."""
+    rows = [
+        {key: _plain(value) for key, value in row.items()} for row in table.astype(object).to_dict("records")
+    ]  # fmt: skip
+    return json.dumps({"title": title, "rows": rows}, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return None
+    return round(float(value), 3) if isinstance(value, float) else value if isinstance(value, str) else int(value)
+
+
+LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"} | {
+    sign: f"\\{sign}" for sign in "&%$#_{}"
+}
+
+
+def latex(table: pd.DataFrame, title: str) -> str:
+    """The board as LaTeX tables of SDR, for the packages booktabs and (in names) inputenc or a Unicode engine."""
+    lines = []
+    for dataset, metric, part in _parts(table):
+        targets = targets_of(part)
+        origins = _origins(part)
+        lines += [
+            r"\begin{table}",
+            r"\centering",
+            rf"\caption{{{_tex(title)}: SDR in dB on {_tex(dataset)}, {_tex(metric)}}}",
+        ]
+        lines += [rf"\begin{{tabular}}{{rl{'l' * len(origins)}{'r' * len(targets)}}}", r"\toprule"]
+        lines += [" & ".join(["", "model", *origins, *map(_tex, targets)]) + r" \\", r"\midrule"]
+        for _, row in part.iterrows():
+            cells = [_rank(row), _tex(row["model"]), *(row[column] for column in origins)]
+            cells += [_decimals(row[f"{target} SDR"]).replace("–", "--") for target in targets]
+            lines.append(" & ".join(cells) + r" \\")
+        lines += [r"\bottomrule", r"\end{tabular}", r"\end{table}", ""]
+    return "\n".join(lines)
+
+
+def _tex(text: str) -> str:
+    return "".join(LATEX.get(sign, sign) for sign in " ".join(text.split()))
 
 
 def terminal(table: pd.DataFrame, title: str, width: int) -> list[Table]:

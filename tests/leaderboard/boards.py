@@ -40,6 +40,27 @@ def write_sounding_board(folder: Path) -> Path:
     return folder
 
 
+def record(label: str) -> dict[str, Any]:
+    """A system's record of two tracks and two targets, with all that its tier rests on."""
+    rng = np.random.default_rng(len(label))
+    filled: dict[str, Any] = {group: dict.fromkeys(fields, "known") for group, fields in records.REQUIRED.items()}
+    filled["model"] |= {
+        "name": label,
+        "label": label,
+        "role": "system",
+        "parameters": 1000,
+        "targets": ["band", "voice"],
+    }
+    filled["dataset"] |= {"name": "folder", "split": "test", "fingerprint": "f", "tracks": ["song", "other song"]}
+    filled["metric"] |= {"id": "bsseval-v4;targets=band,voice"}
+    filled["speed"] |= {"real_time_factor": 0.5, "peak_bytes": 1000}
+    scores = {
+        track: {target: {metric: float(rng.normal()) for metric in records.METRICS} for target in ("band", "voice")}
+        for track in ("song", "other song")
+    }
+    return {"schema_version": records.SCHEMA_VERSION, **filled, "seed": 0, "scores": scores}
+
+
 def altered(record: dict[str, Any], label: str, level: float, seed: int) -> dict[str, Any]:
     """A system's record: another's with other scores, near `level` dB."""
     rng = np.random.default_rng(seed)

@@ -1,0 +1,142 @@
+"""Rows of others: scores of a campaign's tracks, and a paper's figures, each with where it comes from."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from msbench import records
+
+METRICS = ("SDR", "ISR", "SIR", "SAR")
+# Which targets were scored together was each participant's choice, and moves vocals by up to some 0.2 dB.
+SISEC18_METRIC = (
+    "bsseval-v4;win=1;hop=1;filters=512;agg=median-median;together=as-submitted;"
+    "targets=vocals,drums,bass,other,accompaniment"
+)
+SISEC18_CEILINGS = ("IBM1", "IBM2", "IRM1", "IRM2", "MWF")
+SISEC18_FLOORS = ("MIX",)
+SISEC18_EXTRA_DATA = ("STL1", "TAK2", "TAK3", "TAU1", "UHL3")
+SISEC18_SOURCE = (
+    "Stöter, Liutkus, Ito: The 2018 Signal Separation Evaluation Campaign, LVA/ICA 2018; the submissions' museval JSON "
+    "in the repository sigsep/sigsep-mus-2018"
+)
+
+
+def import_sisec18(table: Path, folder: Path) -> Path:
+    """Keep the track medians of SiSEC 2018 as reported rows of a board: <folder>/reported/sisec18.json.
+
+    Args:
+        table: CSV of method, track, target, frames, SDR, ISR, SIR, SAR; an empty cell has no score.
+        folder: The board's.
+
+    Raises:
+        FileNotFoundError: If there is no such table.
+        ValueError: If a row is not as above; the message names its line.
+    """
+    if not table.is_file():
+        raise FileNotFoundError(f"no table {table}: give the CSV of SiSEC 2018's track medians")
+    scores: dict[str, dict[str, dict[str, list[float | None]]]] = {}
+    tracks: dict[str, None] = {}
+    targets = SISEC18_METRIC.rsplit("targets=", 1)[1].split(",")
+    with table.open(encoding="utf-8", newline="") as file:
+        for number, row in enumerate(csv.DictReader(file), 2):
+            try:
+                if None in row.values():
+                    raise TypeError("the row is short")
+                values = [float(row[metric]) if row[metric] else None for metric in METRICS]
+                method, track, target = row["method"], row["track"], row["target"]
+            except (KeyError, TypeError, ValueError) as error:
+                raise ValueError(
+                    f"{table}, line {number}: expected method, track, target, frames, SDR, ISR, SIR, SAR, not "
+                    f"{list(row.values())}"
+                ) from error
+            if target not in targets:
+                raise ValueError(f"{table}, line {number}: target '{target}' is none of {', '.join(targets)}")
+            of_target = scores.setdefault(method, {}).setdefault(target, {})
+            if track in of_target:
+                raise ValueError(f"{table}, line {number}: a second row of {method}, {track}, {target}")
+            of_target[track] = values
+            tracks.setdefault(track)
+    names = sorted(tracks)
+    systems = {
+        method: {
+            "role": "ceiling" if method in SISEC18_CEILINGS else "floor" if method in SISEC18_FLOORS else "system",
+            "data": "extra" if method in SISEC18_EXTRA_DATA else "standard",
+            "scores": {t: [found[t].get(name) for name in names] for t in targets if t in found},
+        }
+        for method, found in sorted(scores.items())
+    }
+    content = {
+        "source": SISEC18_SOURCE, "dataset": "musdb18", "split": "test", "metric": SISEC18_METRIC,
+        "columns": METRICS, "tracks": names, "systems": systems,
+    }  # fmt: skip
+    path = folder / "reported" / "sisec18.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    records.write_text(path, _compact(content))
+    return path
+
+
+def _compact(content: dict[str, Any]) -> str:
+    """JSON of one line a system's target: small, and a change of one is a line of a diff."""
+    lines = [f'"{key}":{_json(value)}' for key, value in content.items() if key != "systems"]
+    systems = []
+    for name, system in content["systems"].items():
+        scores = ",\n".join(f"{_json(target)}:{_json(values)}" for target, values in system["scores"].items())
+        about = ",".join(f'"{key}":{_json(value)}' for key, value in system.items() if key != "scores")
+        systems.append(f'{_json(name)}:{{{about},"scores":{{\n{scores}}}}}')
+    return "{" + ",\n".join([*lines, '"systems":{\n' + ",\n".join(systems) + "}"]) + "}\n"
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def read_reported(folder: Path) -> list[dict[str, Any]]:
+    """The rows under <folder>/reported/, in the form of records, of tier `reported`.
+
+    Raises:
+        ValueError: If a file cannot be read; the message names it.
+    """
+    found = []
+    for path in sorted((folder / "reported").glob("*.json")):
+        try:
+            found += list(_expanded(json.loads(path.read_text("utf-8"))))
+        except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, IndexError) as error:
+            where = f", line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
+            raise ValueError(f"{path}{where}: not a table of reported scores: import it again") from error
+    return found
+
+
+def _expanded(content: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    columns, tracks = content["columns"], content["tracks"]
+    targets = content["metric"].rsplit("targets=", 1)[1].split(",")
+    absent = {**dict.fromkeys(columns), "reason": "not submitted"}
+    silent = {**dict.fromkeys(columns), "reason": "no window with a score"}
+    for name, system in content["systems"].items():
+        scores: dict[str, dict[str, Any]] = {}
+        for i, track in enumerate(tracks):
+            scores[track] = {}
+            for target in targets:
+                values = system["scores"].get(target)
+                if values is None or values[i] is None:
+                    scores[track][target] = absent
+                else:
+                    known = dict(zip(columns, values[i], strict=True))
+                    missing = {"reason": silent["reason"]} if None in values[i] else {}
+                    scores[track][target] = known | missing
+        yield {
+            "schema_version": records.SCHEMA_VERSION,
+            "tier": "reported",
+            "source": content["source"],
+            "model": {"name": name, "label": name, "role": system["role"], "parameters": None, "targets": targets},
+            "training": {"data": system["data"]},
+            "dataset": {"name": content["dataset"], "split": content["split"], "version": None, "fingerprint": None,
+                        "tracks": tracks},
+            "metric": {"id": content["metric"], "backend": "museval"},
+            "speed": {"real_time_factor": None},
+            "seed": None,
+            "scores": scores,
+        }  # fmt: skip

@@ -1,0 +1,142 @@
+"""Rows of others, tiers, exports, and the check of what is published."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from msbench import records
+from msbench.cli import main
+from msbench.leaderboard.board import Board
+from tests.leaderboard.boards import record
+
+MUSDB18 = Path(__file__).parents[2] / "leaderboards" / "musdb18"
+MEDIANS = {  # of leaderboard.md: vocals, drums, bass, other, accompaniment
+    "TAK1": (6.60, 6.43, 5.16, 4.15, 12.83),
+    "UHL2": (5.93, 5.92, 5.03, 4.19, 12.23),
+    "STL2": (3.25, 4.22, 3.21, 2.25),
+    "IRM1": (8.52, 7.33, 6.18, 6.92, 14.50),
+    "MIX": (1.12, 1.33, 0.67, 1.16, 6.32),
+}
+HEADER = "method,track,target,frames,SDR,ISR,SIR,SAR\n"
+
+
+@pytest.fixture
+def board(tmp_path: Path) -> Iterator[Path]:
+    (tmp_path / "records").mkdir()
+    for name in ("one", "two"):
+        records.write_json(tmp_path / "records" / f"{name}.json", record(name))
+    assert main(["board", "build", str(tmp_path)]) == 0
+    return tmp_path
+
+
+@pytest.mark.parametrize("system", MEDIANS)
+def test_sisec_2018_has_its_medians(system: str) -> None:
+    row = Board(MUSDB18).table().set_index("model").loc[system]
+    targets = ("vocals", "drums", "bass", "other", "accompaniment")
+    for target, median in zip(targets, MEDIANS[system], strict=False):
+        assert round(row[f"{target} SDR"], 2) == median
+    assert (row["tier"], row["data"]) == ("reported", "standard")
+
+
+def test_ranks_are_counted_within_one_kind_of_training_data() -> None:
+    table = Board(MUSDB18).table().set_index("model")
+    assert table.loc["TAU1", ["data", "rank"]].tolist() == ["extra", 1]
+    assert table.loc["TAK1", ["data", "rank"]].tolist() == ["standard", 1]
+
+
+def test_the_published_board_follows_from_its_rows(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["board", "check", str(MUSDB18)]) == 0
+    assert "every published number follows from the records" in capsys.readouterr().out
+
+
+def test_an_import_is_the_same_bytes_and_keeps_what_is_missing(tmp_path: Path) -> None:
+    table = tmp_path / "table.csv"
+    rows = "A,song,vocals,9,1.5,2,3,4\nA,other song,vocals,9,,,,\nMIX,song,vocals,9,0,0,0,0\n"
+    table.write_text(HEADER + rows)
+    assert main(["board", "import", "sisec18", str(table), str(tmp_path)]) == 0
+    first = (tmp_path / "reported" / "sisec18.json").read_bytes()
+    assert main(["board", "import", "sisec18", str(table), str(tmp_path)]) == 0
+    assert (tmp_path / "reported" / "sisec18.json").read_bytes() == first
+    row = Board(tmp_path).table().set_index("model").loc["A"]
+    assert row["vocals SDR"] == 1.5
+    assert row["vocals gain"] == 1.5
+
+
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [
+        ("A,song,vocals,9,loud,2,3,4\n", "line 2: expected method, track, target"),
+        ("A,song,vocals,9,1,2,3,4\nA,song,guitar,9,1,2,3,4\n", "line 3: target 'guitar' is none of vocals"),
+        ("A,song,vocals,9,1,2,3,4\nA,song,vocals,9,1,2,3,4\n", "line 3: a second row of A, song, vocals"),
+        ("A,song,vocals\n", "line 2: expected method, track, target"),
+    ],
+)
+def test_bad_tables(tmp_path: Path, rows: str, sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "table.csv").write_text(HEADER + rows)
+    assert main(["board", "import", "sisec18", str(tmp_path / "table.csv"), str(tmp_path)]) == 2
+    assert sentence in capsys.readouterr().err
+    assert not (tmp_path / "reported").exists()
+
+
+def test_a_record_that_lacks_provenance_is_unverified_and_ranked_apart(board: Path) -> None:
+    lacking = record("three")
+    del lacking["speed"]["hardware"]
+    records.write_json(board / "records" / "three.json", lacking)
+    table = Board(board).table().set_index("model")
+    assert table.loc["three", ["tier", "rank"]].tolist() == ["unverified", 1]
+    assert table.loc["one", "tier"] == "measured"
+    assert main(["board", "build", str(board)]) == 0
+    assert "| three | system | unverified |" in (board / "board.md").read_text()
+
+
+@pytest.mark.parametrize("name", ["board.md", "board.csv", "board.json", "board.tex"])
+def test_a_number_that_does_not_follow_is_refused(board: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["board", "check", str(board)]) == 0
+    text = (board / name).read_text()
+    row = next(line for line in reversed(text.splitlines()) if any(digit in line for digit in "123456789."))
+    (board / name).write_text(text.replace(row, row.replace("1", "7").replace("2", "8").replace("5", "9")))
+    assert main(["board", "check", str(board)]) == 1
+    error = capsys.readouterr().err
+    assert f"{board / name}, line" in error
+    assert "build it again" in error
+
+
+def test_faulty_records_are_named_with_their_place(board: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = (board / "board.md").read_bytes()
+    one = board / "records" / "one.json"
+    (board / "records" / "again.json").write_bytes(one.read_bytes())
+    (board / "records" / "cut.json").write_text(one.read_text()[:300])
+    assert main(["board", "check", str(board)]) == 1
+    error = capsys.readouterr().err
+    assert "cut.json: not a record that can be read" in error
+    assert "line" in error
+    (board / "records" / "cut.json").unlink()
+    assert main(["board", "check", str(board)]) == 1
+    assert "again.json and one.json are of one model, dataset and seed: keep one" in capsys.readouterr().err
+    assert main(["board", "build", str(board)]) == 2
+    assert "again.json and one.json" in capsys.readouterr().err
+    (board / "records" / "cut.json").write_text("{")
+    assert main(["board", "build", str(board)]) == 2
+    assert (board / "board.md").read_bytes() == before
+
+
+def test_exports_are_the_same_bytes_and_escape_names(tmp_path: Path) -> None:
+    (tmp_path / "records").mkdir()
+    records.write_json(tmp_path / "records" / "x.json", record(r"50% \input{a} a_b | <b>&$#~^"))
+    texts = []
+    for _ in range(2):
+        assert main(["board", "build", str(tmp_path)]) == 0
+        texts.append(
+            {name: (tmp_path / name).read_bytes() for name in ("board.md", "board.csv", "board.json", "board.tex")}
+        )
+    assert texts[0] == texts[1]
+    assert set(texts[0]) == {"board.md", "board.csv", "board.json", "board.tex"}
+    tex = texts[0]["board.tex"].decode()
+    assert r"50\% \textbackslash{}input\{a\} a\_b | <b>\&\$\#\textasciitilde{}\textasciicircum{}" in tex
+    assert r"\input" not in tex
+    assert r"50% \input{a} a_b \| &lt;b>" in texts[0]["board.md"].decode()
+    assert json.loads(texts[0]["board.json"])["rows"][0]["model"] == r"50% \input{a} a_b | <b>&$#~^"
