@@ -6,11 +6,10 @@ import time
 import warnings
 
 import torch
-from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from msbench import plugin_source
 from msbench.conformance_subject import Broken, Skipped, Subject, difference, require_finite
+from msbench.costs import macs_per_second
 from msbench.losses import Criterion
 from msbench.separator import Batch, parameter_count
 
@@ -81,31 +80,20 @@ def device(subject: Subject) -> str:
 
 
 def costs(subject: Subject) -> str:
-    """Counted as the growth from one length to its double: what is spent on padding to a whole stride cancels."""
+    """Parameters, MACs and the real-time factor."""
     model = subject.model
-    stride = model.stride_samples
-    samples = stride * -(-model.sample_rate // (4 * stride))
-    short, long = (subject.batch(1, n / model.sample_rate) for n in (samples, 2 * samples))
-    macs = [_macs(subject, batch) for batch in (short, long)]
+    batch = subject.batch(1, 0.5)
+    subject.separate(batch)  # the first call of some kernels builds them
     started = time.perf_counter()
-    subject.separate(long)
-    elapsed = time.perf_counter() - started
-    seconds = samples / model.sample_rate
+    subject.separate(batch)
+    factor = (time.perf_counter() - started) / (batch.mixture.shape[-1] / model.sample_rate)
+    macs = macs_per_second(model)
+    counted = "" if macs is None else f"{_quantity(macs)} matrix and convolution MACs per second of audio, "
+    threads = torch.get_num_threads()
     return (
-        f"{_quantity(parameter_count(model))} parameters, {_quantity((macs[1] - macs[0]) / seconds)} matrix and "
-        f"convolution MACs per second of audio, real-time factor {elapsed / (2 * seconds):.2g} on the CPU "
-        f"({torch.get_num_threads()} thread{'s' if torch.get_num_threads() > 1 else ''})"
+        f"{_quantity(parameter_count(model))} parameters, {counted}real-time factor {factor:.2g} on the CPU "
+        f"({threads} thread{'s' if threads > 1 else ''})"
     )
-
-
-def _macs(subject: Subject, batch: Batch) -> float:
-    # A fused LSTM or GRU is one operation that the counter does not know; without oneDNN it is made of products.
-    recurrent = any(isinstance(module, nn.RNNBase) for module in subject.model.modules())
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that switch warns of TF32 on Intel GPUs
-        with torch.backends.mkldnn.flags(enabled=not recurrent), FlopCounterMode(display=False) as counter:
-            subject.separate(batch)
-    return counter.get_total_flops() / 2
 
 
 def _quantity(value: float) -> str:

@@ -10,6 +10,7 @@ import statistics
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -150,25 +151,33 @@ def _evaluate(
     results = _results(source, data, tracks, split, output, settings, jobs, progress)
     factors = [results[t.name]["msbench_seconds"] / t.seconds for t in tracks if results[t.name]["msbench_seconds"]]
     seconds = sum(result["msbench_seconds"] or 0 for result in results.values())
+    described = source.described(tracks, label)
+    described["training"] = _of_these_data(described["training"], data.name)
+    files = sorted({path.suffix.lower().lstrip(".") for track in tracks for path in track.files.values()})
+    gpu = torch.cuda.get_device_name() if str(described["inference"]["device"]).startswith("cuda") else None
     record = records.validate(
         {
             "schema_version": records.SCHEMA_VERSION,
-            **source.described(tracks, label),
+            **described,
             "code": records.code_state(),
             "dataset": {
                 "name": data.name, "version": data.version, "split": split, "fingerprint": data.fingerprint(split),
-                "sample_rate": tracks[0].sample_rate, "tracks": [track.name for track in tracks],
+                "manifest_sha256": data.manifest_sha256, "sample_rate": tracks[0].sample_rate, "files": files,
+                "tracks": [track.name for track in tracks],
             },
             "metric": {
                 "id": metric_id(targets), "backend": settings.backend,
+                "implementation": f"{'msbench' if settings.backend == 'fast' else 'museval'} "
+                f"{version('msbench' if settings.backend == 'fast' else 'museval')}",
                 "beside": list(beside.metric_ids(settings.beside, targets).values()),
             },
             "seed": None,
             "speed": {
                 "real_time_factor": round(statistics.median(factors), 4) if factors else None,
+                "real_time_factor_p95": round(float(np.quantile(factors, 0.95)), 4) if factors else None,
                 "seconds": round(seconds, 3) if factors else None,
                 "peak_bytes": max(result["msbench_peak_bytes"] for result in results.values()),
-                "hardware": records.hardware(),
+                "hardware": records.hardware(), "gpu": gpu, "driver": records.driver() if gpu else None,
             },
             "environment": {"python": sys.version.split()[0], "torch": torch.__version__, "numpy": np.__version__},
             "scores": {track.name: track_scores(results[track.name]) for track in tracks},
@@ -216,6 +225,14 @@ def _results(
             records.write_text(path, json.dumps({**result, "msbench_key": keys[track.name]}, indent=1))
         keep(track, result)
     return results
+
+
+def _of_these_data(training: dict[str, Any], dataset: str) -> dict[str, Any]:
+    """What a model was trained on, seen from the dataset that it is scored on."""
+    if not training["datasets"]:
+        return training
+    same = {name.removesuffix("hq") for name in training["datasets"]} == {dataset.removesuffix("hq")}
+    return training | {"data": "standard" if same else "extra"}
 
 
 def metric_id(targets: list[str]) -> str:

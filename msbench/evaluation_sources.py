@@ -10,9 +10,10 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from msbench import records
+from msbench import records, registry
 from msbench.audio import BLOCK_FRAMES
 from msbench.checkpoints import create, read_checkpoint, sha256_of
+from msbench.costs import macs_per_second
 from msbench.data.dataset import Dataset
 from msbench.data.track import MIXTURE, Track, header_difference
 from msbench.evaluation_signals import Read, Spool
@@ -42,7 +43,7 @@ class Source(Protocol):
         """The estimates, readable within the context."""
 
     def described(self, tracks: list[Track], label: str | None) -> dict[str, Any]:
-        """The record's `model`, `checkpoint` and `inference`."""
+        """The record's `model`, `checkpoint`, `training` and `inference`."""
 
 
 class ModelSource:
@@ -113,10 +114,20 @@ class ModelSource:
             "role": self.separator.role,
             "config_sha256": records.digest(self.registered),
             "parameters": parameter_count(self.separator),
+            "macs_per_second": macs_per_second(self.separator),
+            "licence": registry.licence_of("models", self.registered["name"]),
             "targets": self.targets,
             "adaptation": adaptation(self.separator, tracks[0].sample_rate, tracks[0].channels),
         }
-        return {"model": model, "checkpoint": checkpoint, "inference": self._inference}
+        return {
+            "model": model, "checkpoint": checkpoint, "training": self._training(tracks), "inference": self._inference,
+        }  # fmt: skip
+
+    def _training(self, tracks: list[Track]) -> dict[str, Any]:
+        if not self.separator.trainable:
+            return {"data": "standard", "datasets": [], "tracks": 0, "hours": 0.0}  # it has learned from none
+        known = {} if self.checkpoint is None else read_checkpoint(self.checkpoint).get("training") or {}
+        return {"data": "unknown", "datasets": None, "tracks": None, "hours": None} | known
 
 
 def _again(registered: dict[str, Any], state: dict[str, Any], checkpoint: Path | None, inference: Any) -> ModelSource:
@@ -209,10 +220,11 @@ class FolderSource:
         files = [self.identity(track) for track in tracks]
         model: dict[str, Any] = {
             "name": name, "label": name, "role": "system", "options": {}, "config_sha256": records.digest(files),
-            "parameters": None, "targets": self.targets, "adaptation": {},
+            "parameters": None, "macs_per_second": None, "licence": None, "targets": self.targets, "adaptation": {},
         }  # fmt: skip
-        unknown = dict.fromkeys(records.REQUIRED["inference"])
-        return {"model": model, "checkpoint": None, "inference": unknown}
+        training = {"data": "unknown", "datasets": None, "tracks": None, "hours": None}
+        unknown = dict.fromkeys(("chunk_seconds", "overlap", "batch_size", "device", "dtype"))
+        return {"model": model, "checkpoint": None, "training": training, "inference": unknown}
 
 
 def data_has(data: Dataset, target: str) -> None:

@@ -16,7 +16,9 @@ from msbench.files import write_json, write_text
 
 __all__ = [
     "code_state",
+    "completed",
     "digest",
+    "driver",
     "hardware",
     "read",
     "tier_of",
@@ -27,41 +29,43 @@ __all__ = [
 ]
 
 SCHEMA_VERSION = 1
-NEEDED: dict[str, tuple[str, ...]] = {  # without which there is no row
-    "model": ("name", "label", "role"),
-    "dataset": ("name", "split", "fingerprint"),
-    "metric": ("id",),
-}
 METRICS = ("SDR", "SIR", "SAR", "ISR")  # of the id that a board ranks by; others stand under their own ids
-REQUIRED: dict[str, tuple[str, ...]] = {
-    "model": ("name", "label", "role", "options", "config_sha256", "parameters", "targets", "adaptation"),
-    "code": ("msbench", "commit", "dirty"),
-    "dataset": ("name", "version", "split", "fingerprint", "sample_rate", "tracks"),
-    "inference": ("chunk_seconds", "overlap", "batch_size", "device", "dtype"),
-    "metric": ("id", "backend"),
-    "speed": ("real_time_factor", "seconds", "peak_bytes", "hardware"),
-}
-
-
+SCHEMA = Path(__file__).with_name("record.schema.json")
 TIERS = ("measured", "unverified", "reported")  # how far a row can be trusted
 
 
 def tier_of(record: dict[str, Any]) -> str:
     """`reported` by a paper or a campaign; `unverified` where a field is missing that the number rests on."""
-    if record.get("tier") == "reported":
-        return "reported"
-    known = all(key in (record.get(group) or {}) for group, keys in REQUIRED.items() for key in keys)
-    return "measured" if known else "unverified"
+    if record.get("tier") in TIERS:
+        return str(record["tier"])
+    return "measured" if _validator("measured").is_valid(record) else "unverified"
+
+
+def completed(record: dict[str, Any]) -> dict[str, Any]:
+    """The record with its tier, and null for each field that it lacks: what a board shows needs not ask."""
+    filled = {**record, "tier": tier_of(record)}
+    for group, about in json.loads(SCHEMA.read_text("utf-8"))["properties"].items():
+        if about.get("type") == "object" and "required" in about:
+            filled[group] = dict.fromkeys(about["properties"]) | (record.get(group) or {})
+    return filled
 
 
 def training_data_of(record: dict[str, Any]) -> str:
-    """`extra` where more than the dataset's own training split was learned from, else `standard`."""
-    return str((record.get("training") or {}).get("data", "standard"))
+    """`extra` where more than the dataset's own training split was learned from, `standard`, or `unknown`."""
+    return str((record.get("training") or {}).get("data") or "unknown")
 
 
 def digest(value: Any) -> str:
     """SHA-256 of a value's canonical JSON, in hexadecimal."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+
+
+@cache
+def _validator(part: str | None = None) -> Any:
+    from jsonschema import Draft202012Validator  # takes longer to import than most commands run
+
+    schema = json.loads(SCHEMA.read_text("utf-8"))
+    return Draft202012Validator(schema if part is None else schema["$defs"][part])
 
 
 def validate(record: Any, where: str) -> dict[str, Any]:
@@ -70,18 +74,12 @@ def validate(record: Any, where: str) -> dict[str, Any]:
     Raises:
         ValueError: Naming the file and the field that is wrong.
     """
-    if not isinstance(record, dict):
-        raise ValueError(f"{where}: a record is a JSON object, not {type(record).__name__}")
-    if record.get("schema_version") != SCHEMA_VERSION:
-        raise ValueError(
-            f"{where}: schema_version is {record.get('schema_version')}, this msbench reads {SCHEMA_VERSION}"
-        )
-    for group, fields in NEEDED.items():
-        for field in fields:
-            if not isinstance(record.get(group), dict) or field not in record[group]:
-                raise ValueError(f"{where}: field {group}.{field} is missing")
-    if not isinstance(record.get("scores"), dict) or not record["scores"]:
-        raise ValueError(f"{where}: it holds no scores")
+    from jsonschema.exceptions import best_match
+
+    fault = best_match(_validator().iter_errors(record))
+    if fault is not None:
+        place = ".".join(str(part) for part in fault.absolute_path)
+        raise ValueError(f"{where}: {f'field {place}: ' if place else ''}{fault.message[:300]}")
     for track, targets in record["scores"].items():
         for target, scores in targets.items():
             for metric in dict.fromkeys((*METRICS, *scores)):
@@ -130,10 +128,12 @@ def code_state() -> dict[str, Any]:
     # An installed package may lie within a checkout of something else.
     ours = root is not None and folder.parent == Path(root)
     changes = git("diff", "HEAD") if ours else None
+    lock = folder.parent / "uv.lock"
     return {
         "msbench": __version__,
         "commit": git("rev-parse", "HEAD") if ours else None,
         "dirty": hashlib.sha256(changes.encode()).hexdigest() if changes else None,
+        "lock_sha256": hashlib.sha256(lock.read_bytes()).hexdigest() if ours and lock.is_file() else None,
     }
 
 
@@ -146,3 +146,12 @@ def hardware() -> str:
     except (OSError, StopIteration):
         name = platform.processor() or platform.machine()
     return f"{name}, {os.cpu_count()} cores"
+
+
+@cache
+def driver() -> str | None:
+    """The NVIDIA driver in its own words, where there is one."""
+    try:
+        return Path("/proc/driver/nvidia/version").read_text().splitlines()[0]
+    except OSError:
+        return None

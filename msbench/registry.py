@@ -82,6 +82,16 @@ def entries(kind: str) -> dict[str, Entry]:
     return unique
 
 
+def licence_of(kind: str, name: str) -> str | None:
+    """What the package that brought a name says of its licence; None for a single file."""
+    point = next((point for point in entry_points(group=f"msbench.{kind}") if point.name == name), None)
+    if point is None or point.dist is None:
+        return None
+    about = point.dist.metadata.json
+    found = about.get("license_expression") or about.get("license")
+    return None if found is None else str(found)
+
+
 def _entries_of_file(kind: str, path: Path) -> list[Entry]:
     try:
         declared = plugin_source.declared(path)

@@ -65,6 +65,18 @@ def attempts(folder: Path) -> list[dict[str, Any]]:
     return known
 
 
+def run_summary(folder: Path) -> dict[str, Any]:
+    """What a record says of the run: restarts, GPU hours (those of an attempt that was killed are not known), jobs."""
+    known = attempts(folder)
+    now = time.time()
+    last = len(known) - 1
+    ends = [each["ended"] or (now if i == last else each["started"]) for i, each in enumerate(known)]
+    hours = sum(each["gpus"] * (end - each["started"]) for each, end in zip(known, ends, strict=True)) / 3600
+    jobs = dict.fromkeys(each["slurm_job_id"] for each in known if each["slurm_job_id"])
+    stages = {each["stage"] for each in known}
+    return {"restarts": len(known) - len(stages), "gpu_hours": round(hours, 4), "slurm_job_ids": list(jobs)}
+
+
 def _replace(path: Path, content: Any) -> None:
     temporary = path.with_name(f".{path.name}")
     temporary.write_text(json.dumps(content))

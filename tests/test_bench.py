@@ -90,6 +90,32 @@ def test_the_board_is_the_same_bytes_each_time(board: Path) -> None:
     assert csv(one.table()) == csv(two.table())
 
 
+def test_a_record_says_how_it_was_made(board: Path) -> None:
+    suite = read_suite(board)
+    cell = next(cell for cell in suite.cells if cell.label == "tiny")
+    record = records.read(suite.record_path(cell))
+    assert records.tier_of(record) == "measured"
+    assert record["training"]["data"] == "standard"
+    assert record["training"]["datasets"] == ["folder"]
+    assert record["training"]["hours"] == pytest.approx(2 * 2 / 3600, abs=1e-4)
+    assert record["model"]["macs_per_second"] == 2 * 9 * 8000  # two outputs of nine taps at 8 kHz
+    assert record["model"]["licence"] is None  # of a single file
+    assert record["dataset"]["files"] == ["wav"]
+    assert record["run"] == {"restarts": 0, "gpu_hours": 0.0, "slurm_job_ids": []}
+    assert record["speed"]["real_time_factor_p95"] >= record["speed"]["real_time_factor"]
+    floor = records.read(suite.record_path(next(cell for cell in suite.cells if cell.label == "mixture")))
+    assert floor["training"] == {"data": "standard", "datasets": [], "tracks": 0, "hours": 0.0}
+    assert floor["model"]["licence"] == "MIT"
+
+
+def test_what_was_trained_on_other_data_is_ranked_apart(board: Path) -> None:
+    from msbench.evaluation import _of_these_data
+
+    known = {"datasets": ["musdb18hq"], "tracks": 86, "hours": 6.0, "data": "unknown"}
+    assert _of_these_data(known, "musdb18")["data"] == "standard"
+    assert _of_these_data(known, "dsd100")["data"] == "extra"
+
+
 def test_every_number_follows_from_the_per_track_files(board: Path) -> None:
     path = next((board / "records").glob("oracle_irm-*.json"))
     record = records.read(path)
@@ -154,7 +180,7 @@ def test_bad_suites(tmp_path: Path, text: str, sentence: str, capsys: pytest.Cap
 def test_a_broken_record_is_named(board: Path, tmp_path: Path) -> None:
     record = records.read(next((board / "records").glob("mixture-*.json")))
     del record["metric"]["id"]
-    with pytest.raises(ValueError, match=r"here: field metric.id is missing"):
+    with pytest.raises(ValueError, match=r"here: field metric: 'id' is a required property"):
         records.validate(record, "here")
     (tmp_path / "records").mkdir()
     (tmp_path / "records" / "half.json").write_text('{"schema_version": 1, ')

@@ -22,7 +22,7 @@ from typing import Any
 import yaml
 
 from msbench import records
-from msbench.run_state import begin_attempt, end_attempt, is_trained, read_state, write_state
+from msbench.run_state import begin_attempt, end_attempt, is_trained, read_state, run_summary, write_state
 from msbench.suite import Cell, Suite, read_suite
 
 DONE, FAILED, BAD_INPUT, SAVED = 0, 1, 2, 85
@@ -158,6 +158,7 @@ def _evaluate(suite: Suite, cell: Cell) -> None:
         backend=cell.backend, excerpts=cell.excerpts, device="cuda" if torch.cuda.is_available() else "cpu",
         progress=progress,
     )  # fmt: skip
+    record["run"] = run_summary(folder)
     records.write_json(suite.record_path(cell), record)
     write_state(folder, stage="done", done=1.0, metrics={})
 

@@ -91,6 +91,7 @@ class SeparationData(LightningDataModule):
         self.train_chunks: ChunkDataset | None = None
         self.valid_chunks: ExhaustiveChunks | None = None
         self._loaders: list[ChunkLoader] = []
+        self._trained_on: dict[str, Any] = {}
 
     def setup(self, stage: str | None = None) -> None:
         """Open the dataset and check all of it; a second call does nothing.
@@ -113,6 +114,13 @@ class SeparationData(LightningDataModule):
             train.hold()  # before any worker is forked, so that all share it
             valid.hold()
         self.train_chunks, self.valid_chunks = train, valid
+        tracks = data.tracks("train")
+        hours = round(sum(track.seconds for track in tracks) / 3600, 4)
+        self._trained_on = {"datasets": [data.name], "tracks": len(tracks), "hours": hours}
+
+    def described(self) -> dict[str, Any]:
+        """What is trained on, for checkpoints and the records of their models: datasets, tracks, hours."""
+        return self._trained_on
 
     def train_dataloader(self) -> DataLoader[Batch]:
         rank, world_size = self._place()

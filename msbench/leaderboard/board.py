@@ -48,9 +48,10 @@ class Board:
         self.folder = Path(folder)
         if not self.folder.is_dir():
             raise FileNotFoundError(f"no board {folder}: give a folder with a suite.yaml or records/ in it")
-        self._files = {path: records.read(path) for path in sorted((self.folder / "records").glob("*.json"))}
+        paths = sorted((self.folder / "records").glob("*.json"))
+        self._files = {path: records.completed(records.read(path)) for path in paths}
         self.records = list(self._files.values())
-        self.reported = read_reported(self.folder)
+        self.reported = [records.completed(record) for record in read_reported(self.folder)]
         suite_file = self.folder / "suite.yaml"
         self.suite = read_suite(suite_file) if suite_file.exists() else None
         self.title = self.suite.title if self.suite else self.folder.name

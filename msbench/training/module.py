@@ -113,6 +113,8 @@ class SeparationModule(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint[KEY] = self.separator.registered
+        data: Any = getattr(self.trainer, "datamodule", None)
+        checkpoint["training"] = data.described() if hasattr(data, "described") else None
         checkpoint["rng"] = gathered(random_state())  # called on every rank
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:

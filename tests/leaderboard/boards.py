@@ -43,7 +43,13 @@ def write_sounding_board(folder: Path) -> Path:
 def record(label: str) -> dict[str, Any]:
     """A system's record of two tracks and two targets, with all that its tier rests on."""
     rng = np.random.default_rng(len(label))
-    filled: dict[str, Any] = {group: dict.fromkeys(fields, "known") for group, fields in records.REQUIRED.items()}
+    measured = json.loads(records.SCHEMA.read_text())["$defs"]["measured"]
+    filled: dict[str, Any] = {
+        group: dict.fromkeys(about["required"]) for group, about in measured["properties"].items()
+    }
+    filled["checkpoint"] = None
+    filled["training"]["data"] = "standard"
+    filled["model"] |= {"options": {}, "targets": ["band", "voice"], "adaptation": {}}
     filled["model"] |= {
         "name": label,
         "label": label,

@@ -6,6 +6,7 @@ from typing import Any
 
 from msbench.leaderboard.board import Board
 from msbench.leaderboard.site.text import decimals, known
+from msbench.records import tier_of
 from msbench.run_state import read_state
 
 
@@ -52,5 +53,5 @@ def _record(record: dict[str, Any]) -> dict[str, Any]:
         f"{decimals(seconds, 1)} s" if known(seconds) else "–",
     ]
     label, data = record["model"]["label"], record["dataset"]
-    return {"record": f"{label}, {data['name']}/{data['split']}", "tier": record.get("tier", "measured"),
+    return {"record": f"{label}, {data['name']}/{data['split']}", "tier": tier_of(record),
             "figures": figures, "hours": hours, "restarts": restarts}  # fmt: skip
