@@ -80,7 +80,7 @@ class Board:
             place = (f"{data['name']}/{data['split']}", record["metric"]["id"], data["fingerprint"] or "")
             groups[place][record["model"]["label"]].append(record)
         rows: list[dict[str, Any]] = []
-        for (dataset, metric, _), models in sorted(groups.items()):
+        for (dataset, metric, _), models in sorted(groups.items(), key=_with_tracks_first):
             rows += _ranked([_row(label, found, dataset, metric) for label, found in models.items()])
         return pd.DataFrame(rows)
 
@@ -93,7 +93,7 @@ class Board:
             by_model: dict[str, list[dict[str, Any]]] = defaultdict(list)
             for record in self._of_suite():
                 place = f"{record['dataset']['name']}/{record['dataset']['split']}"
-                if (place, record["metric"]["id"]) == (dataset, metric):
+                if (place, record["metric"]["id"]) == (dataset, metric) and record["dataset"]["tracks"] != []:
                     by_model[record["model"]["label"]].append(record)
             scores = {
                 (target, name): pd.DataFrame(
@@ -143,6 +143,11 @@ class Board:
             written.append(self.folder / "board.png")
             chart(table, self.title, written[-1])
         return [*written, build_site(self)]
+
+
+def _with_tracks_first(group: tuple[tuple[str, str, str], dict[str, list[dict[str, Any]]]]) -> tuple[Any, ...]:
+    place, models = group
+    return not any(record["dataset"]["tracks"] for found in models.values() for record in found), place
 
 
 def targets_of(table: pd.DataFrame) -> list[str]:

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from msbench import records
 
 METRICS = ("SDR", "ISR", "SIR", "SAR")
@@ -95,7 +97,9 @@ def _json(value: Any) -> str:
 
 
 def read_reported(folder: Path) -> list[dict[str, Any]]:
-    """The rows under <folder>/reported/, in the form of records, of tier `reported`.
+    """The rows under <folder>/reported/ and the figures in <folder>/reported.yaml, as records of tier `reported`.
+
+    The figures are of the board's dataset, its folder's name, and of no track: they have a row, and no statistics.
 
     Raises:
         ValueError: If a file cannot be read; the message names it.
@@ -107,6 +111,35 @@ def read_reported(folder: Path) -> list[dict[str, Any]]:
         except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, IndexError) as error:
             where = f", line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
             raise ValueError(f"{path}{where}: not a table of reported scores: import it again") from error
+    figures = folder / "reported.yaml"
+    if figures.is_file():
+        found += _figures(figures)
+    return found
+
+
+def _figures(path: Path) -> list[dict[str, Any]]:
+    try:
+        entries = yaml.safe_load(path.read_text("utf-8"))
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    found = []
+    for number, entry in enumerate(entries or [], 1):
+        try:
+            name, citation, data = str(entry["system"]), str(entry["citation"]), entry["data"]
+            targets = sorted(entry["SDR"])
+            missing = {"reason": "not published"}
+            scores: dict[str, dict[str, Any]] = {}
+            for target in targets:
+                values = {metric: (entry.get(metric) or {}).get(target) for metric in METRICS}
+                known = {metric: None if value is None else float(value) for metric, value in values.items()}
+                scores[target] = known | (missing if None in known.values() else {})
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"{path}, entry {number}: expected system, citation, data and SDR of each target, and what else is "
+                f"known ({error})"
+            ) from error
+        metric = f"bsseval-v4;win=1;hop=1;filters=512;agg=median-median;targets={','.join(targets)}"
+        found.append(_row(name, "system", data, citation, (path.parent.name, "test"), [], metric, {"median": scores}))
     return found
 
 
@@ -127,16 +160,22 @@ def _expanded(content: dict[str, Any]) -> Iterator[dict[str, Any]]:
                     known = dict(zip(columns, values[i], strict=True))
                     missing = {"reason": silent["reason"]} if None in values[i] else {}
                     scores[track][target] = known | missing
-        yield {
-            "schema_version": records.SCHEMA_VERSION,
-            "tier": "reported",
-            "source": content["source"],
-            "model": {"name": name, "label": name, "role": system["role"], "parameters": None, "targets": targets},
-            "training": {"data": system["data"]},
-            "dataset": {"name": content["dataset"], "split": content["split"], "version": None, "fingerprint": None,
-                        "tracks": tracks},
-            "metric": {"id": content["metric"], "backend": "museval"},
-            "speed": {"real_time_factor": None},
-            "seed": None,
-            "scores": scores,
-        }  # fmt: skip
+        place = content["dataset"], content["split"]
+        yield _row(name, system["role"], system["data"], content["source"], place, tracks, content["metric"], scores)
+
+
+def _row(
+    name: str, role: str, data: str, source: str, place: tuple[str, str], tracks: list[str], metric: str,
+    scores: dict[str, dict[str, Any]],
+) -> dict[str, Any]:  # fmt: skip
+    return {
+        "schema_version": records.SCHEMA_VERSION,
+        "tier": "reported",
+        "source": source,
+        "model": {"name": name, "label": name, "role": role, "targets": metric.rsplit("targets=", 1)[1].split(",")},
+        "training": {"data": data},
+        "dataset": {"name": place[0], "split": place[1], "fingerprint": None, "tracks": tracks},
+        "metric": {"id": metric},
+        "seed": None,
+        "scores": scores,
+    }

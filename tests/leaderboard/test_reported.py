@@ -82,6 +82,26 @@ def test_bad_tables(tmp_path: Path, rows: str, sentence: str, capsys: pytest.Cap
     assert not (tmp_path / "reported").exists()
 
 
+def test_figures_of_papers_have_rows_and_no_statistics() -> None:
+    board = Board(MUSDB18)
+    row = board.table().set_index("model").loc["Spleeter (mask)"]
+    assert row[["vocals SDR", "vocals SIR", "vocals SAR", "tier", "data"]].tolist() == [
+        6.55, 15.19, 6.44, "reported", "extra",
+    ]  # fmt: skip
+    figures = next(ranking for ranking in board.rankings() if "Spleeter (mask)" in set(ranking.rows["model"]))
+    assert figures.scores["vocals", "SDR"].empty
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [("- system: X\n  data: standard\n", "entry 1: expected system, citation, data and SDR"), ("- [", "is not YAML")],
+)
+def test_bad_figures(tmp_path: Path, text: str, sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "reported.yaml").write_text(text)
+    assert main(["board", "build", str(tmp_path)]) == 2
+    assert sentence in capsys.readouterr().err
+
+
 def test_a_record_that_lacks_provenance_is_unverified_and_ranked_apart(board: Path) -> None:
     lacking = record("three")
     del lacking["speed"]["hardware"]
