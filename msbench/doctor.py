@@ -11,23 +11,13 @@ import warnings
 from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
-from typing import NamedTuple
 
 from msbench import plugin_source, registry
+from msbench.finding import Finding
 
 DISK_BYTES = 2e9  # the demo songs, its runs and their checkpoints
 MEMORY_BYTES = 2e9  # one training of the demo
 REINSTALL = "install msbench again (uv sync, or pip install msbench)"
-
-
-class Finding(NamedTuple):
-    """One thing that was looked at."""
-
-    name: str
-    works: bool
-    detail: str
-    needed: bool  # whether training, separating and scoring depend on it
-    fix: str  # what to do where it does not work
 
 
 def examine() -> Iterator[Finding]:

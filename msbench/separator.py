@@ -123,8 +123,8 @@ class SpectrogramSeparator(Separator):
 
 
 def parameter_count(separator: nn.Module) -> int:
-    """Number of trainable values."""
-    return sum(p.numel() for p in separator.parameters() if p.requires_grad)
+    """Number of values in all parameters."""
+    return sum(p.numel() for p in separator.parameters())
 
 
 def separate_batch(separator: Separator, mixture: Tensor, references: Tensor | None = None) -> Tensor:

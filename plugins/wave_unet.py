@@ -74,10 +74,8 @@ class WaveUNet(Separator):
         self.up = nn.ModuleList(
             convolution(widths[i + 1] + widths[i], widths[i], kernel_up) for i in reversed(range(1, depth + 1))
         )
-        self.upsampling = nn.ParameterList(
-            nn.Parameter(torch.zeros(widths[i + 1], 1), requires_grad=learned_upsampling)
-            for i in reversed(range(1, depth + 1))
-        )
+        learned = reversed(range(1, depth + 1)) if learned_upsampling else ()
+        self.upsampling = nn.ParameterList(nn.Parameter(torch.zeros(widths[i + 1], 1)) for i in learned)
         estimated = len(self.targets) - int(self.difference)
         self.last = nn.Sequential(nn.Conv1d(widths[1] + channels, estimated * channels, 1), nn.Tanh())
 
@@ -104,8 +102,9 @@ class WaveUNet(Separator):
             skips.append(x)
             x = x[..., ::2]
         x = self.middle(x)
-        for layer, weight in zip(self.up, self.upsampling, strict=True):
-            x = self._upsampled(x, weight.sigmoid())
+        weights = [weight.sigmoid() for weight in self.upsampling] or [0.5] * len(self.up)
+        for layer, weight in zip(self.up, weights, strict=True):
+            x = self._upsampled(x, weight)
             x = layer(torch.cat([centre(skips.pop(), x.shape[-1]), x], 1))
         mixture = centre(mixture, x.shape[-1])
         estimates = self.last(torch.cat([mixture, x], 1)).unflatten(1, (-1, self.channels))
@@ -113,10 +112,11 @@ class WaveUNet(Separator):
             estimates = torch.cat([estimates, (mixture - estimates.sum(1)).unsqueeze(1)], 1)
         return estimates
 
-    def _upsampled(self, x: Tensor, weight: Tensor) -> Tensor:
+    def _upsampled(self, x: Tensor, weight: Tensor | float) -> Tensor:
         """T samples to 2 T - 1, those between by interpolation; without context to 2 T, the last one twice."""
         following = x[..., 1:] if self.context else torch.cat([x[..., 1:], x[..., -1:]], -1)
-        between = torch.lerp(following, x[..., : following.shape[-1]], weight.to(x.dtype))
+        weight = weight.to(x.dtype) if isinstance(weight, Tensor) else weight
+        between = torch.lerp(following, x[..., : following.shape[-1]], weight)
         if not self.context:
             return torch.stack([x, between], -1).flatten(-2)
         return torch.cat([torch.stack([x[..., :-1], between], -1).flatten(-2), x[..., -1:]], -1)

@@ -16,7 +16,7 @@ LAYERS = [
     {"training", "evaluation"},
     {"suite", "separation", "records", "run_state", "checkpoints"},
     {"data", "metrics", "losses", "pictures", "audio", "streaming"},
-    {"separator", "transforms", "layers", "registry", "plugin_source", "threads", "files"},
+    {"separator", "transforms", "layers", "registry", "plugin_source", "threads", "files", "finding"},
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 MODULES = sorted((ROOT / "msbench").rglob("*.py"))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from msbench.cluster import slurm
 from msbench.cluster.profile import Profile, read_profile
-from msbench.doctor import Finding
+from msbench.finding import Finding
 from msbench.resources import Resources
 
 COMMANDS = ("sbatch", "scontrol", "squeue", "scancel")

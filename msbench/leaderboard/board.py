@@ -16,6 +16,7 @@ from msbench.leaderboard.reported import read_reported
 from msbench.suite import read_suite
 
 SHOWN = ("SDR", "SIR", "SAR")
+TRAINING = ("standard", "unknown", "extra")  # of a model's seeds, the last counts
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Ranking:
 
     dataset: str
     split: str
+    fingerprint: str  # of the data; empty where it is not known
     metric: str
     targets: list[str]
     rows: pd.DataFrame
@@ -70,30 +72,29 @@ class Board:
     def table(self) -> pd.DataFrame:
         """One row a model, dataset and metric id, the best mean SDR first; ceilings stand above, floors below.
 
-        Columns: dataset, metric, rank (systems alone), model, role, tier (measured, unverified or reported), data
-        (training data: standard or extra), seeds, parameters, rtf (seconds of separation a second of audio), one
-        `<target> <SDR|SIR|SAR>` each in dB, and `<target> gain`: SDR above the higher floor.
+        Columns: dataset, fingerprint (of the data), metric, rank (systems alone), model, role, tier (measured,
+        unverified or reported), data (training data: standard, extra or unknown), seeds, parameters, rtf (seconds of
+        separation a second of audio), one `<target> <SDR|SIR|SAR>` each in dB, and `<target> gain`: SDR above the
+        higher floor.
         """
         groups: dict[tuple[str, str, str], dict[str, list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))
         for record in self._of_suite():
-            data = record["dataset"]
-            place = (f"{data['name']}/{data['split']}", record["metric"]["id"], data["fingerprint"] or "")
-            groups[place][record["model"]["label"]].append(record)
+            groups[_place(record)][record["model"]["label"]].append(record)
         rows: list[dict[str, Any]] = []
-        for (dataset, metric, _), models in sorted(groups.items(), key=_with_tracks_first):
-            rows += _ranked([_row(label, found, dataset, metric) for label, found in models.items()])
+        for place, models in sorted(groups.items(), key=_with_tracks_first):
+            rows += _ranked([_row(label, found, *place) for label, found in models.items()])
         return pd.DataFrame(rows)
 
     def rankings(self) -> list[Ranking]:
         """The table's parts that are ranked each by itself, with the scores of every track."""
         table = self.table()
         found: list[Ranking] = []
-        for (dataset, metric), part in table.groupby(["dataset", "metric"], sort=False) if len(table) else []:
+        for place, part in table.groupby(["dataset", "metric", "fingerprint"], sort=False) if len(table) else []:
+            dataset, metric, fingerprint = place
             targets = metric.rsplit("targets=", 1)[1].split(",")
             by_model: dict[str, list[dict[str, Any]]] = defaultdict(list)
             for record in self._of_suite():
-                place = f"{record['dataset']['name']}/{record['dataset']['split']}"
-                if (place, record["metric"]["id"]) == (dataset, metric) and record["dataset"]["tracks"] != []:
+                if _place(record) == place and record["dataset"]["tracks"] != []:
                     by_model[record["model"]["label"]].append(record)
             scores = {
                 (target, name): pd.DataFrame(
@@ -103,7 +104,8 @@ class Board:
                 for name in SHOWN
             }
             rows = part.reset_index(drop=True)
-            found.append(Ranking(dataset.split("/")[0], dataset.split("/")[1], metric, targets, rows, scores))
+            name, split = dataset.split("/", 1)
+            found.append(Ranking(name, split, fingerprint, metric, targets, rows, scores))
         return found
 
     def _of_suite(self) -> list[dict[str, Any]]:
@@ -145,6 +147,12 @@ class Board:
         return [*written, build_site(self)]
 
 
+def _place(record: dict[str, Any]) -> tuple[str, str, str]:
+    """What rows have in common that may share a table: data and split, metric id, hash of the data."""
+    data = record["dataset"]
+    return f"{data['name']}/{data['split']}", record["metric"]["id"], data["fingerprint"] or ""
+
+
 def _with_tracks_first(group: tuple[tuple[str, str, str], dict[str, list[dict[str, Any]]]]) -> tuple[Any, ...]:
     place, models = group
     return not any(record["dataset"]["tracks"] for found in models.values() for record in found), place
@@ -155,16 +163,17 @@ def targets_of(table: pd.DataFrame) -> list[str]:
     return [column.removesuffix(" SDR") for column in table.columns if column.endswith(" SDR")]
 
 
-def _row(label: str, found: list[dict[str, Any]], dataset: str, metric: str) -> dict[str, Any]:
+def _row(label: str, found: list[dict[str, Any]], dataset: str, metric: str, fingerprint: str) -> dict[str, Any]:
     first = found[0]
     row: dict[str, Any] = {
         "dataset": dataset,
+        "fingerprint": fingerprint,
         "metric": metric,
         "rank": None,
         "model": label,
         "role": first["model"]["role"],
         "tier": max((records.tier_of(record) for record in found), key=records.TIERS.index),
-        "data": records.training_data_of(first),
+        "data": max((records.training_data_of(record) for record in found), key=TRAINING.index),
         "seeds": len(found),
         "parameters": first["model"]["parameters"] or 0,  # unknown where files were scored
         "rtf": _median(record["speed"]["real_time_factor"] for record in found),

@@ -44,7 +44,7 @@ def _parts(table: pd.DataFrame) -> list[tuple[str, str, pd.DataFrame]]:
     if not len(table):
         return []
     parts = []
-    for (dataset, metric), part in table.groupby(["dataset", "metric"], sort=False):
+    for (dataset, metric, _), part in table.groupby(["dataset", "metric", "fingerprint"], sort=False):
         others = [t for t in targets_of(part) if t not in metric.rsplit("targets=", 1)[1].split(",")]
         columns = [f"{target} {name}" for target in others for name in (*SHOWN, "gain")]
         parts.append((str(dataset), str(metric), part.drop(columns=columns)))
@@ -66,7 +66,7 @@ def _origins(part: pd.DataFrame) -> list[str]:
 
 def markdown(table: pd.DataFrame, title: str, missing: dict[str, str]) -> str:
     """The board as a Markdown page."""
-    lines = [f"# {title}", ""]
+    lines = [f"# {_escaped(title)}", ""]
     for dataset, metric, part in _parts(table):
         targets = targets_of(part)
         lines += [f"Dataset `{dataset}`, metric `{metric}`.", ""]
@@ -88,11 +88,15 @@ def markdown(table: pd.DataFrame, title: str, missing: dict[str, str]) -> str:
 
 
 def _escaped(text: str) -> str:
-    return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+    text = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
+    return "".join(f"\\{sign}" if sign in "\\|[]!`*" else sign for sign in text)
 
 
 def csv(table: pd.DataFrame) -> str:
-    """The board as CSV, scores to three decimals."""
+    """The board as CSV, scores to three decimals; an apostrophe keeps spreadsheets from computing a name."""
+    if len(table):
+        names = [f"'{name}" if name[:1] in tuple("=+-@\t\r") else name for name in table["model"]]
+        table = table.assign(model=names)
     text: str = table.to_csv(index=False, float_format="%.3f", lineterminator="\n")
     return text
 

@@ -113,7 +113,7 @@ class SeparationModule(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint[KEY] = self.separator.registered
-        data: Any = getattr(self.trainer, "datamodule", None)
+        data: Any = getattr(self._trainer, "datamodule", None)
         checkpoint["training"] = data.described() if hasattr(data, "described") else None
         checkpoint["rng"] = gathered(random_state())  # called on every rank
 

@@ -82,6 +82,26 @@ def test_bad_tables(tmp_path: Path, rows: str, sentence: str, capsys: pytest.Cap
     assert not (tmp_path / "reported").exists()
 
 
+def test_other_data_under_the_same_name_is_not_ranked_with_it(board: Path) -> None:
+    other = record("one")
+    other["dataset"]["fingerprint"] = "g"
+    records.write_json(board / "records" / "other.json", other)
+    rankings = Board(board).rankings()
+    assert [(ranking.fingerprint, set(ranking.rows["model"])) for ranking in rankings] == [
+        ("f", {"one", "two"}), ("g", {"one"}),
+    ]  # fmt: skip
+    assert list(rankings[1].scores["voice", "SDR"].columns) == ["one"]
+
+
+def test_names_that_a_spreadsheet_or_a_page_would_run(tmp_path: Path) -> None:
+    (tmp_path / "records").mkdir()
+    for number, name in enumerate(("=1+1", "[x](javascript:1)")):
+        records.write_json(tmp_path / "records" / f"{number}.json", record(name))
+    assert main(["board", "build", str(tmp_path)]) == 0
+    assert ",'=1+1," in (tmp_path / "board.csv").read_text()
+    assert r"\[x\](javascript:1)" in (tmp_path / "board.md").read_text()
+
+
 def test_figures_of_papers_have_rows_and_no_statistics() -> None:
     board = Board(MUSDB18)
     row = board.table().set_index("model").loc["Spleeter (mask)"]
@@ -158,5 +178,5 @@ def test_exports_are_the_same_bytes_and_escape_names(tmp_path: Path) -> None:
     tex = texts[0]["board.tex"].decode()
     assert r"50\% \textbackslash{}input\{a\} a\_b | <b>\&\$\#\textasciitilde{}\textasciicircum{}" in tex
     assert r"\input" not in tex
-    assert r"50% \input{a} a_b \| &lt;b>" in texts[0]["board.md"].decode()
+    assert r"50% \\input{a} a_b \| &lt;b>&amp;" in texts[0]["board.md"].decode()
     assert json.loads(texts[0]["board.json"])["rows"][0]["model"] == r"50% \input{a} a_b | <b>&$#~^"

@@ -123,6 +123,7 @@ def records_of(board: Board, ranking: Any) -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = {}
     for record in board.records:
         data = record["dataset"]
-        if (data["name"], data["split"], record["metric"]["id"]) == (ranking.dataset, ranking.split, ranking.metric):
+        place = data["name"], data["split"], data["fingerprint"] or "", record["metric"]["id"]
+        if place == (ranking.dataset, ranking.split, ranking.fingerprint, ranking.metric):
             found.setdefault(record["model"]["label"], []).append(record)
     return found

@@ -34,7 +34,7 @@ class RankingPages:
         self.targets = list(ranking.targets)
         self.place = f"{ranking.dataset}/{ranking.split}"
         tiers = sorted(set(ranking.rows["data"].map(str))) if len(ranking.rows) else []
-        self.key = identifier(self.place, self.metric, tiers, list(ranking.rows["model"]))
+        self.key = identifier(self.place, ranking.fingerprint, self.metric, tiers, list(ranking.rows["model"]))
         self._suffix = "" if first else f"-{self.key}"
         self.columns = tables.columns(self.targets)
 
