@@ -80,7 +80,14 @@ def validate(record: Any, where: str) -> dict[str, Any]:
     if fault is not None:
         place = ".".join(str(part) for part in fault.absolute_path)
         raise ValueError(f"{where}: {f'field {place}: ' if place else ''}{fault.message[:300]}")
+    listed = record["dataset"].get("tracks")
+    if listed is not None and sorted(listed) != sorted(record["scores"]):
+        raise ValueError(f"{where}: scores are of other tracks than dataset.tracks lists")
+    wanted = record["metric"]["id"].rsplit("targets=", 1)[1].split(",")
     for track, targets in record["scores"].items():
+        lacking = [name for name in wanted if not isinstance(targets, dict) or not isinstance(targets.get(name), dict)]
+        if lacking:
+            raise ValueError(f"{where}: {track} has no scores of {lacking[0]}, which the metric id names")
         for target, scores in targets.items():
             for metric in dict.fromkeys((*METRICS, *scores)):
                 if metric == "reason":
@@ -88,9 +95,16 @@ def validate(record: Any, where: str) -> dict[str, Any]:
                 value = scores.get(metric)
                 if value is None and not scores.get("reason"):
                     raise ValueError(f"{where}: {track} / {target} / {metric} is null without a reason")
-                if value is not None and not (isinstance(value, int | float) and math.isfinite(value)):
+                if value is not None and not (isinstance(value, int | float) and _is_finite(value)):
                     raise ValueError(f"{where}: {track} / {target} / {metric} is {value!r}, not a finite number")
     return record
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # an integer that no float holds
+        return False
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -101,7 +115,7 @@ def read(path: Path) -> dict[str, Any]:
     """
     try:
         record = json.loads(path.read_text("utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(
             f"{path}: not a record that can be read ({error}): delete it and run the suite again"
         ) from error

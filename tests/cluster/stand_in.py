@@ -29,6 +29,7 @@ def record(cell: Cell) -> dict[str, Any]:
         "model": {"name": cell.model, "label": cell.label, "role": "system"},
         "dataset": {"name": cell.dataset, "split": "test", "fingerprint": "f"},
         "metric": {"id": "stand-in;targets=voice"},
+        "seed": cell.seed,
         "scores": {"song": {"voice": {"SDR": 1.0, "SIR": 2.0, "SAR": 3.0, "ISR": 4.0}}},
     }
 

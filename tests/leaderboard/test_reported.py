@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -162,6 +163,29 @@ def test_faulty_records_are_named_with_their_place(board: Path, capsys: pytest.C
     (board / "records" / "cut.json").write_text("{")
     assert main(["board", "build", str(board)]) == 2
     assert (board / "board.md").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda scores: scores.pop("song"), "scores are of other tracks than dataset.tracks lists"),
+        (lambda scores: scores["song"].pop("band"), "song has no scores of band, which the metric id names"),
+        (lambda scores: scores.update(song=None), "song has no scores of band"),
+        (lambda scores: scores["song"]["band"].update(SDR=True), "song / band / SDR is True, not a finite number"),
+        (lambda scores: scores["song"]["band"].update(SDR=10**400), "not a finite number"),
+    ],
+)
+def test_scores_that_are_not_whole(
+    tmp_path: Path, change: Callable[[Any], object], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "records").mkdir()
+    made = record("one")
+    change(made["scores"])
+    (tmp_path / "records" / "one.json").write_text(json.dumps(made))
+    assert main(["board", "build", str(tmp_path)]) == 2
+    error = capsys.readouterr().err
+    assert "one.json" in error
+    assert sentence in error
 
 
 def test_exports_are_the_same_bytes_and_escape_names(tmp_path: Path) -> None:
