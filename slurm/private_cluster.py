@@ -250,7 +250,8 @@ def private_cluster(max_array: int = 50, max_jobs: int = 10000) -> Iterator[Priv
 
 def main() -> None:
     """Start a cluster, say how to use it, and stop it on Ctrl-C."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGINT):  # a shell starts what runs in the background deaf to SIGINT
+        signal.signal(number, signal.default_int_handler)
     profile = Path(__file__).with_name("clusters") / "private.yaml"
     with contextlib.suppress(KeyboardInterrupt), private_cluster() as cluster:
         print(cluster.run("sinfo"))

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from msbench import failures, records
 from msbench.leaderboard.reported import read_reported
+from msbench.leaderboard.rows import beside_of, by_seed, rows_of, shown, targets_in
 from msbench.suite import read_suite
 
-SHOWN = ("SDR", "SIR", "SAR")
-TRAINING = ("standard", "unknown", "extra")  # of a model's seeds, the last counts
+if TYPE_CHECKING:
+    from msbench.leaderboard.statistics import Comparison
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,37 @@ class Ranking:
     metric: str
     targets: list[str]
     rows: pd.DataFrame
-    scores: dict[tuple[str, str], pd.DataFrame]
+    seeds: dict[tuple[str, str], dict[str, pd.DataFrame]]  # (target, score): {model: tracks x seeds}
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The scores of its metric; the first is what it ranks by."""
+        return shown(self.metric)
+
+    @property
+    def beside(self) -> list[str]:
+        """Metric ids that models were scored by beside it."""
+        known = dict.fromkeys(score for _, score in self.seeds)
+        return [score for score in known if score not in self.shown]
+
+    def scores(self, target: str, score: str) -> pd.DataFrame:
+        """Scores of tracks (rows) by model (columns): the median over seeds; NaN where there is none."""
+        found = {model: values.median(axis=1) for model, values in self.seeds[target, score].items()}
+        return pd.DataFrame(found)
+
+    def comparison(self, target: str) -> Comparison | None:
+        """All models by the score that counts; None where fewer than two have scores of tracks.
+
+        Systems of one tier and training data are ranked with each other.
+        """
+        from msbench.leaderboard.statistics import compare
+
+        scores = self.seeds[target, self.shown[0]]
+        known = {model: values for model, values in scores.items() if values.notna().any(axis=None)}
+        if len(known) < 2:
+            return None
+        systems = self.rows[self.rows["role"] == "system"].to_dict("records")
+        return compare(known, {row["model"]: f"{row['tier']}, {row['data']} training data" for row in systems})
 
 
 class Board:
@@ -73,16 +102,16 @@ class Board:
         """One row a model, dataset and metric id, the best mean SDR first; ceilings stand above, floors below.
 
         Columns: dataset, fingerprint (of the data), metric, rank (systems alone), model, role, tier (measured,
-        unverified or reported), data (training data: standard, extra or unknown), seeds, parameters, rtf (seconds of
-        separation a second of audio), one `<target> <SDR|SIR|SAR>` each in dB, and `<target> gain`: SDR above the
-        higher floor.
+        unverified or reported), data (training data: standard, extra or unknown), seeds, tracks (scored on),
+        parameters, rtf (seconds of separation a second of audio), one `<target> <SDR|SIR|SAR>` each in dB (NSDR where
+        the metric is that), and `<target> gain`: SDR above the higher floor.
         """
         groups: dict[tuple[str, str, str], dict[str, list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))
         for record in self._of_suite():
             groups[_place(record)][record["model"]["label"]].append(record)
         rows: list[dict[str, Any]] = []
         for place, models in sorted(groups.items(), key=_with_tracks_first):
-            rows += _ranked([_row(label, found, *place) for label, found in models.items()])
+            rows += rows_of(models, *place)
         return pd.DataFrame(rows)
 
     def rankings(self) -> list[Ranking]:
@@ -91,21 +120,20 @@ class Board:
         found: list[Ranking] = []
         for place, part in table.groupby(["dataset", "metric", "fingerprint"], sort=False) if len(table) else []:
             dataset, metric, fingerprint = place
-            targets = metric.rsplit("targets=", 1)[1].split(",")
+            targets = targets_in(metric)
             by_model: dict[str, list[dict[str, Any]]] = defaultdict(list)
             for record in self._of_suite():
                 if _place(record) == place and record["dataset"]["tracks"] != []:
                     by_model[record["model"]["label"]].append(record)
-            scores = {
-                (target, name): pd.DataFrame(
-                    {label: _by_track(found_of, target, name) for label, found_of in by_model.items()}
-                )
+            found_here = [record for found_of in by_model.values() for record in found_of]
+            seeds = {
+                (target, score): {label: by_seed(found_of, target, score) for label, found_of in by_model.items()}
                 for target in targets
-                for name in SHOWN
+                for score in (*shown(metric), *beside_of(found_here))
             }
             rows = part.reset_index(drop=True)
             name, split = dataset.split("/", 1)
-            found.append(Ranking(name, split, fingerprint, metric, targets, rows, scores))
+            found.append(Ranking(name, split, fingerprint, metric, targets, rows, seeds))
         return found
 
     def _of_suite(self) -> list[dict[str, Any]]:
@@ -160,69 +188,4 @@ def _with_tracks_first(group: tuple[tuple[str, str, str], dict[str, list[dict[st
 
 def targets_of(table: pd.DataFrame) -> list[str]:
     """The targets that a table has columns of, in order."""
-    return [column.removesuffix(" SDR") for column in table.columns if column.endswith(" SDR")]
-
-
-def _row(label: str, found: list[dict[str, Any]], dataset: str, metric: str, fingerprint: str) -> dict[str, Any]:
-    first = found[0]
-    row: dict[str, Any] = {
-        "dataset": dataset,
-        "fingerprint": fingerprint,
-        "metric": metric,
-        "rank": None,
-        "model": label,
-        "role": first["model"]["role"],
-        "tier": max((records.tier_of(record) for record in found), key=records.TIERS.index),
-        "data": max((records.training_data_of(record) for record in found), key=TRAINING.index),
-        "seeds": len(found),
-        "parameters": first["model"]["parameters"] or 0,  # unknown where files were scored
-        "rtf": _median(record["speed"]["real_time_factor"] for record in found),
-    }
-    targets = metric.rsplit("targets=", 1)[1].split(",")
-    for target in targets:
-        for name in SHOWN:
-            row[f"{target} {name}"] = _median(_over_tracks(record, target, name) for record in found)
-    return row
-
-
-def _by_track(found: list[dict[str, Any]], target: str, metric: str) -> pd.Series[float]:
-    """{track: median over seeds}; NaN where no seed has a value."""
-    values: dict[str, list[float | None]] = defaultdict(list)
-    for record in found:
-        for track, targets in record["scores"].items():
-            values[track].append(targets[target][metric])
-    return pd.Series({track: _median(each) for track, each in values.items()}, dtype=float)
-
-
-def _over_tracks(record: dict[str, Any], target: str, metric: str) -> float | None:
-    return _median(track[target][metric] for track in record["scores"].values())
-
-
-def _median(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return median(known) if known else None
-
-
-def _ranked(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    targets = [key.removesuffix(" SDR") for key in rows[0] if key.endswith(" SDR")]
-    for target in targets:
-        floors = [row[f"{target} SDR"] for row in rows if row["role"] == "floor" and row[f"{target} SDR"] is not None]
-        for row in rows:
-            own = row[f"{target} SDR"]
-            row[f"{target} gain"] = own - max(floors) if floors and own is not None else None
-
-    def mean_sdr(row: dict[str, Any]) -> float:
-        values = [row[f"{target} SDR"] for target in targets]
-        known = [value for value in values if value is not None]
-        # Fewer targets than others: below them, among their like.
-        return sum(known) / len(known) - 1000 * (len(values) - len(known)) if known else float("-inf")
-
-    order = {"ceiling": 0, "system": 1, "floor": 2}
-    rows = sorted(rows, key=lambda row: (order[row["role"]], -mean_sdr(row), row["model"]))
-    counted: dict[tuple[str, str], int] = defaultdict(int)
-    for row in rows:
-        if row["role"] == "system":
-            place = row["tier"], row["data"]
-            counted[place] += 1
-            row["rank"] = counted[place]
-    return rows
+    return [column.removesuffix(" gain") for column in table.columns if column.endswith(" gain")]

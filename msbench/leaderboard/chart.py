@@ -1,4 +1,4 @@
-"""The board as a picture: SDR of every model, target by target, between floor and ceiling."""
+"""The board as a picture: the score that ranks, of every model and target, between floor and ceiling."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from pathlib import Path
 import pandas as pd
 
 from msbench.leaderboard.board import targets_of
+from msbench.leaderboard.rows import shown, targets_in
 
 COLOURS = {"ceiling": "#56B4E9", "floor": "#999999"}  # Okabe & Ito: told apart without red and green
 SYSTEMS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#F0E442")
 
 
 def chart(table: pd.DataFrame, title: str, path: Path) -> None:
-    """Write bars of SDR in dB as a PNG, one panel a target, for the table's first ranking."""
+    """Write bars in dB as a PNG, one panel a target, for the table's first ranking."""
     from matplotlib.figure import Figure
 
     first = table[(table["dataset"] == table["dataset"].iloc[0]) & (table["metric"] == table["metric"].iloc[0])]
-    own = first["metric"].iloc[0].rsplit("targets=", 1)[1].split(",")
+    own, score = targets_in(first["metric"].iloc[0]), shown(first["metric"].iloc[0])[0]
     targets = [target for target in targets_of(first) if target in own]
     systems = [model for model, role in zip(first["model"], first["role"], strict=True) if role == "system"]
     colours = [
@@ -27,14 +28,14 @@ def chart(table: pd.DataFrame, title: str, path: Path) -> None:
     ]
     figure = Figure(figsize=(3.0 * len(targets) + 1.5, 0.34 * len(first) + 1.4), layout="constrained")
     for axis, target in zip(figure.subplots(1, len(targets), sharey=True, squeeze=False)[0], targets, strict=True):
-        values = first[f"{target} SDR"].astype(float).fillna(0.0)
+        values = first[f"{target} {score}"].astype(float).fillna(0.0)
         bars = axis.barh(range(len(first)), values, color=colours)
         axis.bar_label(bars, [f" {v:.1f}" for v in values], fontsize=8)
-        floors = first.loc[first["role"] == "floor", f"{target} SDR"].astype(float)
+        floors = first.loc[first["role"] == "floor", f"{target} {score}"].astype(float)
         if len(floors):
             axis.axvline(floors.max(), color="#555555", linestyle=":", linewidth=1)
         axis.set_title(target, fontsize=10)
-        axis.set_xlabel("SDR (dB)", fontsize=8)
+        axis.set_xlabel(f"{score} (dB)", fontsize=8)
         axis.margins(x=0.2)
         axis.spines[["top", "right"]].set_visible(False)
     figure.axes[0].set_yticks(range(len(first)), first["model"], fontsize=8)

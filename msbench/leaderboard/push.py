@@ -44,8 +44,6 @@ def push(board: Board, project: str, mode: str) -> str:
 
 
 def _content(wandb: Any, board: Board, rankings: list[Any], folder: Path) -> dict[str, Any]:
-    from msbench.leaderboard.statistics import compare
-
     content: dict[str, Any] = {}
     for number, ranking in enumerate(rankings):
         place = f"{number}-{ranking.dataset}-{ranking.split}"
@@ -55,10 +53,9 @@ def _content(wandb: Any, board: Board, rankings: list[Any], folder: Path) -> dic
         chart(ranking.rows, board.title, path)
         content[f"chart/{place}"] = wandb.Image(str(path))
         for target in ranking.targets:
-            scores = ranking.scores.get((target, "SDR"))
-            scores = None if scores is None else scores.dropna(axis=1, how="all")
-            if scores is not None and scores.shape[1] > 1 and len(scores.dropna()) > 1:
-                comparison = compare(scores)
-                content[f"ranks/{place}/{target}"] = wandb.Table(dataframe=comparison.ranks)
+            comparison = ranking.comparison(target)
+            if comparison is not None:
+                for ranked in comparison.ranked:
+                    content[f"ranks/{place}/{target}/{ranked.group}"] = wandb.Table(dataframe=ranked.ranks)
                 content[f"pairs/{place}/{target}"] = wandb.Table(dataframe=comparison.pairs)
     return content

@@ -9,14 +9,17 @@ from typing import Any
 import pandas as pd
 from rich.table import Table
 
-from msbench.leaderboard.board import SHOWN, targets_of
+from msbench.leaderboard.board import targets_of
+from msbench.leaderboard.rows import shown, targets_in
 
 NOTE = (
-    "SDR / SIR / SAR in dB: the median over tracks of each track's median over 1 s windows (BSSEval v4). In brackets: "
-    "SDR above the higher floor. Ceilings see the true stems; floors are the mixture itself."
+    "Of BSSEval v4: the median over tracks of each track's median over 1 s windows. In brackets: SDR above the higher "
+    "floor. Ceilings see the true stems; floors are the mixture itself."
 )
-
-COUNTED = "Ranks are counted among rows of one tier and of one kind of training data."
+COUNTED = (
+    "Ranks are counted among rows of one tier and of one kind of training data, scored on all tracks that most rows "
+    "were scored on."
+)
 
 
 def _decimals(value: Any, digits: int = 2) -> str:
@@ -27,7 +30,7 @@ def _cells(row: Any, targets: list[str]) -> list[str]:
     cells = []
     for target in targets:
         gain = "" if row["role"] != "system" or pd.isna(row[f"{target} gain"]) else f" ({row[f'{target} gain']:+.2f})"
-        cells.append(" / ".join(_decimals(row[f"{target} {name}"]) for name in SHOWN) + gain)
+        cells.append(" / ".join(_decimals(row[f"{target} {name}"]) for name in shown(row["metric"])) + gain)
     return cells
 
 
@@ -45,9 +48,10 @@ def _parts(table: pd.DataFrame) -> list[tuple[str, str, pd.DataFrame]]:
         return []
     parts = []
     for (dataset, metric, _), part in table.groupby(["dataset", "metric", "fingerprint"], sort=False):
-        others = [t for t in targets_of(part) if t not in metric.rsplit("targets=", 1)[1].split(",")]
-        columns = [f"{target} {name}" for target in others for name in (*SHOWN, "gain")]
-        parts.append((str(dataset), str(metric), part.drop(columns=columns)))
+        own = targets_in(str(metric))
+        kept = [f"{target} {score}" for target in own for score in (*shown(str(metric)), "gain")]
+        others = {column for column in part if any(column.startswith(f"{t} ") for t in targets_of(part))}
+        parts.append((str(dataset), str(metric), part.drop(columns=sorted(others - set(kept)))))
     return parts
 
 
@@ -61,7 +65,8 @@ def exports(table: pd.DataFrame, title: str, missing: dict[str, str]) -> dict[st
 
 def _origins(part: pd.DataFrame) -> list[str]:
     """The columns that say how far a row can be trusted, where rows differ in them."""
-    return [column for column in ("tier", "data") if part[column].nunique() > 1 or part[column].iloc[0] == "reported"]
+    reported = ("tier", "data") if part["tier"].iloc[0] == "reported" else ()
+    return [column for column in ("tier", "data", "tracks") if column in reported or part[column].nunique() > 1]
 
 
 def markdown(table: pd.DataFrame, title: str, missing: dict[str, str]) -> str:
@@ -69,12 +74,12 @@ def markdown(table: pd.DataFrame, title: str, missing: dict[str, str]) -> str:
     lines = [f"# {_escaped(title)}", ""]
     for dataset, metric, part in _parts(table):
         targets = targets_of(part)
-        lines += [f"Dataset `{dataset}`, metric `{metric}`.", ""]
+        lines += [f"Dataset `{dataset}`, metric `{metric}`: {' / '.join(shown(metric))} in dB.", ""]
         origins = _origins(part)
         header = ["", "model", "role", *origins, *targets, "parameters", "RTF", "seeds"]
         lines += ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
         for _, row in part.iterrows():
-            cells = [_rank(row), _escaped(row["model"]), row["role"], *(row[column] for column in origins)]
+            cells = [_rank(row), _escaped(row["model"]), row["role"], *(str(row[column]) for column in origins)]
             cells += _cells(row, targets)
             cells += [_size(row["parameters"]), _decimals(row["rtf"], 3), str(row["seeds"])]
             lines.append("| " + " | ".join(cells) + " |")
@@ -121,7 +126,7 @@ LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textascii
 
 
 def latex(table: pd.DataFrame, title: str) -> str:
-    """The board as LaTeX tables of SDR, for the packages booktabs and (in names) inputenc or a Unicode engine."""
+    """The board as LaTeX tables of the score that ranks; they need booktabs, and a Unicode engine for such names."""
     lines = []
     for dataset, metric, part in _parts(table):
         targets = targets_of(part)
@@ -129,13 +134,13 @@ def latex(table: pd.DataFrame, title: str) -> str:
         lines += [
             r"\begin{table}",
             r"\centering",
-            rf"\caption{{{_tex(title)}: SDR in dB on {_tex(dataset)}, {_tex(metric)}}}",
+            rf"\caption{{{_tex(title)}: {shown(metric)[0]} in dB on {_tex(dataset)}, {_tex(metric)}}}",
         ]
         lines += [rf"\begin{{tabular}}{{rl{'l' * len(origins)}{'r' * len(targets)}}}", r"\toprule"]
         lines += [" & ".join(["", "model", *origins, *map(_tex, targets)]) + r" \\", r"\midrule"]
         for _, row in part.iterrows():
-            cells = [_rank(row), _tex(row["model"]), *(row[column] for column in origins)]
-            cells += [_decimals(row[f"{target} SDR"]).replace("–", "--") for target in targets]
+            cells = [_rank(row), _tex(row["model"]), *(str(row[column]) for column in origins)]
+            cells += [_decimals(row[f"{target} {shown(metric)[0]}"]).replace("–", "--") for target in targets]
             lines.append(" & ".join(cells) + r" \\")
         lines += [r"\bottomrule", r"\end{tabular}", r"\end{table}", ""]
     return "\n".join(lines)
@@ -146,17 +151,17 @@ def _tex(text: str) -> str:
 
 
 def terminal(table: pd.DataFrame, title: str, width: int) -> list[Table]:
-    """The board as rich tables, one a ranking; where `width` columns are too few for all three scores, SDR alone."""
+    """The board as rich tables, one a ranking; where `width` columns are too few for three scores, the first alone."""
     tables = []
-    for dataset, _, part in _parts(table):
+    for dataset, metric, part in _parts(table):
         targets = targets_of(part)
-        scores = SHOWN if width >= 24 + 18 * len(targets) else SHOWN[:1]
-        shown = Table(title=f"{title} ({dataset})", box=None, header_style="bold", pad_edge=False)
-        shown.add_column("model", no_wrap=True)
+        scores = shown(metric) if width >= 24 + 18 * len(targets) else shown(metric)[:1]
+        made = Table(title=f"{title} ({dataset})", box=None, header_style="bold", pad_edge=False)
+        made.add_column("model", no_wrap=True)
         for target in targets:
-            shown.add_column(f"{target}\n{' '.join(f'{name:>5}' for name in scores)}", justify="right", no_wrap=True)
+            made.add_column(f"{target}\n{' '.join(f'{name:>5}' for name in scores)}", justify="right", no_wrap=True)
         for _, row in part.iterrows():
             cells = [" ".join(f"{_decimals(row[f'{t} {name}'], 1):>5}" for name in scores) for t in targets]
-            shown.add_row(row["model"], *cells, style={"ceiling": "cyan", "floor": "dim"}.get(row["role"], ""))
-        tables.append(shown)
+            made.add_row(row["model"], *cells, style={"ceiling": "cyan", "floor": "dim"}.get(row["role"], ""))
+        tables.append(made)
     return tables

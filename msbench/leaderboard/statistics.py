@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,30 @@ import pandas as pd
 from scipy import stats
 
 ALPHA, INTERVAL, RESAMPLES, SEED = 0.05, 0.95, 10_000, 0
+SEED_RESAMPLES = 16  # of a system's training seeds, where it has several; each takes its share of the resamples
+
+_EXACT_TRACKS = 50  # up to which the signed-rank test is exact
+_BLOCK = 2048  # pairs at a time, for memory
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """Systems that may be ranked together.
+
+    Attributes:
+        group: What they have in common.
+        tracks: Over which they are ranked: those that more than half of the group has a score on.
+        ranks: system, rank, rank_low, rank_high, probability_best and mean_rank, by mean rank; systems that lack one of
+            the tracks have none of these and are not in it.
+        friedman: p of Friedman's test over them; None for fewer than three.
+        cliques: Systems that follow each other by mean rank and of which no two are distinguished.
+    """
+
+    group: Hashable
+    tracks: int
+    ranks: pd.DataFrame
+    friedman: float | None
+    cliques: list[list[str]]
 
 
 @dataclass(frozen=True)
@@ -18,54 +42,202 @@ class Comparison:
     """Of the systems of one dataset, target and metric.
 
     Attributes:
-        pairs: a, b, n, median_difference, low, high, p, p_holm, distinguished.
-        ranks: system, median, low, high, rank, rank_low, rank_high, probability_best, mean_rank.
-        friedman: p of Friedman's test over all, None for two.
-        cliques: Systems by mean rank of which no two are distinguished.
-        flips: Pairs whose order turns where the mean over tracks takes the median's place (on SiSEC 2018's vocals 8 of
-            465; means over windows too would need the scores of windows, which records do not hold).
+        pairs: a, b, n (their common tracks), median_difference, low, high, p, p_holm, distinguished, and turned:
+            whether the mean over tracks puts them in the other order than the median. On SiSEC 2018's vocals 8 of 465
+            turn so; the means over windows, which turn 16, are not in records.
+        systems: system, tracks (that it has a score on), median, low, high.
+        ranked: One entry a group.
     """
 
     pairs: pd.DataFrame
-    ranks: pd.DataFrame
-    friedman: Any
-    cliques: list[list[str]]
-    flips: int
+    systems: pd.DataFrame
+    ranked: list[Ranked]
+
+    @property
+    def cliques(self) -> list[list[str]]:
+        """Of all groups."""
+        return [clique for ranked in self.ranked for clique in ranked.cliques]
 
 
-def compare(scores: pd.DataFrame) -> Comparison:
-    """Compare systems (columns) over their common tracks (rows), two tracks at least."""
-    kept = scores.dropna()
-    values, names = kept.to_numpy(), list(kept.columns)
-    rng = np.random.default_rng(SEED)
-    draws = rng.integers(0, len(values), (RESAMPLES, len(values)))
-    medians = np.stack([np.median(values[:, j][draws], axis=1) for j in range(len(names))], axis=1)
-    places = (-medians).argsort(axis=1).argsort(axis=1) + 1
-    first, second = (list(side) for side in zip(*combinations(range(len(names)), 2), strict=True))
-    difference = np.sort(values[:, first] - values[:, second], axis=0)
-    p = np.ones(len(first))
-    unlike = difference.any(axis=0)
-    p[unlike] = stats.wilcoxon(difference[:, unlike], axis=0).pvalue
-    low, high = _median_interval(difference)
-    pairs = pd.DataFrame({
-        "a": [names[i] for i in first], "b": [names[j] for j in second], "n": len(values),
-        "median_difference": np.median(difference, axis=0), "low": low,
-        "high": high, "p": p,
-    })  # fmt: skip
-    order = pairs["p"].to_numpy().argsort()
-    holm = np.maximum.accumulate(pairs["p"].to_numpy()[order] * np.arange(len(order), 0, -1)).clip(max=1)
-    pairs.loc[order, "p_holm"] = holm
-    pairs["distinguished"] = pairs["p_holm"] <= ALPHA
-    centre = np.median(values, axis=0)
-    ranks = pd.DataFrame({
-        "system": names, "median": centre, "low": np.quantile(medians, 0.025, axis=0),
-        "high": np.quantile(medians, 0.975, axis=0), "rank": stats.rankdata(-centre, method="min").astype(int),
-        "rank_low": np.quantile(places, 0.025, axis=0).astype(int),
-        "rank_high": np.quantile(places, 0.975, axis=0).astype(int),
-        "probability_best": (places == 1).mean(axis=0), "mean_rank": stats.rankdata(-values, axis=1).mean(axis=0),
-    })  # fmt: skip
+def compare(
+    scores: Mapping[str, pd.Series | pd.DataFrame] | pd.DataFrame, groups: Mapping[str, Hashable] | None = None
+) -> Comparison:
+    """Compare systems, pair by pair over the tracks that both have a score on; and rank them, group by group.
+
+    Args:
+        scores: {system: its score of each track}: a series, or a frame of one column a training seed, whose median
+            counts. NaN where there is none.
+        groups: {system: what it shares with those it may be ranked with}; a system that is not in it has no rank. All
+            are one group when None. The pairs are one family whatever the groups.
+
+    Raises:
+        ValueError: If there are fewer than two systems.
+    """
+    by_seed = {name: pd.DataFrame(values).astype(float) for name, values in scores.items()}
+    if len(by_seed) < 2:
+        raise ValueError(f"two systems are needed for a comparison, not {len(by_seed)}")
+    names = list(by_seed)
+    table = pd.DataFrame({name: values.median(axis=1) for name, values in by_seed.items()})
+    values = table.to_numpy()
+    resampled = _seeds_resampled(by_seed, table)
+    pairs = _pairs(names, values, resampled)
+    systems = pd.DataFrame([_of_system(name, values[:, j], resampled[:, :, j]) for j, name in enumerate(names)])
+    of_group: dict[Hashable, list[int]] = {}
+    for j, name in enumerate(names):
+        if groups is None or name in groups:
+            of_group.setdefault(None if groups is None else groups[name], []).append(j)
     apart = {frozenset(pair) for pair in pairs.loc[pairs["distinguished"], ["a", "b"]].to_numpy().tolist()}
-    ordered = ranks.sort_values("mean_rank")["system"].tolist()
+    ranked = [_ranked(group, names, members, values, resampled, apart) for group, members in of_group.items()]
+    return Comparison(pairs, systems, ranked)
+
+
+def _seeds_resampled(by_seed: dict[str, pd.DataFrame], table: pd.DataFrame) -> np.ndarray:
+    """(resamples of the seeds, tracks, systems): medians over seeds drawn with replacement; one resample, the scores
+    themselves, where no system has several."""
+    if all(values.shape[1] == 1 for values in by_seed.values()):
+        return table.to_numpy()[None]
+    rng = np.random.default_rng(SEED)
+    found = np.empty((SEED_RESAMPLES, *table.shape))
+    for j, values in enumerate(by_seed.values()):
+        known = values.reindex(table.index).to_numpy()
+        draws = rng.integers(0, known.shape[1], (SEED_RESAMPLES, known.shape[1]))
+        found[:, :, j] = np.nanmedian(known[:, draws], axis=2).T if known.shape[1] > 1 else known[:, 0]
+    # A track that the drawn seeds lack has the median of all.
+    return np.where(np.isnan(found), table.to_numpy(), found)
+
+
+def _pairs(names: list[str], values: np.ndarray, resampled: np.ndarray) -> pd.DataFrame:
+    a, b = np.triu_indices(len(names), 1)
+    found = {key: np.full(len(a), np.nan) for key in ("median_difference", "low", "high", "p")}
+    n, turned = np.zeros(len(a), int), np.zeros(len(a), bool)
+    for block, rows in _blocks(~np.isnan(values), a, b):
+        n[block] = rows.sum()
+        first, second = values[rows][:, a[block]], values[rows][:, b[block]]
+        if len(first) < 2:
+            found["p"][block] = 1.0  # a track tells nothing of others
+            continue
+        difference = first - second
+        found["p"][block] = _signed_rank(difference)
+        found["median_difference"][block] = np.median(difference, axis=0)
+        drawn = resampled[:, rows]
+        found["low"][block], found["high"][block] = _median_interval(drawn[:, :, a[block]] - drawn[:, :, b[block]])
+        by_median = np.sign(np.median(first, axis=0) - np.median(second, axis=0))
+        turned[block] = by_median * np.sign(first.mean(axis=0) - second.mean(axis=0)) < 0
+    order = found["p"].argsort(kind="stable")
+    holm = np.empty(len(a))
+    holm[order] = np.maximum.accumulate(found["p"][order] * np.arange(len(a), 0, -1)).clip(max=1)
+    return pd.DataFrame({
+        "a": [names[i] for i in a], "b": [names[j] for j in b], "n": n, **found, "p_holm": holm,
+        "distinguished": holm <= ALPHA, "turned": turned,
+    })  # fmt: skip
+
+
+def _blocks(present: np.ndarray, a: np.ndarray, b: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """(some pairs, the tracks that all of them have in common): most systems lack none, or the same."""
+    patterns, pattern_of = np.unique(present, axis=1, return_inverse=True)
+    of_pair = pattern_of[a] * patterns.shape[1] + pattern_of[b]
+    for key in np.unique(of_pair):
+        rows = patterns[:, key // patterns.shape[1]] & patterns[:, key % patterns.shape[1]]
+        alike = np.flatnonzero(of_pair == key)
+        for start in range(0, len(alike), _BLOCK):
+            yield alike[start : start + _BLOCK], rows
+
+
+def _signed_rank(difference: np.ndarray) -> np.ndarray:
+    """p of Wilcoxon's test of each column, whatever the others hold: scipy chooses one method for all it is given."""
+    p = np.ones(difference.shape[1])
+    size = np.sort(np.abs(difference), axis=0)
+    zeros = (size == 0).any(axis=0)
+    plain = ~zeros & ~(np.diff(size, axis=0) == 0).any(axis=0)
+    exact = plain & (len(difference) <= _EXACT_TRACKS)
+    for columns, method in ((exact, "exact"), (plain & ~exact, "asymptotic"), (~plain & size.any(axis=0), "tied")):
+        if columns.any() and method != "tied":
+            p[columns] = stats.wilcoxon(difference[:, columns], axis=0, method=method).pvalue
+        elif method == "tied":  # a few at most, such as models scored twice
+            for column in np.flatnonzero(columns):
+                p[column] = stats.wilcoxon(difference[:, column]).pvalue
+    return p
+
+
+def _median_interval(drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The 95 % percentile interval of a bootstrapped median of each column of (resamples of the seeds, n, columns).
+
+    In the limit of many resamples it is known: a resample's median is at most the k-th value where at least half of n
+    draws fall among the first k; over seeds, the mean of that. So 19,900 pairs cost no more than one. An even n has two
+    middles, averaged here.
+    """
+    seeds, count, columns = drawn.shape
+    shares = np.arange(count + 1) / count
+    middles = sorted({(count + 1) // 2, count // 2 + 1})
+    weights = [np.diff(stats.binom.sf(middle - 1, count, shares)) for middle in middles]
+    kept = np.flatnonzero(np.max(weights, axis=0) > 1e-7)
+    central = np.sort(np.ascontiguousarray(drawn.transpose(2, 0, 1)), axis=2)[:, :, kept]
+    pooled = central.reshape(columns, -1)
+    order = pooled.argsort(axis=1)
+    ends = np.zeros((2, columns))
+    for weight in weights:
+        reached = np.tile(weight[kept] / seeds, seeds)[order].cumsum(axis=1)
+        for end, level in enumerate(((1 - INTERVAL) / 2, (1 + INTERVAL) / 2)):
+            place = (reached >= level - 1e-6).argmax(axis=1)
+            ends[end] += pooled[np.arange(columns), order[np.arange(columns), place]] / len(middles)
+    return ends[0], ends[1]
+
+
+def _of_system(name: str, values: np.ndarray, resampled: np.ndarray) -> dict[str, Any]:
+    known = ~np.isnan(values)
+    if not known.any():
+        return {"system": name, "tracks": 0, "median": np.nan, "low": np.nan, "high": np.nan}
+    (low,), (high,) = _median_interval(resampled[:, known, None])
+    return {"system": name, "tracks": int(known.sum()), "median": np.median(values[known]), "low": low, "high": high}
+
+
+def _ranked(
+    group: Hashable, names: list[str], members: list[int], values: np.ndarray, resampled: np.ndarray,
+    apart: set[frozenset[str]],
+) -> Ranked:  # fmt: skip
+    present = ~np.isnan(values[:, members])
+    tracks = present.mean(axis=1) > 0.5
+    members = [j for j, whole in zip(members, present[tracks].all(axis=0), strict=True) if whole and tracks.any()]
+    count = int(tracks.sum())
+    own = values[np.ix_(tracks, members)]
+    medians = _resampled_medians(resampled[:, tracks][:, :, members])
+    places = stats.rankdata(-medians, method="min", axis=1)
+    first = places == 1
+    ranks = pd.DataFrame({
+        "system": [names[j] for j in members],
+        "rank": stats.rankdata(-np.median(own, axis=0), method="min").astype(int) if members else [],
+        "rank_low": np.quantile(places, 0.025, axis=0, method="lower").astype(int) if members else [],
+        "rank_high": np.quantile(places, 0.975, axis=0, method="higher").astype(int) if members else [],
+        "probability_best": (first / first.sum(axis=1, keepdims=True)).mean(axis=0),
+        "mean_rank": stats.rankdata(-own, axis=1).mean(axis=0) if members else [],
+    }).sort_values("mean_rank", kind="stable", ignore_index=True)  # fmt: skip
+    friedman = float(stats.friedmanchisquare(*own.T).pvalue) if len(members) > 2 and count > 1 else None
+    return Ranked(group, count, ranks, friedman, _cliques(ranks["system"].tolist(), apart))
+
+
+def _resampled_medians(drawn: np.ndarray) -> np.ndarray:
+    """(resamples, systems): medians over tracks drawn with replacement, the same for all systems.
+
+    How often each track is drawn says which of the sorted scores is the middle: a third of the time of sorting what
+    is drawn.
+    """
+    seeds, count, systems = drawn.shape
+    medians = np.zeros((RESAMPLES, systems))
+    if not count:
+        return medians
+    rng = np.random.default_rng(SEED)
+    counts = rng.multinomial(count, np.full(count, 1 / count), RESAMPLES).astype(np.int16)
+    middles = {(count + 1) // 2, count // 2 + 1}
+    for k in range(seeds):
+        mine = counts[k::seeds]
+        for j in range(systems):
+            order = drawn[k, :, j].argsort()
+            reached = mine[:, order].cumsum(axis=1, dtype=np.int16)
+            medians[k::seeds, j] = sum(drawn[k, order[(reached >= m).argmax(axis=1)], j] for m in middles)
+    return medians / len(middles)
+
+
+def _cliques(ordered: list[str], apart: set[frozenset[str]]) -> list[list[str]]:
     cliques: list[list[str]] = []
     for start in range(len(ordered)):
         stop = start + 1
@@ -73,23 +245,4 @@ def compare(scores: pd.DataFrame) -> Comparison:
             stop += 1
         if stop - start > 1 and not any(set(ordered[start:stop]) <= set(clique) for clique in cliques):
             cliques.append(ordered[start:stop])
-    friedman = float(stats.friedmanchisquare(*values.T).pvalue) if len(names) > 2 else None
-    means = values.mean(axis=0)
-    turned = np.sign(centre[first] - centre[second]) != np.sign(means[first] - means[second])
-    return Comparison(pairs, ranks, friedman, cliques, int(turned.sum()))
-
-
-def _median_interval(ordered: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The 95 % percentile interval of a bootstrapped median of each column, sorted (n, columns).
-
-    In the limit of many resamples it is known: a resample's median is at most the k-th value where at least half of n
-    draws fall among the first k. So 19,900 pairs cost no more than one. An even n has two middles, averaged here.
-    """
-    count = len(ordered)
-    shares = np.arange(1, count + 1) / count
-    ends = []
-    for level in ((1 - INTERVAL) / 2, (1 + INTERVAL) / 2):
-        middles = {(count + 1) // 2, count // 2 + 1}
-        places = [int((stats.binom.sf(m - 1, count, shares) >= level - 1e-12).argmax()) for m in sorted(middles)]
-        ends.append(ordered[places].mean(axis=0))
-    return ends[0], ends[1]
+    return cliques

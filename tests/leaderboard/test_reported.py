@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from msbench import records
@@ -91,7 +92,7 @@ def test_other_data_under_the_same_name_is_not_ranked_with_it(board: Path) -> No
     assert [(ranking.fingerprint, set(ranking.rows["model"])) for ranking in rankings] == [
         ("f", {"one", "two"}), ("g", {"one"}),
     ]  # fmt: skip
-    assert list(rankings[1].scores["voice", "SDR"].columns) == ["one"]
+    assert list(rankings[1].scores("voice", "SDR").columns) == ["one"]
 
 
 def test_names_that_a_spreadsheet_or_a_page_would_run(tmp_path: Path) -> None:
@@ -110,7 +111,7 @@ def test_figures_of_papers_have_rows_and_no_statistics() -> None:
         6.55, 15.19, 6.44, "reported", "extra",
     ]  # fmt: skip
     figures = next(ranking for ranking in board.rankings() if "Spleeter (mask)" in set(ranking.rows["model"]))
-    assert figures.scores["vocals", "SDR"].empty
+    assert figures.scores("vocals", "SDR").empty
 
 
 @pytest.mark.parametrize(
@@ -132,6 +133,21 @@ def test_a_record_that_lacks_provenance_is_unverified_and_ranked_apart(board: Pa
     assert table.loc["one", "tier"] == "measured"
     assert main(["board", "build", str(board)]) == 0
     assert "| three | system | unverified |" in (board / "board.md").read_text()
+
+
+def test_a_system_of_fewer_tracks_is_shown_and_has_no_rank(board: Path) -> None:
+    fewer = record("three")
+    fewer["dataset"]["tracks"] = ["song"]
+    del fewer["scores"]["other song"]
+    for target in fewer["scores"]["song"].values():
+        target["SDR"] = 99.0
+    records.write_json(board / "records" / "three.json", fewer)
+    table = Board(board).table().set_index("model")
+    assert table.loc[["one", "two", "three"], "tracks"].tolist() == [2, 2, 1]
+    assert sorted(table.loc[["one", "two"], "rank"]) == [1, 2]
+    assert pd.isna(table.loc["three", "rank"])
+    assert main(["board", "build", str(board)]) == 0
+    assert "|  | three | system | 1 | 99.00" in (board / "board.md").read_text()
 
 
 @pytest.mark.parametrize("name", ["board.md", "board.csv", "board.json", "board.tex"])

@@ -6,7 +6,8 @@ import shlex
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from msbench.leaderboard.board import SHOWN, Board
+from msbench.leaderboard.board import Board
+from msbench.leaderboard.rows import over_tracks
 from msbench.leaderboard.site.text import decimals, link
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def card(board: Board, ranking: RankingPages, row: dict[str, Any]) -> dict[str, 
         "table": ranking.file("Table"),
         "warning": WARNINGS.get(str(row["tier"])),
         "source": list(_source(found, row)),
-        "scores": _scores(row, found, ranking.targets),
+        "scores": _scores(row, found, ranking),
         "seeds": [_seed(record) for record in found],
         "commands": _commands(board, found[0]) if found and row["tier"] != "reported" else [],
         "commands_note": "With the code at the commit of the record, and the data set in place:",
@@ -51,20 +52,12 @@ def _source(found: list[dict[str, Any]], row: dict[str, Any]) -> Iterator[tuple[
             yield key, value, link(value)
 
 
-def _scores(row: dict[str, Any], found: list[dict[str, Any]], targets: list[str]) -> dict[str, Any]:
-    heads = [(target, metric) for target in targets for metric in SHOWN]
-    lines = [["all", *(decimals(row.get(f"{target} {metric}")) for target, metric in heads)]]
+def _scores(row: dict[str, Any], found: list[dict[str, Any]], ranking: RankingPages) -> dict[str, Any]:
+    heads = [(target, score) for target in ranking.targets for score in ranking.scores_shown]
+    lines = [["all", *(decimals(row.get(f"{target} {score}")) for target, score in heads)]]
     if len(found) > 1:
-        lines += [[_seed_title(record), *(_median(record, *head) for head in heads)] for record in found]
-    return {"header": ["Seeds", *(f"{target} {metric}" for target, metric in heads)], "lines": lines}
-
-
-def _median(record: dict[str, Any], target: str, metric: str) -> str:
-    from statistics import median
-
-    values = [track.get(target, {}).get(metric) for track in record["scores"].values()]
-    known = [value for value in values if value is not None]
-    return decimals(median(known) if known else None)
+        lines += [[_seed_title(record), *(decimals(over_tracks(record, *head)) for head in heads)] for record in found]
+    return {"header": ["Seeds", *(f"{target} {score}" for target, score in heads)], "lines": lines}
 
 
 def _seed_title(record: dict[str, Any]) -> str:

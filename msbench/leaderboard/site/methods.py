@@ -25,16 +25,22 @@ def methods(rankings: list[RankingPages], sound: bool) -> list[Section]:
         "true stems and floors are the mixture itself: both are shown and neither has a rank.",
     )
     tests = (
-        "The track is the unit. Each pair of models is compared by the Wilcoxon signed-rank test over their common "
-        "tracks, corrected by Holm over all pairs of one data set, target and metric. A pair that does not pass is "
-        "called not distinguished, for that is all such a test can say.",
-        "Intervals come from a paired bootstrap: all models share the resampled tracks. The interval of a rank and the "
-        "probability of being best come from the same resamples. Friedman's test is the gate; the bars of the diagram "
-        "of mean ranks are the cliques of the pairwise tests. Nothing is tested over seeds: their spread is shown.",
+        "The track is the unit. Each pair of models is compared by the Wilcoxon signed-rank test over the tracks "
+        "that both have a score on, corrected by Holm over all pairs of one data set, target and metric. A pair "
+        "that does not pass is called not distinguished, for that is all such a test can say.",
+        "Intervals come from a paired bootstrap: all models share the resampled tracks, and the seeds of a model "
+        "are resampled within. The interval of a median is that of endless resamples, which is known exactly. The "
+        "interval of a rank and the probability of being best come from resamples drawn. Friedman's test is the "
+        "gate; the bars of the diagram of mean ranks are the cliques of the pairwise tests. Nothing is tested "
+        "over seeds: their spread is shown.",
+        "Ranks, their intervals and mean ranks are those among systems of one tier and one kind of training data, "
+        "over the tracks that more than half of them have a score on; a system that lacks one of these has no "
+        "rank.",
     )
     settings = [
         ("level", statistics.ALPHA),
-        ("resamples", statistics.RESAMPLES),
+        ("resamples of the tracks", statistics.RESAMPLES),
+        ("resamples of the seeds", statistics.SEED_RESAMPLES),
         ("random seed", statistics.SEED),
         ("family of Holm's correction", "data set x target x metric"),
     ]

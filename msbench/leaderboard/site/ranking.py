@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Any
 
-import pandas as pd
-
-from msbench.leaderboard.board import SHOWN, Ranking
+from msbench.leaderboard.board import Ranking
 from msbench.leaderboard.site import tables
 from msbench.leaderboard.site.text import identifier, known, name, rounded
-from msbench.leaderboard.statistics import compare
+from msbench.leaderboard.statistics import Comparison
 
+WITHOUT_UNIT = ("l1-spectrogram", "stoi", "pesq")
 PAGES = ("Table", "Comparison", "Tracks", "Cost")
 FILES = dict(zip(PAGES, ("index", "compare", "tracks", "cost"), strict=True))
 
@@ -26,8 +26,6 @@ class RankingPages:
         records: {model: its records}, for cards and costs; reported rows may have none.
     """
 
-    scores_shown = SHOWN
-
     def __init__(self, ranking: Ranking, first: bool, records: dict[str, list[dict[str, Any]]]) -> None:
         self.ranking, self.records = ranking, records
         self.dataset, self.split, self.metric = ranking.dataset, ranking.split, ranking.metric
@@ -36,7 +34,8 @@ class RankingPages:
         tiers = sorted(set(ranking.rows["data"].map(str))) if len(ranking.rows) else []
         self.key = identifier(self.place, ranking.fingerprint, self.metric, tiers, list(ranking.rows["model"]))
         self._suffix = "" if first else f"-{self.key}"
-        self.columns = tables.columns(self.targets)
+        self.scores_shown = [*ranking.shown, *ranking.beside]
+        self.columns = tables.columns(self.targets, self.scores_shown)
 
     def file(self, page: str) -> str:
         """The name of one of this ranking's pages; of its table for a page that is the whole board's."""
@@ -47,14 +46,11 @@ class RankingPages:
         return f"model-{identifier(self.key, model)}.html"
 
     @cached_property
-    def comparisons(self) -> dict[str, Any]:
-        """{target: comparison by SDR}, where two models or more have scores of tracks."""
-        found = {}
-        for target in self.targets:
-            scores = self.ranking.scores.get((target, "SDR"))
-            if scores is not None and scores.shape[1] > 1 and len(scores.dropna(axis=1, how="all").dropna()) > 1:
-                found[target] = compare(scores.dropna(axis=1, how="all"))
-        return found
+    def comparisons(self) -> dict[str, Comparison]:
+        """{target: comparison}, where two models or more have scores of tracks."""
+        with ThreadPoolExecutor() as pool:  # numpy sorts and adds up outside the interpreter's lock
+            found = zip(self.targets, pool.map(self.ranking.comparison, self.targets), strict=True)
+            return {target: comparison for target, comparison in found if comparison is not None}
 
     @property
     def compared(self) -> list[str]:
@@ -63,16 +59,24 @@ class RankingPages:
     @cached_property
     def tracks(self) -> list[str]:
         """Names of all tracks that a model of it was scored on."""
-        frames = [frame for frame in self.ranking.scores.values() if len(frame)]
-        return [str(track) for track in frames[0].index] if frames else []
+        scores = self.ranking.scores(self.targets[0], self.scores_shown[0])
+        return [str(track) for track in scores.index]
 
     @property
     def track_words(self) -> str:
         return f"{len(self.tracks)} tracks" if self.tracks else "no scores of single tracks"
 
     @property
+    def score_labels(self) -> list[str]:
+        """Of the scores to choose from, with their unit."""
+        labels = [score.split(";")[0] for score in self.scores_shown]
+        return [label if label in WITHOUT_UNIT else f"{label} (dB)" for label in labels]
+
+    @property
     def caption(self) -> str:
-        return "Median over tracks of each track's median SDR over windows, in dB; higher is better."
+        if self.metric.startswith("bsseval"):
+            return "Median over tracks of each track's median SDR over windows, in dB; higher is better."
+        return f"{self.scores_shown[0]} in dB, as the metric id says; higher is better."
 
     note = tables.NOTE
 
@@ -101,7 +105,7 @@ class RankingPages:
             {
                 "model": row["model"], "role": _key(row["role"]), "tier_key": _key(row["tier"]),
                 "data_key": _key(row["data"]), "card": self.card(row["model"]),
-                "cells": tables.cells(row, self.targets, statistics),
+                "cells": tables.cells(row, self.targets, self.scores_shown, statistics),
             }
             for row in self.ranking.rows.to_dict("records")
         ]  # fmt: skip
@@ -118,12 +122,11 @@ class RankingPages:
                 _pairs(comparison, {row["model"]: str(row["role"]) for _, row in rows.iterrows()}),
             )
         for i, target in enumerate(self.targets):
-            for score in SHOWN:
-                frame = self.ranking.scores.get((target, score), pd.DataFrame())
-                frame = frame.reindex(index=self.tracks, columns=list(rows["model"]))
+            for j, score in enumerate(self.scores_shown):
+                frame = self.ranking.scores(target, score).reindex(index=self.tracks, columns=list(rows["model"]))
                 values = [[rounded(v, 2) for v in line] for line in frame.to_numpy(dtype=float, na_value=float("nan"))]
                 yield (
-                    f"tracks-{self.key}-{i}-{score}",
+                    f"tracks-{self.key}-{i}-{j}",
                     {"models": models, "roles": roles, "tracks": tracks, "values": values},
                 )
         yield (
@@ -149,11 +152,12 @@ class RankingPages:
         """[median, low, high] of each model."""
         lines = {}
         if target in self.comparisons:
-            lines = {line["system"]: line for line in self.comparisons[target].ranks.to_dict("records")}
+            lines = {line["system"]: line for line in self.comparisons[target].systems.to_dict("records")}
         found = []
         for row in self.ranking.rows.to_dict("records"):
             line = lines.get(row["model"], {})
-            found.append([rounded(row[f"{target} SDR"]), rounded(line.get("low")), rounded(line.get("high"))])
+            own = row[f"{target} {self.scores_shown[0]}"]
+            found.append([rounded(own), rounded(line.get("low")), rounded(line.get("high"))])
         return found
 
 
@@ -163,43 +167,40 @@ def _key(value: Any) -> str:
     return text if text.isascii() and text.isalnum() and len(text) <= 24 else identifier(text)
 
 
-def _pairs(comparison: Any, roles: dict[Any, str]) -> dict[str, Any]:
-    """Models by mean rank, and the upper triangle of pairs row by row as columns of numbers."""
-    ranks = comparison.ranks.sort_values("mean_rank", kind="stable")
-    systems = ranks["system"].tolist()
+def _pairs(comparison: Comparison, roles: dict[Any, str]) -> dict[str, Any]:
+    """Models, the best median first; their pairs as columns of numbers; and each group's mean ranks."""
+    systems = comparison.systems.sort_values("median", ascending=False, kind="stable")["system"].tolist()
     place = {system: i for i, system in enumerate(systems)}
     pairs = comparison.pairs
-    first, second = pairs["a"].map(place).to_numpy(), pairs["b"].map(place).to_numpy()
-    low, high = pairs["low"].to_numpy(), pairs["high"].to_numpy()
     columns = {
-        "a": first.tolist(),
-        "b": second.tolist(),
+        "a": pairs["a"].map(place).tolist(),
+        "b": pairs["b"].map(place).tolist(),
         "n": pairs["n"].tolist(),
         "difference": [rounded(v) for v in pairs["median_difference"]],
-        "low": [rounded(v) for v in low],
-        "high": [rounded(v) for v in high],
+        "low": [rounded(v) for v in pairs["low"]],
+        "high": [rounded(v) for v in pairs["high"]],
         "p": [rounded(v, 5) for v in pairs["p_holm"]],
         "apart": [int(v) for v in pairs["distinguished"]],
     }
+    turned = [[place[line["a"]], place[line["b"]]] for line in pairs[pairs["turned"]].to_dict("records")]
     return {
         "models": [name(system) for system in systems],
         "roles": [roles.get(system, "system") for system in systems],
-        "mean_rank": [rounded(v) for v in ranks["mean_rank"]],
-        "cliques": [[min(place[s] for s in c), max(place[s] for s in c)] for c in comparison.cliques],
-        "friedman": rounded(friedman_p(comparison.friedman), 6),
-        "flips": flips_of(comparison.flips, len(pairs)),
+        "turned": turned,
+        "groups": [_group(ranked, place) for ranked in comparison.ranked if len(ranked.ranks) > 1],
         "pairs": columns,
     }
 
 
-def friedman_p(friedman: Any) -> Any:
-    """The gate's p, however the comparison holds it."""
-    return getattr(friedman, "pvalue", friedman)
-
-
-def flips_of(flips: Any, pairs: int) -> list[int] | None:
-    """[pairs whose order depends on the aggregation, pairs]."""
-    if flips is None:
-        return None
-    count = flips if isinstance(flips, int) else len(flips)
-    return [count, pairs]
+def _group(ranked: Any, place: dict[str, int]) -> dict[str, Any]:
+    """Of one group: its models by mean rank, and the cliques as spans of them."""
+    systems = ranked.ranks["system"].tolist()
+    at = {system: i for i, system in enumerate(systems)}
+    return {
+        "label": str(ranked.group),
+        "tracks": ranked.tracks,
+        "models": [place[system] for system in systems],
+        "mean_rank": [rounded(v) for v in ranked.ranks["mean_rank"]],
+        "cliques": [[at[clique[0]], at[clique[-1]]] for clique in ranked.cliques],
+        "friedman": rounded(ranked.friedman, 6),
+    }

@@ -7,14 +7,14 @@ from typing import Any
 
 import pandas as pd
 
-from msbench.leaderboard.board import SHOWN
 from msbench.leaderboard.site.text import decimals, known, size
 from msbench.leaderboard.statistics import Comparison
 
 NOTE = (
-    "Bars: 95 % bootstrap interval of the median over tracks, on one scale a target. Places within a target count "
-    "every row. Rows that share a letter are not distinguished (Wilcoxon signed-rank test, Holm's correction). Gain: "
-    "SDR above the higher floor. Ceilings see the true stems; floors are the mixture itself. A dash: no value."
+    "Bars: 95 % bootstrap interval of the median over tracks, on one scale a target. Ranks and places are counted "
+    "among systems of one tier and one kind of training data that were scored on the same tracks; those of them that "
+    "share a letter are not distinguished (Wilcoxon signed-rank test, Holm's correction over all pairs). Gain: above "
+    "the higher floor. Ceilings see the true stems; floors are the mixture itself. A dash: no value."
 )
 
 
@@ -50,21 +50,21 @@ class Cell:
     title: str = ""
 
 
-def columns(targets: list[str]) -> list[Column]:
-    """The heads, in the order of `cells`."""
+def columns(targets: list[str], scores: list[str]) -> list[Column]:
+    """The heads, in the order of `cells`; the first of the scores ranks."""
+    first, *others = scores
     found = [
-        Column("Rank", "number", "all", "ascending", "by mean SDR, systems alone"),
+        Column("Rank", "number", "all", "ascending", f"by mean {first}, systems alone"),
         Column("Model", "model", "", "ascending"),
     ]
     for i, target in enumerate(targets):
         own = f"t{i}"
         found += [
-            Column("Place", "number", own, "ascending", "by median SDR; in brackets its 95 % interval"),
-            Column(target, "score", f"all {own}", "descending", f"{target}: median SDR in dB"),
+            Column("Place", "number", own, "ascending", f"by median {first}; in brackets its 95 % interval"),
+            Column(target, "score", f"all {own}", "descending", f"{target}: median {first} in dB"),
             Column("95 % interval", "number", own),
-            Column("Gain", "number", own, "descending", "SDR above the higher floor, dB"),
-            Column("SIR", "number", own),
-            Column("SAR", "number", own),
+            Column("Gain", "number", own, "descending", f"{first} above the higher floor, dB"),
+            *(Column(score.split(";")[0], "number", own, help=score) for score in others),
             Column("Not distinguished", "word", own, "ascending", "rows that share a letter are not distinguished"),
             Column("P(best)", "number", own, "descending", "share of resamples in which it comes first"),
         ]
@@ -73,13 +73,14 @@ def columns(targets: list[str]) -> list[Column]:
         Column("Parameters", "number", "", "ascending"),
         Column("RTF", "number", "", "ascending", "seconds of separation a second of audio"),
         Column("Seeds", "number"),
+        Column("Tracks", "number"),
         Column("Role", "word", "", "ascending"),
         Column("Tier", "word", "", "ascending"),
         Column("Data", "word", "", "ascending"),
     ]
 
 
-def cells(row: Any, targets: list[str], comparisons: dict[str, TargetStatistics]) -> list[Cell]:
+def cells(row: Any, targets: list[str], scores: list[str], comparisons: dict[str, TargetStatistics]) -> list[Cell]:
     """One row of the table."""
     rank = row["rank"] if known(row["rank"]) else None
     found = [
@@ -87,42 +88,46 @@ def cells(row: Any, targets: list[str], comparisons: dict[str, TargetStatistics]
         Cell(str(row["model"]), "model"),
     ]
     for i, target in enumerate(targets):
-        found += _of_target(row, target, f"t{i}", comparisons.get(target))
+        found += _of_target(row, target, scores, f"t{i}", comparisons.get(target))
     parameters = row["parameters"] or None
     return [
         *found,
         Cell(size(parameters), "number", _sortable(parameters)),
         Cell(decimals(row["rtf"], 3), "number", _sortable(row["rtf"])),
-        Cell(str(int(row["seeds"])) if known(row["seeds"]) else "–", "number", _sortable(row["seeds"])),
+        *(Cell(str(row[field] or "–"), "number", _sortable(row[field] or None)) for field in ("seeds", "tracks")),
         *(Cell(str(row[field]), "word") for field in ("role", "tier", "data")),
     ]
 
 
-def _of_target(row: Any, target: str, view: str, statistics: TargetStatistics | None) -> list[Cell]:
+def _of_target(row: Any, target: str, scores: list[str], view: str, statistics: TargetStatistics | None) -> list[Cell]:
     line = None if statistics is None else statistics.lines.get(row["model"])
-    sdr = row[f"{target} SDR"]
-    plain = {name: row.get(f"{target} {name}") for name in ("gain", *SHOWN[1:])}
+    sdr = row[f"{target} {scores[0]}"]
+    plain = {name: row.get(f"{target} {name}") for name in ("gain", *scores[1:])}
     numbers = [Cell(decimals(value), "number", _sortable(value), view) for value in plain.values()]
     if statistics is None or line is None:
         blank = Cell("–", "number", "", view)
         return [blank, Cell(decimals(sdr), "score", _sortable(sdr), f"all {view}"), blank, *numbers,
                 Cell("–", "word", None, view), blank]  # fmt: skip
     letters = statistics.letters.get(row["model"], "")
+    place = statistics.places.get(row["model"])
+    where = f", place {_span(place)}" if place else ""
+    best = place["probability_best"] if place else None
     return [
-        Cell(f"{line['rank']:.0f} ({_span(line)})", "number", _sortable(line["rank"]), view),
+        Cell(f"{place['rank']:.0f} ({_span(place)})" if place else "–", "number",
+             _sortable(place["rank"] if place else None), view),
         Cell(
             decimals(sdr),
             "score",
             _sortable(sdr),
             f"all {view}",
             statistics.bar(line),
-            f"95 % interval {_interval(line)} dB, place {_span(line)}",
+            f"95 % interval {_interval(line)} dB{where}",
         ),
         Cell(_interval(line), "number", _sortable(line["low"]), view),
         *numbers,
         Cell(letters, "word", None, view),
-        Cell(decimals(line["probability_best"]), "number", _sortable(line["probability_best"]), view),
-    ]
+        Cell(decimals(best), "number", _sortable(best), view),
+    ]  # fmt: skip
 
 
 def _span(line: Any) -> str:
@@ -142,10 +147,12 @@ class TargetStatistics:
     """What a comparison says of each model, and the scale of its bars."""
 
     def __init__(self, comparison: Comparison) -> None:
-        ranks: pd.DataFrame = comparison.ranks
-        self.lines: dict[Any, dict[Any, Any]] = {line["system"]: line for line in ranks.to_dict("records")}
-        self.letters = _letters([list(clique) for clique in comparison.cliques])
-        self._low, self._high = float(ranks["low"].min()), float(ranks["high"].max())
+        systems: pd.DataFrame = comparison.systems
+        self.lines: dict[Any, dict[Any, Any]] = {line["system"]: line for line in systems.to_dict("records")}
+        ranks = [line for ranked in comparison.ranked for line in ranked.ranks.to_dict("records")]
+        self.places: dict[Any, dict[Any, Any]] = {line["system"]: line for line in ranks}
+        self.letters = _letters(comparison.cliques)
+        self._low, self._high = float(systems["low"].min()), float(systems["high"].max())
 
     def bar(self, line: dict[Any, Any]) -> Bar | None:
         """An interval on the target's scale."""

@@ -5,6 +5,7 @@
   const root = document.getElementById("compare");
   const target = document.getElementById("target");
   const model = document.getElementById("model");
+  const group = document.getElementById("group");
   const place = (id) => document.getElementById(id);
   const css = (name) => `var(--${name})`;
   let data;
@@ -23,19 +24,19 @@
     return grid;
   }
 
-  function diagram() {
-    const n = data.models.length;
+  function diagram(ranked) {
+    const n = ranked.models.length;
     const half = Math.ceil(n / 2);
     const lane = 9;
-    const bars = lanes(data.cliques);
+    const bars = lanes(ranked);
     const top = 14 + lane * bars.count;
     const width = Math.max(760, Math.min(root.clientWidth, 1100));
     const height = top + 24 + half * 18;
     const side = 190;
-    const nodes = data.models.map((label, i) => {
+    const nodes = ranked.models.map((m, i) => {
       const left = i < half;
       const row = left ? i : n - 1 - i;
-      return { label, rank: data.mean_rank[i], left, y: top + 24 + row * 18 };
+      return { label: data.models[m], rank: ranked.mean_rank[i], left, y: top + 24 + row * 18 };
     });
     const elbows = nodes.flatMap((d, k) => {
       const end = d.left ? 1 - 0.02 * n : n + 0.02 * n;
@@ -60,11 +61,11 @@
   }
 
   // Bars that overlap are drawn beneath each other.
-  function lanes(cliques) {
+  function lanes(ranked) {
     const ends = [];
-    const list = cliques.map(([first, last]) => {
-      const [x1, x2] = [data.mean_rank[first], data.mean_rank[last]];
-      let k = ends.findIndex((end) => end < x1 - 0.005 * data.models.length);
+    const list = ranked.cliques.map(([first, last]) => {
+      const [x1, x2] = [ranked.mean_rank[first], ranked.mean_rank[last]];
+      let k = ends.findIndex((end) => end < x1 - 0.005 * ranked.models.length);
       if (k < 0) k = ends.push(0) - 1;
       ends[k] = x2;
       return { x1, x2, y: 12 + 9 * k };
@@ -149,9 +150,17 @@
       ["Against", right("Difference"), right("95 % interval"), right("Tracks"), right("p (Holm)"), "Verdict"], rows));
   }
 
+  function ranks() {
+    const ranked = data.groups[Number(group.value)];
+    place("gate").textContent = !ranked ? "No two systems may be ranked together here."
+      : `${ranked.models.length} systems over ${ranked.tracks} tracks.`
+        + (ranked.friedman === null ? "" : ` Friedman's test over all of them, the gate: ${equation(ranked.friedman)}.`);
+    place("cd").replaceChildren(...(ranked ? [diagram(ranked)] : []));
+  }
+
   function draw() {
     if (!data) return;
-    place("cd").replaceChildren(diagram());
+    ranks();
     place("matrix").replaceChildren(matrix());
   }
 
@@ -159,10 +168,14 @@
     data = await load(`pairs-${root.dataset.key}-${target.value}`);
     const apart = data.pairs.apart.reduce((sum, v) => sum + v, 0);
     const parts = [`${apart} of ${data.pairs.apart.length} pairs are distinguished.`];
-    if (data.friedman !== null) parts.push(`Friedman's test over all models: ${equation(data.friedman)}.`);
-    if (data.flips) parts.push(`The mean over tracks in place of the median turns the order of ${data.flips[0]} of ${data.flips[1]} pairs.`);
+    const turned = data.turned.slice(0, 20).map(([a, b]) => `${data.models[a]} and ${data.models[b]}`);
+    parts.push(`The mean over tracks in place of the median turns the order of ${data.turned.length}`
+      + `${turned.length ? `: ${turned.join(", ")}${data.turned.length > 20 ? ", …" : ""}.` : "."}`);
     place("verdict").textContent = parts.join(" ");
     const kept = model.selectedOptions[0]?.textContent;
+    const before = group.value;
+    options(group, data.groups.map((each) => each.label));
+    if (data.groups[Number(before)]) group.value = before || "0";
     options(model, data.models);
     model.value = String(Math.max(0, data.models.indexOf(kept)));
     draw();
@@ -176,6 +189,7 @@
   const run = () => show().catch(failed(place("cd")));
   target.addEventListener("change", run);
   model.addEventListener("change", one);
+  group.addEventListener("change", ranks);
   redraw(draw);
   run();
 })();

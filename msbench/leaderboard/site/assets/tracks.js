@@ -10,6 +10,7 @@
   const css = (name) => `var(--${name})`;
   const clip = (label, length) => (label.length > length ? `${label.slice(0, length - 1)}…` : label);
   const player = msbench.player(place("player"));
+  const label = () => score.selectedOptions[0].textContent;
   let data;
   let order;
 
@@ -38,7 +39,7 @@
     const chart = msbench.chart({
       width: margin + models.length * step + 20, height: top + tracks.length * row + 8, marginLeft: margin, marginTop: top,
       marginRight: 20, marginBottom: 8, padding: 0.04,
-      ariaLabel: `${score.value} of ${models.length} models on ${tracks.length} tracks`,
+      ariaLabel: `${label()} of ${models.length} models on ${tracks.length} tracks`,
       x: { domain: models, axis: "top", tickFormat: (m) => clip(data.models[m], 20), tickRotate: -90, tickSize: 0, label: null },
       y: { domain: tracks, tickFormat: (t) => clip(data.tracks[t], narrow ? 17 : 38), tickSize: 0, label: null },
       color: { scheme: "viridis", domain: [low, high], clamp: true },
@@ -47,7 +48,7 @@
         Plot.cell(cells.filter((d) => d.v === null), { x: "m", y: "t", stroke: css("line"), fill: "none", inset: 1 }),
         Plot.cell([chosen], { y: (t) => t, stroke: "currentColor", strokeWidth: 2, fill: "none" }),
         Plot.tip(cells, Plot.pointer({ x: "m", y: "t", fill: css("paper"), stroke: css("line"), title: (d) =>
-          `${data.tracks[d.t]}\n${data.models[d.m]}\n${d.v === null ? "no value" : `${number(d.v)} dB`}` })),
+          `${data.tracks[d.t]}\n${data.models[d.m]}\n${d.v === null ? "no value" : number(d.v)}` })),
       ],
     });
     chart.addEventListener("click", (event) => {
@@ -78,8 +79,8 @@
     return make("div", {}, make("p", { className: "note" }, words), msbench.chart({
       width: Math.max(340, Math.min(root.clientWidth, 980)), height: 50 + models.length * 20,
       marginLeft: narrow ? 118 : 190, marginTop: 30, marginBottom: 8,
-      ariaLabel: `${score.value} of each model over tracks, as box plots`,
-      x: { label: `${score.value} (dB)`, axis: "top", grid: true, domain, inset: 6 },
+      ariaLabel: `${label()} of each model over tracks, as box plots`,
+      x: { label: label(), axis: "top", grid: true, domain, inset: 6 },
       y: { domain: models, tickFormat: (m) => clip(data.models[m], narrow ? 17 : 28), tickSize: 0, label: null },
       marks: [Plot.boxX(points, { x: "v", y: "m", fill: css("bar"), fillOpacity: 0.35, stroke: "currentColor", r: 2, clip: true })],
     }));
@@ -91,8 +92,8 @@
     const line = data.values[t];
     const models = d3.range(data.models.length).sort((a, b) => (line[b] ?? -Infinity) - (line[a] ?? -Infinity));
     place("track-scores").replaceChildren(table(
-      `${score.value} of ${target.selectedOptions[0].textContent} on this track, median over windows`,
-      ["Model", "Role", right(`${score.value} (dB)`)],
+      `${label()} of ${target.selectedOptions[0].textContent} on this track, median over windows`,
+      ["Model", "Role", right(label())],
       models.map((m) => [data.models[m], data.roles[m], right(number(line[m]))]),
     ));
     place("track-name").textContent = data.tracks[t];

@@ -1,0 +1,122 @@
+"""The rows of one ranking: medians of a model's records, gains over the floors, and ranks among their like."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from statistics import median
+from typing import Any
+
+import pandas as pd
+
+from msbench import records
+
+SHOWN = ("SDR", "SIR", "SAR")
+SHOWN_NSDR = ("NSDR", "SIR", "SAR")
+TRAINING = ("standard", "unknown", "extra")  # of a model's seeds, the last counts
+
+Record = dict[str, Any]
+
+
+def shown(metric: str) -> tuple[str, ...]:
+    """The scores that a board shows of a metric id; it ranks by the first."""
+    return SHOWN_NSDR if metric.startswith("nsdr") else SHOWN
+
+
+def targets_in(metric: str) -> list[str]:
+    """The targets that were scored together, as a metric id names them."""
+    return metric.rsplit("targets=", 1)[1].split(",")
+
+
+def rows_of(models: dict[str, list[Record]], dataset: str, metric: str, fingerprint: str) -> list[dict[str, Any]]:
+    """One row a model, {label: its records} of one dataset, split and metric id; the best mean score first.
+
+    Ranks are counted among systems of one tier and training data. A system that was not scored on all tracks that
+    most rows were scored on has none: its medians are of other songs.
+    """
+    scores = (*shown(metric), *beside_of(record for found in models.values() for record in found))
+    rows = [_row(label, found, dataset, metric, fingerprint, scores) for label, found in models.items()]
+    _add_gains(rows, metric)
+    listed = Counter(track for found in models.values() for track in _tracks(found))
+    with_tracks = sum(bool(_tracks(found)) for found in models.values())
+    usual = {track for track, count in listed.items() if count > with_tracks / 2}
+    order = {"ceiling": 0, "system": 1, "floor": 2}
+    rows.sort(key=lambda row: (order[row["role"]], -_mean_score(row, metric), row["model"]))
+    counted: dict[tuple[str, str], int] = defaultdict(int)
+    for row in rows:
+        own = _tracks(models[row["model"]])
+        row["tracks"] = len(own)
+        if row["role"] == "system" and (not own or usual <= own):
+            place = row["tier"], row["data"]
+            counted[place] += 1
+            row["rank"] = counted[place]
+    return rows
+
+
+def beside_of(found: Iterable[Record]) -> list[str]:
+    """Metric ids that some of the records were scored by beside the one that ranks."""
+    return sorted({metric for record in found for metric in record["metric"].get("beside") or ()})
+
+
+def by_seed(found: list[Record], target: str, score: str) -> pd.DataFrame:
+    """Scores of tracks (rows) with each training seed (columns); NaN where there is none."""
+    columns = [{track: of[target].get(score) for track, of in record["scores"].items()} for record in found]
+    return pd.DataFrame({i: pd.Series(column, dtype=float) for i, column in enumerate(columns)})
+
+
+def _tracks(found: list[Record]) -> set[str]:
+    """That all seeds were scored on."""
+    listed = [set(record["dataset"]["tracks"] or ()) for record in found]
+    return set.intersection(*listed)
+
+
+def _row(
+    label: str, found: list[Record], dataset: str, metric: str, fingerprint: str, scores: tuple[str, ...]
+) -> dict[str, Any]:
+    first = found[0]
+    row: dict[str, Any] = {
+        "dataset": dataset,
+        "fingerprint": fingerprint,
+        "metric": metric,
+        "rank": None,
+        "model": label,
+        "role": first["model"]["role"],
+        "tier": max((records.tier_of(record) for record in found), key=records.TIERS.index),
+        "data": max((records.training_data_of(record) for record in found), key=TRAINING.index),
+        "seeds": len(found),
+        "tracks": 0,
+        "parameters": first["model"]["parameters"] or 0,  # unknown where files were scored
+        "rtf": median_of(record["speed"]["real_time_factor"] for record in found),
+    }
+    for target in targets_in(metric):
+        for score in scores:
+            row[f"{target} {score}"] = median_of(over_tracks(record, target, score) for record in found)
+    return row
+
+
+def over_tracks(record: Record, target: str, score: str) -> float | None:
+    """A record's median over tracks."""
+    return median_of(track[target].get(score) for track in record["scores"].values())
+
+
+def median_of(values: Iterable[float | None]) -> float | None:
+    """Of the values that are there."""
+    known = [value for value in values if value is not None]
+    return median(known) if known else None
+
+
+def _add_gains(rows: list[dict[str, Any]], metric: str) -> None:
+    score = shown(metric)[0]
+    for target in targets_in(metric):
+        column = f"{target} {score}"
+        floors = [row[column] for row in rows if row["role"] == "floor" and row[column] is not None]
+        for row in rows:
+            own = row[column]
+            row[f"{target} gain"] = own - max(floors) if floors and own is not None else None
+
+
+def _mean_score(row: dict[str, Any], metric: str) -> float:
+    values = [row[f"{target} {shown(metric)[0]}"] for target in targets_in(metric)]
+    known = [value for value in values if value is not None]
+    # Fewer targets than others: below them, among their like.
+    return sum(known) / len(known) - 1000 * (len(values) - len(known)) if known else float("-inf")
