@@ -29,6 +29,7 @@ pages: sync
 	set -e; boards=$$(git ls-files leaderboards \
 	  | sed -nE 's#^leaderboards/([a-z0-9_-]+)/(records/.+|reported\.yaml|.+\.csv)$$#\1#p' | sort -u); \
 	for board in $$boards; do \
+	  rm -rf leaderboards/$$board/site; \
 	  $(RUN) msbench board check leaderboards/$$board; \
 	  $(RUN) msbench board build leaderboards/$$board; \
 	  cp -r leaderboards/$$board/site build/pages/$$board; \

@@ -109,6 +109,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--root", type=Path, help="the dataset's folder")
     evaluate.add_argument("--split", default="test")
     evaluate.add_argument("--label", help="name of the row on a board")
+    evaluate.add_argument("--seed", type=int, help="of the training, where the checkpoint does not hold it")
     evaluate.add_argument("--backend", choices=["fast", "museval"], default="fast", help="of BSSEval (fast)")
     evaluate.add_argument("--metrics", type=_names, metavar="NAMES",
                           help="beside BSSEval: none, or some of si-sdr,si-sir,si-sar,snr,track-sdr,nsdr (these by "
@@ -273,9 +274,9 @@ def _separate(options: argparse.Namespace) -> int:
 def _evaluate(options: argparse.Namespace) -> int:
     from rich.console import Console
 
+    from msbench import records
     from msbench.evaluation import evaluate, evaluate_estimates
     from msbench.metrics import beside
-    from msbench.records import write_json
 
     if (options.model is None) == (options.estimates is None):
         raise ValueError("evaluate needs a model or --estimates DIR, one of the two")
@@ -295,13 +296,13 @@ def _evaluate(options: argparse.Namespace) -> int:
     chosen = {None: beside.DEFAULT, ("none",): ()}.get(options.metrics, options.metrics)
     common = {
         "root": options.root, "split": options.split, "output": output, "label": label, "backend": options.backend,
-        "metrics": chosen, "jobs": options.jobs, "progress": progress,
+        "metrics": chosen, "jobs": options.jobs, "seed": options.seed, "progress": progress,
     }  # fmt: skip
     if options.model:
         record = evaluate(options.model, options.data, **common, **_inference(options))
     else:
         record = evaluate_estimates(options.estimates, options.data, targets=options.targets, **common)
-    write_json(output / "record.json", record)
+    records.write(output / "record.json", record)
     print(output / "record.json")
     return 0
 

@@ -63,7 +63,7 @@ def evaluate(
         checkpoint: Weights for a model given by name; for one given as a separator, the file they came from.
         output: Folder for museval's per-track JSON (<output>/<split>/<track>.json); nothing is kept when None.
         label: Name of the row on a board; the model's registered name when None.
-        seed: The training's seed, for the record.
+        seed: The training's seed, for the record; that which the checkpoint holds when None.
         backend: `fast` or `museval`, the same numbers (`msbench.bss_eval`).
         metrics: What is scored beside BSSEval, of `msbench.metrics.beside.NAMES`.
         excerpts: Of how many tracks some seconds of mixture, references and estimates are kept as MP3 in
@@ -89,8 +89,7 @@ def evaluate(
     inference = {"chunk_seconds": chunk_seconds, "overlap": overlap, "batch_size": batch_size, "device": device}
     source = ModelSource(separator, checkpoint, inference)
     settings = Settings(backend, tuple(metrics), None if str(device) == "cpu" else str(device))
-    record = _evaluate(source, data, split, output, label, settings, jobs, progress, excerpts)
-    record["seed"] = seed
+    record = _evaluate(source, data, split, output, label, settings, jobs, progress, seed, excerpts)
     if str(device) != "cpu":
         record["speed"]["hardware"] = torch.cuda.get_device_name(device)
     return record
@@ -108,6 +107,7 @@ def evaluate_estimates(
     backend: str = "fast",
     metrics: Sequence[str] = beside.DEFAULT,
     jobs: int = 1,
+    seed: int | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Score files that any tool separated: the same numbers as `evaluate` gives the model they came from.
@@ -115,8 +115,8 @@ def evaluate_estimates(
     Args:
         folder: In museval's layout, <folder>/[<split>/]<track>/<target>.wav, or .flac.
         targets: Which to score together; by default the dataset's stems where all are there, else what is there.
-        dataset, root, split, output, label, backend, metrics, jobs, progress: As `evaluate`; the label is the folder's
-            name when None.
+        dataset, root, split, output, label, seed, backend, metrics, jobs, progress: As `evaluate`; the label is the
+            folder's name when None.
 
     Returns:
         A record (see `msbench.records`), without what only a model can tell.
@@ -127,7 +127,7 @@ def evaluate_estimates(
     """
     data = open_dataset(dataset, root) if isinstance(dataset, str) else dataset
     source = FolderSource(folder, data, split, targets)
-    return _evaluate(source, data, split, output, label, Settings(backend, tuple(metrics)), jobs, progress)
+    return _evaluate(source, data, split, output, label, Settings(backend, tuple(metrics)), jobs, progress, seed)
 
 
 def _evaluate(
@@ -139,6 +139,7 @@ def _evaluate(
     settings: Settings,
     jobs: int,
     progress: Progress | None,
+    seed: int | None,
     excerpts: int = 0,
 ) -> dict[str, Any]:
     tracks = data.tracks(split)
@@ -171,7 +172,7 @@ def _evaluate(
                 f"{version('msbench' if settings.backend == 'fast' else 'museval')}",
                 "beside": list(beside.metric_ids(settings.beside, targets).values()),
             },
-            "seed": None,
+            "seed": described["seed"] if seed is None else seed,
             "speed": {
                 "real_time_factor": round(statistics.median(factors), 4) if factors else None,
                 "real_time_factor_p95": round(float(np.quantile(factors, 0.95)), 4) if factors else None,

@@ -101,9 +101,10 @@ class ModelSource:
         return {**self.inference, "device": str(self.inference["device"]), "dtype": "float32"}
 
     def described(self, tracks: list[Track], label: str | None) -> dict[str, Any]:
-        checkpoint = None
+        checkpoint, seed = None, None
         if self.checkpoint is not None:
             content = read_checkpoint(self.checkpoint)
+            seed = content.get("seed")
             checkpoint = {
                 "sha256": self.weights, "step": content.get("global_step"), "epoch": content.get("epoch"),
                 "selection": self.checkpoint.stem, "ema": "averaging_state" in content,
@@ -121,6 +122,7 @@ class ModelSource:
         }
         return {
             "model": model, "checkpoint": checkpoint, "training": self._training(tracks), "inference": self._inference,
+            "seed": seed,
         }  # fmt: skip
 
     def _training(self, tracks: list[Track]) -> dict[str, Any]:
@@ -224,7 +226,7 @@ class FolderSource:
         }  # fmt: skip
         training = {"data": "unknown", "datasets": None, "tracks": None, "hours": None}
         unknown = dict.fromkeys(("chunk_seconds", "overlap", "batch_size", "device", "dtype"))
-        return {"model": model, "checkpoint": None, "training": training, "inference": unknown}
+        return {"model": model, "checkpoint": None, "training": training, "inference": unknown, "seed": None}
 
 
 def data_has(data: Dataset, target: str) -> None:

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from msbench import strict_json
 from msbench.files import write_json, write_text
 
 __all__ = [
@@ -20,10 +21,12 @@ __all__ = [
     "digest",
     "driver",
     "hardware",
+    "lacking",
     "read",
     "tier_of",
     "training_data_of",
     "validate",
+    "write",
     "write_json",
     "write_text",
 ]
@@ -38,7 +41,20 @@ def tier_of(record: dict[str, Any]) -> str:
     """`reported` by a paper or a campaign; `unverified` where a field is missing that the number rests on."""
     if record.get("tier") in TIERS:
         return str(record["tier"])
-    return "measured" if _validator("measured").is_valid(record) else "unverified"
+    return "unverified" if lacking(record) else "measured"
+
+
+def lacking(record: dict[str, Any]) -> list[str]:
+    """The fields that keep a record from the tier `measured`: absent, null, or not what they should be."""
+    found = set()
+    for fault in _validator("measured").iter_errors(record):
+        place = ".".join(str(part) for part in fault.absolute_path)
+        if fault.validator == "required":
+            missing = [name for name in fault.validator_value if name not in fault.instance]
+            found |= {f"{place}.{name}" if place else name for name in missing}
+        else:
+            found.add(place)
+    return sorted(found)
 
 
 def completed(record: dict[str, Any]) -> dict[str, Any]:
@@ -68,36 +84,53 @@ def _validator(part: str | None = None) -> Any:
     return Draft202012Validator(schema if part is None else schema["$defs"][part])
 
 
-def validate(record: Any, where: str) -> dict[str, Any]:
+def validate(record: Any, where: str, text: str | None = None) -> dict[str, Any]:
     """Check that a record has what a board needs and only finite scores; what else it lacks lowers its tier.
 
+    Args:
+        record: What to check.
+        where: Its file, for the message.
+        text: As it stands there, so that the message can name the line.
+
     Raises:
-        ValueError: Naming the file and the field that is wrong.
+        ValueError: Naming the file, the line where it is known, and the field that is wrong.
     """
+    fault = _fault(record)
+    if fault is None:
+        return dict(record)
+    path, sentence = fault
+    line = None if text is None else strict_json.line_of(text, path)
+    raise ValueError(f"{where}{'' if line is None else f', line {line}'}: {sentence}")
+
+
+def _fault(record: Any) -> tuple[list[Any], str] | None:
+    """(path of the value, what is wrong with it) of the first fault."""
     from jsonschema.exceptions import best_match
 
     fault = best_match(_validator().iter_errors(record))
     if fault is not None:
-        place = ".".join(str(part) for part in fault.absolute_path)
-        raise ValueError(f"{where}: {f'field {place}: ' if place else ''}{fault.message[:300]}")
+        path = list(fault.absolute_path)
+        place = ".".join(str(part) for part in path)
+        return path, f"{f'field {place}: ' if place else ''}{fault.message[:300]}"
     listed = record["dataset"].get("tracks")
     if listed is not None and sorted(listed) != sorted(record["scores"]):
-        raise ValueError(f"{where}: scores are of other tracks than dataset.tracks lists")
+        return ["dataset", "tracks"], "scores are of other tracks than dataset.tracks lists"
     wanted = record["metric"]["id"].rsplit("targets=", 1)[1].split(",")
     for track, targets in record["scores"].items():
         lacking = [name for name in wanted if not isinstance(targets, dict) or not isinstance(targets.get(name), dict)]
         if lacking:
-            raise ValueError(f"{where}: {track} has no scores of {lacking[0]}, which the metric id names")
+            return ["scores", track], f"{track} has no scores of {lacking[0]}, which the metric id names"
         for target, scores in targets.items():
             for metric in dict.fromkeys((*METRICS, *scores)):
+                value = scores.get(metric)
                 if metric == "reason":
                     continue
-                value = scores.get(metric)
+                path, where = ["scores", track, target, metric], f"{track} / {target} / {metric}"
                 if value is None and not scores.get("reason"):
-                    raise ValueError(f"{where}: {track} / {target} / {metric} is null without a reason")
+                    return path, f"{where} is null without a reason"
                 if value is not None and not (isinstance(value, int | float) and _is_finite(value)):
-                    raise ValueError(f"{where}: {track} / {target} / {metric} is {value!r}, not a finite number")
-    return record
+                    return path, f"{where} is {value!r}, not a finite number"
+    return None
 
 
 def _is_finite(value: float) -> bool:
@@ -111,15 +144,26 @@ def read(path: Path) -> dict[str, Any]:
     """Read and validate one record.
 
     Raises:
-        ValueError: Naming the file and what is wrong with it.
+        ValueError: Naming the file, the line and what is wrong with it.
     """
     try:
-        record = json.loads(path.read_text("utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+        text = path.read_text("utf-8")
+        record = strict_json.parse(text)
+    except ValueError as error:  # of the encoding too
         raise ValueError(
             f"{path}: not a record that can be read ({error}): delete it and run the suite again"
         ) from error
-    return validate(record, str(path))
+    return validate(record, str(path), text)
+
+
+def write(path: Path, record: dict[str, Any]) -> None:
+    """Validate a record, then write it whole.
+
+    Raises:
+        ValueError: Naming the field that is wrong; nothing is written.
+        OSError: If it cannot be written; nothing is left behind.
+    """
+    write_json(path, validate(record, str(path)))
 
 
 @cache

@@ -90,6 +90,18 @@ def test_the_board_is_the_same_bytes_each_time(board: Path) -> None:
     assert csv(one.table()) == csv(two.table())
 
 
+def test_a_checkpoint_holds_its_seed_for_a_record_of_its_own(board: Path, tmp_path: Path) -> None:
+    suite = read_suite(board)
+    for cell in suite.cells:
+        if cell.label == "tiny":
+            checkpoint = suite.run_folder(cell) / "best.ckpt"
+            command = ["evaluate", str(checkpoint), "--data", "folder", "--root", str(cell.root), "-o", str(tmp_path)]
+            assert main(command) == 0
+            record = records.read(tmp_path / "record.json")
+            assert record["seed"] == cell.seed
+            assert records.tier_of(record) == "measured"
+
+
 def test_a_record_says_how_it_was_made(board: Path) -> None:
     suite = read_suite(board)
     cell = next(cell for cell in suite.cells if cell.label == "tiny")

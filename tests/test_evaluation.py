@@ -86,7 +86,8 @@ def test_files_of_a_model_score_as_the_model(songs: Dataset, tmp_path: Path) -> 
 def test_the_command_scores_files(songs: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder, output = write_estimates(tmp_path / "mine", songs, Filter()), tmp_path / "out"
     command = ["evaluate", "--estimates", str(folder), "--data", "folder", "--root", str(songs.root)]
-    assert main([*command, "-o", str(output), "--metrics", "snr", "--targets", "voice,band"]) == 0
+    options = ["--metrics", "snr", "--targets", "voice,band", "--seed", "3"]
+    assert main([*command, "-o", str(output), *options]) == 0
     said = capsys.readouterr()
     assert said.out.strip() == str(output / "record.json")
     record = records.read(output / "record.json")
@@ -94,6 +95,8 @@ def test_the_command_scores_files(songs: Dataset, tmp_path: Path, capsys: pytest
     assert f"[2/2] song 1: median SDR so far voice {medians:.2f}" in " ".join(said.err.split())
     assert scores_of(record) == scores_of(evaluate(Filter(), songs, metrics=["snr"]))
     assert record["model"]["label"] == "mine"
+    assert record["seed"] == 3
+    assert records.tier_of(record) == "unverified"
 
 
 def test_the_layout_without_a_split_and_flac_are_read_too(songs: Dataset, tmp_path: Path) -> None:

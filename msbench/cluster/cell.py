@@ -159,7 +159,7 @@ def _evaluate(suite: Suite, cell: Cell) -> None:
         progress=progress,
     )  # fmt: skip
     record["run"] = run_summary(folder)
-    records.write_json(suite.record_path(cell), record)
+    records.write(suite.record_path(cell), record)
     write_state(folder, stage="done", done=1.0, metrics={})
 
 

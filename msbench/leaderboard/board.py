@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from msbench import failures, records
+from msbench import failures, records, strict_json
 from msbench.leaderboard.reported import read_reported
 from msbench.leaderboard.rows import beside_of, by_seed, rows_of, shown, targets_in
 from msbench.suite import read_suite
@@ -72,7 +72,8 @@ class Board:
 
     Raises:
         FileNotFoundError: If there is no such folder.
-        ValueError: If a record cannot be read, or two are of one model, dataset and seed; the message names the files.
+        ValueError: If a record cannot be read, or two are of one model, dataset and seed; the message names file and
+            line.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -154,9 +155,8 @@ class Board:
             place = (record["model"]["label"], data["name"], data["split"], data["fingerprint"], record["metric"]["id"])
             other = first.setdefault((*place, record.get("seed")), path)
             if other is not path:
-                raise ValueError(
-                    f"{path.parent}: {other.name} and {path.name} are of one model, dataset and seed: keep one"
-                )
+                line = strict_json.line_of(path.read_text("utf-8"), ["model", "label"])
+                raise ValueError(f"{path}, line {line}: of the same model, dataset and seed as {other.name}: keep one")
 
     def write(self) -> list[Path]:
         """Write board.md, .csv, .json, .tex and .png and the pages in site/: the same text for the same records."""

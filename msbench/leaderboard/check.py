@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import filecmp
+import tempfile
 from itertools import zip_longest
 from pathlib import Path
 
 from msbench import records
 from msbench.leaderboard.board import Board
-from msbench.leaderboard.render import exports
+from msbench.leaderboard.render import CELLS_HEADING, exports, missing_cells
+from msbench.leaderboard.site.build import fill_site
+
+AGAIN = "build it again"
 
 
 def check(folder: str | Path) -> list[str]:
-    """Read every record of a board, and compute every published table again from the scores of its tracks.
+    """Read every record of a board, and compute all that is published of it again from the scores of its tracks.
+
+    Tables and pages need not be there, as in a pull request that brings records alone; but where one table is, all are.
 
     Returns:
-        A sentence for each fault, none where all is well: records that cannot be read or come twice, and the first line
-        of each table that is not what the records give. Why cells are missing is not compared: runs are not published.
+        A sentence for each fault, none where all is well: records that cannot be read or come twice, tables that are
+        absent while others are there, and of each table and page that is not what the records give, its first line. Why
+        cells are missing is not compared, for runs are not published; which are missing is.
 
     Raises:
         FileNotFoundError: If there is no such board.
@@ -33,16 +41,52 @@ def check(folder: str | Path) -> list[str]:
         board = Board(folder)
     except ValueError as error:
         return [str(error)]
-    for name, text in exports(board.table(), board.title, board.missing()).items():
+    computed = exports(board.table(), board.title, board.missing())
+    there = [name for name in computed if (folder / name).is_file()]
+    for name, text in computed.items() if there else ():
         path = folder / name
-        if path.is_file():
-            faults += _difference(path, path.read_text("utf-8"), text)
+        if name not in there:
+            faults.append(f"{path} is absent, and {there[0]} is there: {AGAIN}")
+        else:
+            faults += _difference(path, path.read_text("utf-8"), text, list(board.missing()))
+    if not faults and (folder / "site").is_dir():
+        faults += _differing_pages(board)
     return faults
 
 
-def _difference(path: Path, published: str, computed: str) -> list[str]:
-    lines = (text.split("\nMissing:\n")[0].splitlines() for text in (published, computed))
+def _difference(path: Path, published: str, computed: str, missing: list[str]) -> list[str]:
+    text, _, listed = published.partition(CELLS_HEADING)
+    lines = text.splitlines(), computed.partition(CELLS_HEADING)[0].splitlines()
     for number, (found, wanted) in enumerate(zip_longest(*lines, fillvalue=""), 1):
         if found != wanted:
-            return [f"{path}, line {number}: '{found}' is published and the records give '{wanted}': build it again"]
+            return [f"{path}, line {number}: '{found}' is published and the records give '{wanted}': {AGAIN}"]
+    if path.suffix != ".md":
+        return []
+    first = len(lines[0]) + CELLS_HEADING.count("\n")
+    named = [line for line in listed.splitlines() if line]
+    wanted_cells = missing_cells(dict.fromkeys(missing, ""))
+    for i, (line, wanted) in enumerate(zip_longest(named, wanted_cells, fillvalue="")):
+        if not wanted or not line.startswith(wanted):
+            return [
+                f"{path}, line {first + i}: '{line}' is published as a missing cell, and the suite gives "
+                f"'{wanted.removesuffix(': ')}': {AGAIN}"
+            ]
+    return []
+
+
+def _differing_pages(board: Board) -> list[str]:
+    """Pages are made anew and compared file by file, but for that of the runs, which are not published."""
+    with tempfile.TemporaryDirectory() as temporary:
+        made, published = Path(temporary), board.folder / "site"
+        fill_site(board, made)
+        names = {path.relative_to(root).as_posix() for root in (made, published) for path in root.rglob("*")
+                 if path.is_file()}  # fmt: skip
+        for name in sorted(names - {"health.html"}):
+            ours, theirs = made / name, published / name
+            if not theirs.is_file():
+                return [f"{theirs} is absent: {AGAIN}"]
+            if not ours.is_file():
+                return [f"{theirs} is no page of this board: {AGAIN}"]
+            if not filecmp.cmp(ours, theirs, shallow=False):
+                return [f"{theirs} is not what the records give: {AGAIN}"]
     return []

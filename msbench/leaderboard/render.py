@@ -16,6 +16,7 @@ NOTE = (
     "Of BSSEval v4: the median over tracks of each track's median over 1 s windows. In brackets: SDR above the higher "
     "floor. Ceilings see the true stems; floors are the mixture itself."
 )
+CELLS_HEADING = "\nMissing:\n\n"
 COUNTED = (
     "Ranks are counted among rows of one tier and of one kind of training data, scored on all tracks that most rows "
     "were scored on."
@@ -87,9 +88,13 @@ def markdown(table: pd.DataFrame, title: str, missing: dict[str, str]) -> str:
         if origins:
             lines += [COUNTED, ""]
     lines += [NOTE, ""]
-    if missing:
-        lines += ["Missing:", "", *(f"- {_escaped(name)}: {_escaped(why)}" for name, why in missing.items()), ""]
-    return "\n".join(lines)
+    text = "\n".join(lines)
+    return text + CELLS_HEADING.removeprefix("\n") + "\n".join([*missing_cells(missing), ""]) if missing else text
+
+
+def missing_cells(missing: dict[str, str]) -> list[str]:
+    """A line for each cell that has no record, and why."""
+    return [f"- {_escaped(name)}: {_escaped(why)}" for name, why in missing.items()]
 
 
 def _escaped(text: str) -> str:

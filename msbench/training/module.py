@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import torch
@@ -115,6 +116,7 @@ class SeparationModule(LightningModule):
         checkpoint[KEY] = self.separator.registered
         data: Any = getattr(self._trainer, "datamodule", None)
         checkpoint["training"] = data.described() if hasattr(data, "described") else None
+        checkpoint["seed"] = int(seed) if (seed := os.environ.get("PL_GLOBAL_SEED")) else None  # as seed_everything set
         checkpoint["rng"] = gathered(random_state())  # called on every rank
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:

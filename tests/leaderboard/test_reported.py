@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ import pytest
 from msbench import records
 from msbench.cli import main
 from msbench.leaderboard.board import Board
+from msbench.leaderboard.site.build import build_site
 from tests.leaderboard.boards import record
+from tests.tiny import write_songs
 
 MUSDB18 = Path(__file__).parents[2] / "leaderboards" / "musdb18"
 MEDIANS = {  # of leaderboard.md: vocals, drums, bass, other, accompaniment
@@ -124,6 +127,51 @@ def test_bad_figures(tmp_path: Path, text: str, sentence: str, capsys: pytest.Ca
     assert sentence in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("group", "field"),
+    [
+        ("model", "config_sha256"), ("model", "parameters"), ("checkpoint", "sha256"), ("checkpoint", "selection"),
+        ("training", "data"), ("training", "hours"), ("code", "commit"), ("code", "lock_sha256"),
+        ("dataset", "fingerprint"), ("dataset", "files"), ("inference", "overlap"), ("metric", "implementation"),
+        ("speed", "hardware"), ("speed", "peak_bytes"), (None, "seed"), (None, "checkpoint"),
+    ],
+)  # fmt: skip
+def test_what_a_number_rests_on_must_be_there_and_not_null(group: str | None, field: str) -> None:
+    whole = record("one")
+    assert records.tier_of(whole) == "measured"
+    assert records.lacking(whole) == []
+    holder = whole if group is None else whole[group]
+    holder[field] = None
+    assert records.tier_of(whole) == "unverified"
+    name = f"{group}.{field}" if group else field
+    assert name in records.lacking(whole)
+    del holder[field]
+    assert name in records.lacking(whole)
+    assert records.tier_of(whole) == "unverified"
+
+
+def test_an_unverified_card_says_what_is_missing(board: Path) -> None:
+    lacking = record("three")
+    lacking["code"]["commit"] = None
+    records.write(board / "records" / "three.json", lacking)
+    build_site(Board(board))
+    cards = [page.read_text() for page in (board / "site").glob("model-*.html")]
+    assert sum("It lacks code.commit." in page for page in cards) == 1
+
+
+def test_a_record_without_weights_needs_no_checkpoint() -> None:
+    floor = record("one")
+    floor["model"]["parameters"], floor["checkpoint"], floor["seed"] = 0, None, None
+    assert records.tier_of(floor) == "measured"
+
+
+def test_a_record_that_is_wrong_is_not_written(tmp_path: Path) -> None:
+    wrong = record("one") | {"run": 7}
+    with pytest.raises(ValueError, match="field run"):
+        records.write(tmp_path / "one.json", wrong)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_record_that_lacks_provenance_is_unverified_and_ranked_apart(board: Path) -> None:
     lacking = record("three")
     del lacking["speed"]["hardware"]
@@ -162,6 +210,76 @@ def test_a_number_that_does_not_follow_is_refused(board: Path, name: str, capsys
     assert "build it again" in error
 
 
+def test_absent_tables_and_altered_pages_are_refused(board: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["board", "check", str(board)]) == 0
+    page = board / "site" / "index.html"
+    before = page.read_text()
+    page.write_text(before.replace("<td", "<td ", 1))
+    assert main(["board", "check", str(board)]) == 1
+    assert "index.html is not what the records give: build it again" in capsys.readouterr().err
+    page.write_text(before)
+    (board / "site" / "more.html").write_text("99 dB")
+    assert main(["board", "check", str(board)]) == 1
+    assert "more.html is no page of this board" in capsys.readouterr().err
+    (board / "site" / "more.html").unlink()
+    (board / "site" / "board.csv").write_text("better")
+    assert main(["board", "check", str(board)]) == 1
+    assert "board.csv is not what the records give" in capsys.readouterr().err
+    (board / "board.json").unlink()
+    assert main(["board", "check", str(board)]) == 1
+    assert "board.json is absent, and board.md is there" in capsys.readouterr().err
+    for path in (board / "board.md", board / "board.csv", board / "board.tex"):
+        path.unlink()
+    shutil.rmtree(board / "site")
+    assert main(["board", "check", str(board)]) == 0  # records alone, as in a pull request
+
+
+def test_a_row_below_the_missing_cells_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    songs = write_songs(tmp_path / "songs")
+    (tmp_path / "suite.yaml").write_text(f"datasets: [folder]\nroots: {{folder: {songs}}}\nmodels: [mixture]\n")
+    assert main(["board", "build", str(tmp_path)]) == 0
+    text = (tmp_path / "board.md").read_text()
+    assert "Missing:\n\n- mixture-folder" in text
+    assert main(["board", "check", str(tmp_path)]) == 0
+    (tmp_path / "board.md").write_text(text.replace("not run yet", "killed elsewhere"))
+    shutil.rmtree(tmp_path / "site")
+    assert main(["board", "check", str(tmp_path)]) == 0  # why is not compared
+    (tmp_path / "board.md").write_text(text + "| 1 | forged | system | 99.00 |\n")
+    assert main(["board", "check", str(tmp_path)]) == 1
+    assert "forged" in capsys.readouterr().err
+    (tmp_path / "board.md").write_text(text.replace("- mixture-folder", "- other-folder"))
+    assert main(["board", "check", str(tmp_path)]) == 1
+    assert "is published as a missing cell" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ('"role": "system"', '"role": "winner"', "one.json, line 6: field model.role: 'winner' is not one of"),
+        ('"role": "system"', '"role": "system",\n "label": "other"', "line 7: the key 'label' comes twice"),
+        ('"label": "one"', '"label": "\\ud800"', "holds half of a surrogate pair"),
+        ('"options": {}', '"options": ' + '{"a":' * 40 + "1" + "}" * 40, "more than 32 levels deep"),
+        ('"options": {}', '"options": ' + "[" * 5000 + "]" * 5000, "levels deep"),
+        ('"parameters": 1000', '"parameters": NaN', "NaN is no number of JSON"),
+        ('"SAR": ', '"SAR": null, "x": ', "song / band / SAR is null without a reason"),
+        ('"SAR": ', '"SAR": "high", "x": ', "song / band / SAR is 'high', not a finite number"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_line(
+    board: Path, old: str, new: str, sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = board / "records" / "one.json"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    assert main(["board", "build", str(board)]) == 2
+    error = capsys.readouterr().err
+    assert sentence in error
+    if "song /" in sentence:
+        line = next(i for i, each in enumerate(text.splitlines(), 1) if old in each)
+        assert f"one.json, line {line}:" in error
+
+
 def test_faulty_records_are_named_with_their_place(board: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = (board / "board.md").read_bytes()
     one = board / "records" / "one.json"
@@ -173,9 +291,9 @@ def test_faulty_records_are_named_with_their_place(board: Path, capsys: pytest.C
     assert "line" in error
     (board / "records" / "cut.json").unlink()
     assert main(["board", "check", str(board)]) == 1
-    assert "again.json and one.json are of one model, dataset and seed: keep one" in capsys.readouterr().err
+    assert "one.json, line 5: of the same model, dataset and seed as again.json: keep one" in capsys.readouterr().err
     assert main(["board", "build", str(board)]) == 2
-    assert "again.json and one.json" in capsys.readouterr().err
+    assert "as again.json" in capsys.readouterr().err
     (board / "records" / "cut.json").write_text("{")
     assert main(["board", "build", str(board)]) == 2
     assert (board / "board.md").read_bytes() == before

@@ -37,8 +37,13 @@ def build_site(board: Board) -> Path:
     """
     place = board.folder / "site"
     with _beside(place) as folder:
-        _Site(board, folder).write()
+        fill_site(board, folder)
     return place / "index.html"
+
+
+def fill_site(board: Board, folder: Path) -> None:
+    """Write the pages of a board into an empty folder."""
+    _Site(board, folder).write()
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from msbench.leaderboard.board import Board
 from msbench.leaderboard.rows import over_tracks
 from msbench.leaderboard.site.text import decimals, link
+from msbench.records import lacking
 
 if TYPE_CHECKING:
     from msbench.leaderboard.site.ranking import RankingPages
@@ -34,13 +35,19 @@ def card(board: Board, ranking: RankingPages, row: dict[str, Any]) -> dict[str, 
         "tier": row["tier"],
         "place": ranking.place,
         "table": ranking.file("Table"),
-        "warning": WARNINGS.get(str(row["tier"])),
+        "warning": _warning(row, found),
         "source": list(_source(found, row)),
         "scores": _scores(row, found, ranking),
         "seeds": [_seed(record) for record in found],
         "commands": _commands(board, found[0]) if found and row["tier"] != "reported" else [],
         "commands_note": "With the code at the commit of the record, and the data set in place:",
     }
+
+
+def _warning(row: dict[str, Any], found: list[dict[str, Any]]) -> str | None:
+    warning = WARNINGS.get(str(row["tier"]))
+    fields = sorted({field for record in found for field in lacking(record)}) if row["tier"] == "unverified" else []
+    return f"{warning} It lacks {', '.join(fields)}." if fields else warning
 
 
 def _source(found: list[dict[str, Any]], row: dict[str, Any]) -> Iterator[tuple[str, Any, str | None]]:

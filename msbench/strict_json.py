@@ -1,0 +1,109 @@
+"""JSON from strangers: read without the leniencies of the standard library, and lines for what is wrong in it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import yaml
+
+DEEPEST = 32  # levels; what is shown and hashed later walks them all
+
+
+def parse(text: str) -> Any:
+    """Parse JSON.
+
+    Raises:
+        ValueError: If it is not JSON, a key comes twice in one object, a number is NaN or infinite, text holds half of
+            a surrogate pair, or values lie more than `DEEPEST` levels deep; the message names the line where it can.
+    """
+    try:
+        content = json.loads(text, object_pairs_hook=_without_twins, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"line {error.lineno}: {error.msg}") from error
+    except RecursionError as error:
+        raise ValueError(f"values lie more than {DEEPEST} levels deep") from error
+    except _TwiceError as error:
+        line = _line_of_twin(_composed(text))
+        raise ValueError(f"{_at(line)}the key {error.key!r} comes twice") from error
+    _check_values(content)
+    return content
+
+
+def line_of(text: str, path: Sequence[str | int]) -> int | None:
+    """The line (from 1) of a value in a JSON text, or of what lies nearest above it; None where that is not known."""
+    node = _composed(text)
+    if node is None:
+        return None
+    for step in path:
+        inner = None
+        if isinstance(node, yaml.MappingNode):
+            inner = next((value for key, value in node.value if key.value == str(step)), None)
+        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+            inner = node.value[step]
+        if inner is None:
+            break
+        node = inner
+    return int(node.start_mark.line) + 1
+
+
+class _TwiceError(Exception):
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.key = key
+
+
+def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        seen: set[str] = set()
+        raise _TwiceError(next(key for key, _ in pairs if key in seen or seen.add(key)))  # type: ignore[func-returns-value]
+    return made
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no number of JSON: write null, with a reason")
+
+
+def _check_values(content: Any, depth: int = 0) -> None:
+    if depth > DEEPEST:
+        raise ValueError(f"values lie more than {DEEPEST} levels deep")
+    if isinstance(content, str):
+        try:
+            content.encode()
+        except UnicodeEncodeError as error:
+            raise ValueError(f"the text {content[:40]!r} holds half of a surrogate pair") from error
+    elif isinstance(content, dict):
+        for key, value in content.items():
+            _check_values(key, depth)
+            _check_values(value, depth + 1)
+    elif isinstance(content, list):
+        for value in content:
+            _check_values(value, depth + 1)
+
+
+def _composed(text: str) -> Any:
+    """The text's nodes with their lines: JSON is YAML, whose reader keeps them."""
+    try:
+        return yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except (yaml.YAMLError, RecursionError, ValueError):
+        return None
+
+
+def _line_of_twin(node: Any) -> int | None:
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            if key.value in seen:
+                return int(key.start_mark.line) + 1
+            seen.add(key.value)
+            if (line := _line_of_twin(value)) is not None:
+                return line
+    elif isinstance(node, yaml.SequenceNode):
+        return next((line for value in node.value if (line := _line_of_twin(value)) is not None), None)
+    return None
+
+
+def _at(line: int | None) -> str:
+    return "" if line is None else f"line {line}: "
