@@ -15,7 +15,19 @@ from msbench import registry
 from msbench.records import digest
 from msbench.resources import Resources
 
-FIELDS = ("board", "title", "datasets", "seeds", "models", "roots", "split", "backend", "resources", "excerpts")
+FIELDS = (
+    "board",
+    "title",
+    "datasets",
+    "seeds",
+    "models",
+    "roots",
+    "split",
+    "backend",
+    "resources",
+    "excerpts",
+    "metrics",
+)
 MODEL_FIELDS = ("recipe", "model", "checkpoint", "label", "set", "resources")
 
 
@@ -34,6 +46,7 @@ class Cell:
     root: Path | None = None
     split: str = "test"
     backend: str = "fast"
+    metrics: tuple[str, ...] | None = None  # beside BSSEval; evaluation's own choice when None
     excerpts: int = 0  # tracks of which seconds are kept for the board to play; not part of the name
     resources: dict[str, Any] = field(default_factory=dict)  # of its training; fields of `Resources`
 
@@ -88,6 +101,13 @@ def read_suite(path: str | Path) -> Suite:
     except yaml.YAMLError as error:
         raise ValueError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
     _check_fields(content, FIELDS, ("datasets", "models"), str(path))
+    metrics = content.get("metrics")
+    if metrics is not None and not (isinstance(metrics, list) and all(isinstance(name, str) for name in metrics)):
+        raise ValueError(f"{path}: field 'metrics' must be a list of names, as [si-sdr, snr], not {metrics!r}")
+    if metrics:
+        from msbench.metrics import beside  # now, and not after a day of training
+
+        beside.check_names(metrics, beside.VOICES)
     if not isinstance(content.get("excerpts") or 0, int):
         raise ValueError(f"{path}: field 'excerpts' must be a number of tracks, not {content['excerpts']!r}")
     for dataset in content["datasets"]:
@@ -163,8 +183,11 @@ def _row(
     except ValueError as error:
         raise ValueError(f"{path}, {label}: {error}") from error
     overrides, split, backend = entry.get("set") or {}, suite.get("split") or "test", suite.get("backend") or "fast"
-    identity = digest([model, recipe, str(checkpoint or ""), overrides, split, backend])
+    metrics = None if suite.get("metrics") is None else tuple(suite["metrics"])
+    scored = [split, backend] if metrics is None else [split, backend, metrics]
+    identity = digest([model, recipe, str(checkpoint or ""), overrides, *scored])
     return Cell(
         label, model, dataset="", seed=None, identity=identity, recipe=recipe, checkpoint=checkpoint,
-        overrides=overrides, split=split, backend=backend, excerpts=suite.get("excerpts") or 0, resources=resources,
+        overrides=overrides, split=split, backend=backend, metrics=metrics,
+        excerpts=suite.get("excerpts") or 0, resources=resources,
     )  # fmt: skip

@@ -90,6 +90,30 @@ def test_the_board_is_the_same_bytes_each_time(board: Path) -> None:
     assert csv(one.table()) == csv(two.table())
 
 
+def test_a_suite_chooses_what_is_scored_beside(board: Path, tmp_path: Path) -> None:
+    text = f"datasets: [folder]\nroots: {{folder: {board / 'songs'}}}\nmodels: [mixture, oracle_irm]\n"
+    (tmp_path / "suite.yaml").write_text(text + "metrics: [si-sdr, snr]\n")
+    assert main(["bench", str(tmp_path / "suite.yaml"), "--jobs", "1"]) == 0
+    ids = ["si-sdr;channels=joint", "snr;channels=joint"]
+    found = msbench.Board(tmp_path)
+    assert [record["metric"]["beside"] for record in found.records] == [ids, ids]
+    table = found.table().set_index("model")
+    expected = np.median([of["voice"][ids[0]] for of in found.records[0]["scores"].values()])
+    assert table.loc[found.records[0]["model"]["label"], f"voice {ids[0]}"] == expected
+    assert f"voice {ids[1]}" in (tmp_path / "board.csv").read_text().splitlines()[0]
+    assert "si-sdr (dB)" in (tmp_path / "site" / "tracks.html").read_text()
+
+
+def test_a_wrong_metric_of_a_suite_is_said_before_anything_runs(
+    board: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = f"datasets: [folder]\nroots: {{folder: {board / 'songs'}}}\nmodels: [mixture]\n"
+    for metrics, sentence in (("[sisdr]", "did you mean 'si-sdr'?"), ("snr", "must be a list of names")):
+        (tmp_path / "suite.yaml").write_text(text + f"metrics: {metrics}\n")
+        assert main(["bench", str(tmp_path / "suite.yaml")]) == 2
+        assert sentence in capsys.readouterr().err
+
+
 def test_a_checkpoint_holds_its_seed_for_a_record_of_its_own(board: Path, tmp_path: Path) -> None:
     suite = read_suite(board)
     for cell in suite.cells:

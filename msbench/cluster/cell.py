@@ -136,6 +136,7 @@ def _evaluate(suite: Suite, cell: Cell) -> None:
 
     from msbench.data.dataset import open_dataset
     from msbench.evaluation import evaluate, untrained
+    from msbench.metrics import beside
 
     folder = suite.run_folder(cell)
     for number in (signal.SIGUSR2, signal.SIGTERM):
@@ -155,8 +156,8 @@ def _evaluate(suite: Suite, cell: Cell) -> None:
     write_state(folder, stage="evaluating", done=0.0, metrics={})
     record = evaluate(
         model, data, split=cell.split, output=folder / "evaluation", label=cell.label, seed=cell.seed,
-        backend=cell.backend, excerpts=cell.excerpts, device="cuda" if torch.cuda.is_available() else "cpu",
-        progress=progress,
+        backend=cell.backend, metrics=beside.DEFAULT if cell.metrics is None else cell.metrics,
+        excerpts=cell.excerpts, device="cuda" if torch.cuda.is_available() else "cpu", progress=progress,
     )  # fmt: skip
     record["run"] = run_summary(folder)
     records.write(suite.record_path(cell), record)
