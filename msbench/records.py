@@ -39,7 +39,7 @@ TIERS = ("measured", "unverified", "reported")  # how far a row can be trusted
 
 def tier_of(record: dict[str, Any]) -> str:
     """`reported` by a paper or a campaign; `unverified` where a field is missing that the number rests on."""
-    if record.get("tier") in TIERS:
+    if record.get("tier") in TIERS:  # a record of ours cannot say so of itself: the schema allows `reported` alone
         return str(record["tier"])
     return "unverified" if lacking(record) else "measured"
 

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from msbench import records
+from msbench.leaderboard.rows import TRAINING, shown
 
 METRICS = ("SDR", "ISR", "SIR", "SAR")
 # Which targets were scored together was each participant's choice, and moves vocals by up to some 0.2 dB.
@@ -18,6 +19,10 @@ SISEC18_METRIC = (
     "bsseval-v4;win=1;hop=1;filters=512;agg=median-median;together=as-submitted;"
     "targets=vocals,drums,bass,other,accompaniment"
 )
+BSSEVAL = "bsseval-v4;win=1;hop=1;filters=512;agg=median-median"
+FIGURE_FIELDS = (
+    "system", "citation", "read_in", "data", "dataset", "split", "metric", "SDR", "NSDR", "SIR", "SAR", "ISR",
+)  # fmt: skip
 SISEC18_CEILINGS = ("IBM1", "IBM2", "IRM1", "IRM2", "MWF")
 SISEC18_FLOORS = ("MIX",)
 SISEC18_EXTRA_DATA = ("STL1", "TAK2", "TAK3", "TAU1", "UHL3")
@@ -99,7 +104,9 @@ def _json(value: Any) -> str:
 def read_reported(folder: Path) -> list[dict[str, Any]]:
     """The rows under <folder>/reported/ and the figures in <folder>/reported.yaml, as records of tier `reported`.
 
-    The figures are of the board's dataset, its folder's name, and of no track: they have a row, and no statistics.
+    The figures are of no track: they have a row, and no statistics. Where an entry names none, their dataset is the
+    board's folder's name, their split `test`, and their metric BSSEval v4 with medians. One that does not say where it
+    was read is of the tier `unverified`.
 
     Raises:
         ValueError: If a file cannot be read; the message names it.
@@ -122,25 +129,37 @@ def _figures(path: Path) -> list[dict[str, Any]]:
         entries = yaml.safe_load(path.read_text("utf-8"))
     except yaml.YAMLError as error:
         raise ValueError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
-    found = []
-    for number, entry in enumerate(entries or [], 1):
-        try:
-            name, citation, data = str(entry["system"]), str(entry["citation"]), entry["data"]
-            targets = sorted(entry["SDR"])
-            missing = {"reason": "not published"}
-            scores: dict[str, dict[str, Any]] = {}
-            for target in targets:
-                values = {metric: (entry.get(metric) or {}).get(target) for metric in METRICS}
-                known = {metric: None if value is None else float(value) for metric, value in values.items()}
-                scores[target] = known | (missing if None in known.values() else {})
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(
-                f"{path}, entry {number}: expected system, citation, data and SDR of each target, and what else is "
-                f"known ({error})"
-            ) from error
-        metric = f"bsseval-v4;win=1;hop=1;filters=512;agg=median-median;targets={','.join(targets)}"
-        found.append(_row(name, "system", data, citation, (path.parent.name, "test"), [], metric, {"median": scores}))
-    return found
+    if not isinstance(entries or [], list):
+        raise ValueError(f"{path}: expected a list of entries, each of one system")
+    return [_figure(entry, number, path) for number, entry in enumerate(entries or [], 1)]
+
+
+def _figure(entry: Any, number: int, path: Path) -> dict[str, Any]:
+    try:
+        unknown = [key for key in entry if key not in FIGURE_FIELDS]
+        if unknown:
+            raise ValueError(f"unknown field {unknown[0]!r}: the fields are {', '.join(FIGURE_FIELDS)}")
+        name, citation, data = str(entry["system"]), str(entry["citation"]), entry["data"]
+        if data not in TRAINING:
+            raise ValueError(f"data is one of {', '.join(TRAINING)}, not {data!r}")
+        family = str(entry.get("metric") or BSSEVAL)
+        ranked = shown(family)[0]
+        targets = sorted(entry[ranked])
+        metric = f"{family};targets={','.join(targets)}"
+        scores: dict[str, dict[str, Any]] = {}
+        for target in targets:
+            values = {score: (entry.get(score) or {}).get(target) for score in dict.fromkeys((*shown(metric), "ISR"))}
+            known = {score: None if value is None else float(value) for score, value in values.items()}
+            scores[target] = known | ({"reason": "not published"} if None in known.values() else {})
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{path}, entry {number}: expected system, citation, data and SDR of each target (NSDR where the metric is "
+            f"that), and what else is known ({error})"
+        ) from error
+    place = str(entry.get("dataset") or path.parent.name), str(entry.get("split") or "test")
+    row = _row(name, "system", data, citation, place, [], metric, {"median": scores})
+    # A figure that nobody read where it stands is not even reported.
+    return row | ({"read_in": str(entry["read_in"])} if entry.get("read_in") else {"tier": "unverified"})
 
 
 def _expanded(content: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -118,8 +118,41 @@ def test_figures_of_papers_have_rows_and_no_statistics() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "system", "scores", "tier"),
+    [
+        ("ikala", "U-Net", {"vocals NSDR": 11.094, "accompaniment NSDR": 14.435, "vocals SIR": 23.96}, "reported"),
+        ("ikala", "Chimera", {"vocals NSDR": 8.749}, "unverified"),
+        ("medleydb", "U-Net", {"vocals NSDR": 8.681}, "unverified"),
+    ],
+)
+def test_figures_of_another_metric_and_dataset(
+    name: str, system: str, scores: dict[str, float], tier: str, tmp_path: Path
+) -> None:
+    shutil.copytree(MUSDB18.parent / name, tmp_path / name)
+    board = Board(tmp_path / name)
+    row = board.table().set_index("model").loc[system]
+    assert {column: row[column] for column in scores} == scores
+    assert row["tier"] == tier
+    assert row["dataset"].startswith(f"{name}/")
+    assert row["metric"] == "nsdr;bsseval-v3;agg=mean;targets=accompaniment,vocals"
+    board.write()
+    cards = "".join(page.read_text() for page in (tmp_path / name / "site").glob("model-*.html"))
+    assert "ISMIR 2017" in cards
+    assert ("typed from memory" in cards) == ("unverified" in set(board.table()["tier"]))
+    for exported in ("board.md", "board.csv", "board.tex"):
+        assert (tmp_path / name / exported).read_bytes() == (MUSDB18.parent / name / exported).read_bytes()
+
+
+@pytest.mark.parametrize(
     ("text", "sentence"),
-    [("- system: X\n  data: standard\n", "entry 1: expected system, citation, data and SDR"), ("- [", "is not YAML")],
+    [
+        ("- {system: X, citation: Y, data: much, SDR: {vocals: 1}}", "data is one of standard, unknown, extra"),
+        ("- {system: X, citation: Y, data: extra, sdr: {vocals: 1}}", "unknown field 'sdr': the fields are system"),
+        ("- {system: X, citation: Y, data: extra, metric: nsdr;x, SDR: {vocals: 1}}", "entry 1: expected system"),
+        ("{system: X}", "expected a list of entries"),
+        ("- system: X\n  data: standard\n", "entry 1: expected system, citation, data and SDR"),
+        ("- [", "is not YAML"),
+    ],
 )
 def test_bad_figures(tmp_path: Path, text: str, sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "reported.yaml").write_text(text)

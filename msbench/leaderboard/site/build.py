@@ -126,7 +126,7 @@ class _Site:
 def records_of(board: Board, ranking: Any) -> dict[str, list[dict[str, Any]]]:
     """{model: its records} of one ranking."""
     found: dict[str, list[dict[str, Any]]] = {}
-    for record in board.records:
+    for record in [*board.records, *board.reported]:
         data = record["dataset"]
         place = data["name"], data["split"], data["fingerprint"] or "", record["metric"]["id"]
         if place == (ranking.dataset, ranking.split, ranking.fingerprint, ranking.metric):

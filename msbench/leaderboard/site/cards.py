@@ -20,7 +20,7 @@ GROUPS = {  # of a record -> heading
     "environment": "Environment", "source": "Source",
 }  # fmt: skip
 WARNINGS = {
-    "unverified": "Unverified: the record lacks fields that say how the numbers were made.",
+    "unverified": "Unverified: nothing says fully how the numbers were made.",
     "reported": "Reported: the numbers come from a paper or a campaign; nothing here was run by this project.",
 }
 HIDDEN = ("tracks", "scores", "schema_version")
@@ -36,9 +36,9 @@ def card(board: Board, ranking: RankingPages, row: dict[str, Any]) -> dict[str, 
         "place": ranking.place,
         "table": ranking.file("Table"),
         "warning": _warning(row, found),
-        "source": list(_source(found, row)),
+        "source": _source(found),
         "scores": _scores(row, found, ranking),
-        "seeds": [_seed(record) for record in found],
+        "seeds": [_seed(record) for record in found if "source" not in record],
         "commands": _commands(board, found[0]) if found and row["tier"] != "reported" else [],
         "commands_note": "With the code at the commit of the record, and the data set in place:",
     }
@@ -46,17 +46,17 @@ def card(board: Board, ranking: RankingPages, row: dict[str, Any]) -> dict[str, 
 
 def _warning(row: dict[str, Any], found: list[dict[str, Any]]) -> str | None:
     warning = WARNINGS.get(str(row["tier"]))
+    if any("source" in record for record in found) and row["tier"] == "unverified":
+        return "Unverified: typed from memory of the source; nobody has read these figures there since."
     fields = sorted({field for record in found for field in lacking(record)}) if row["tier"] == "unverified" else []
     return f"{warning} It lacks {', '.join(fields)}." if fields else warning
 
 
-def _source(found: list[dict[str, Any]], row: dict[str, Any]) -> Iterator[tuple[str, Any, str | None]]:
+def _source(found: list[dict[str, Any]]) -> list[tuple[str, Any, str | None]]:
     """(field, value, address or None) of a reported row."""
-    sources = [record["source"] for record in found if isinstance(record.get("source"), dict)]
-    sources += [{key: row[key] for key in ("citation", "url", "note") if isinstance(row.get(key), str)}]
-    for source in sources[:1]:
-        for key, value in source.items():
-            yield key, value, link(value)
+    fields = {"citation": "source", "read in": "read_in"}
+    known = [(label, record[key]) for record in found[:1] for label, key in fields.items() if record.get(key)]
+    return [(label, value, link(value)) for label, value in known]
 
 
 def _scores(row: dict[str, Any], found: list[dict[str, Any]], ranking: RankingPages) -> dict[str, Any]:
