@@ -33,6 +33,7 @@ __all__ = [
 
 SCHEMA_VERSION = 1
 METRICS = ("SDR", "SIR", "SAR", "ISR")  # of the id that a board ranks by; others stand under their own ids
+METRICS_SET = frozenset(METRICS)
 SCHEMA = Path(__file__).with_name("record.schema.json")
 TIERS = ("measured", "unverified", "reported")  # how far a row can be trusted
 
@@ -60,7 +61,7 @@ def lacking(record: dict[str, Any]) -> list[str]:
 def completed(record: dict[str, Any]) -> dict[str, Any]:
     """The record with its tier, and null for each field that it lacks: what a board shows needs not ask."""
     filled = {**record, "tier": tier_of(record)}
-    for group, about in json.loads(SCHEMA.read_text("utf-8"))["properties"].items():
+    for group, about in _schema()["properties"].items():
         if about.get("type") == "object" and "required" in about:
             filled[group] = dict.fromkeys(about["properties"]) | (record.get(group) or {})
     return filled
@@ -77,10 +78,15 @@ def digest(value: Any) -> str:
 
 
 @cache
+def _schema() -> dict[str, Any]:
+    return dict(json.loads(SCHEMA.read_text("utf-8")))
+
+
+@cache
 def _validator(part: str | None = None) -> Any:
     from jsonschema import Draft202012Validator  # takes longer to import than most commands run
 
-    schema = json.loads(SCHEMA.read_text("utf-8"))
+    schema = _schema()
     return Draft202012Validator(schema if part is None else schema["$defs"][part])
 
 
@@ -121,6 +127,8 @@ def _fault(record: Any) -> tuple[list[Any], str] | None:
         if lacking:
             return ["scores", track], f"{track} has no scores of {lacking[0]}, which the metric id names"
         for target, scores in targets.items():
+            if _are_plain(scores):
+                continue
             for metric in dict.fromkeys((*METRICS, *scores)):
                 value = scores.get(metric)
                 if metric == "reason":
@@ -131,6 +139,12 @@ def _fault(record: Any) -> tuple[list[Any], str] | None:
                 if value is not None and not (isinstance(value, int | float) and _is_finite(value)):
                     return path, f"{where} is {value!r}, not a finite number"
     return None
+
+
+def _are_plain(scores: dict[str, Any]) -> bool:
+    """All there and all finite: nearly all are, and boards have a million."""
+    values = scores.values()
+    return scores.keys() >= METRICS_SET and all(type(v) is float for v in values) and math.isfinite(sum(values))
 
 
 def _is_finite(value: float) -> bool:

@@ -27,7 +27,14 @@ def parse(text: str) -> Any:
     except _TwiceError as error:
         line = _line_of_twin(_composed(text))
         raise ValueError(f"{_at(line)}the key {error.key!r} comes twice") from error
-    _check_values(content)
+    if isinstance(content, dict | list):
+        _check_depth(content)
+    if "\\u" in text:  # nothing else can stand for half of a pair
+        try:
+            json.dumps(content, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            half = error.object[max(0, error.start - 20) : error.end]
+            raise ValueError(f"the text {half!r} holds half of a surrogate pair") from error
     return content
 
 
@@ -66,21 +73,12 @@ def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is no number of JSON: write null, with a reason")
 
 
-def _check_values(content: Any, depth: int = 0) -> None:
-    if depth > DEEPEST:
+def _check_depth(content: Any, left: int = DEEPEST) -> None:
+    if left < 0:
         raise ValueError(f"values lie more than {DEEPEST} levels deep")
-    if isinstance(content, str):
-        try:
-            content.encode()
-        except UnicodeEncodeError as error:
-            raise ValueError(f"the text {content[:40]!r} holds half of a surrogate pair") from error
-    elif isinstance(content, dict):
-        for key, value in content.items():
-            _check_values(key, depth)
-            _check_values(value, depth + 1)
-    elif isinstance(content, list):
-        for value in content:
-            _check_values(value, depth + 1)
+    for value in content.values() if isinstance(content, dict) else content:
+        if isinstance(value, dict | list):
+            _check_depth(value, left - 1)
 
 
 def _composed(text: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import pandas as pd
 
 from msbench import failures, records, strict_json
 from msbench.leaderboard.reported import read_reported
-from msbench.leaderboard.rows import beside_of, by_seed, rows_of, shown, targets_in
+from msbench.leaderboard.rows import beside_of, by_seed, medians_of, rows_of, shown, targets_in
 from msbench.suite import read_suite
 
 if TYPE_CHECKING:
@@ -43,8 +44,8 @@ class Ranking:
 
     def scores(self, target: str, score: str) -> pd.DataFrame:
         """Scores of tracks (rows) by model (columns): the median over seeds; NaN where there is none."""
-        found = {model: values.median(axis=1) for model, values in self.seeds[target, score].items()}
-        return pd.DataFrame(found)
+        seeds = self.seeds[target, score]
+        return pd.DataFrame({model: medians_of(values) for model, values in seeds.items()})
 
     def comparison(self, target: str) -> Comparison | None:
         """All models by the score that counts; None where fewer than two have scores of tracks.
@@ -107,6 +108,10 @@ class Board:
         parameters, rtf (seconds of separation a second of audio), one `<target> <SDR|SIR|SAR>` each in dB (NSDR where
         the metric is that), and `<target> gain`: SDR above the higher floor.
         """
+        return self._table.copy()
+
+    @cached_property
+    def _table(self) -> pd.DataFrame:
         groups: dict[tuple[str, str, str], dict[str, list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))
         for record in self._of_suite():
             groups[_place(record)][record["model"]["label"]].append(record)

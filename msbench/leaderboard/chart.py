@@ -11,6 +11,7 @@ from msbench.leaderboard.board import targets_of
 from msbench.leaderboard.rows import shown, targets_in
 
 COLOURS = {"ceiling": "#56B4E9", "floor": "#999999"}  # Okabe & Ito: told apart without red and green
+MOST_ROWS = 60  # beyond, nobody reads a picture: the pages have all
 SYSTEMS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#F0E442")
 
 
@@ -19,6 +20,8 @@ def chart(table: pd.DataFrame, title: str, path: Path) -> None:
     from matplotlib.figure import Figure
 
     first = table[(table["dataset"] == table["dataset"].iloc[0]) & (table["metric"] == table["metric"].iloc[0])]
+    dropped = max(0, len(first) - MOST_ROWS)
+    first = first.head(MOST_ROWS)
     own, score = targets_in(first["metric"].iloc[0]), shown(first["metric"].iloc[0])[0]
     targets = [target for target in targets_of(first) if target in own]
     systems = [model for model, role in zip(first["model"], first["role"], strict=True) if role == "system"]
@@ -40,7 +43,8 @@ def chart(table: pd.DataFrame, title: str, path: Path) -> None:
         axis.spines[["top", "right"]].set_visible(False)
     figure.axes[0].set_yticks(range(len(first)), first["model"], fontsize=8)
     figure.axes[0].invert_yaxis()
-    figure.suptitle(f"{title} (dotted: the higher floor)", fontsize=11)
+    more = f", {dropped} rows below are not drawn" if dropped else ""
+    figure.suptitle(f"{title} (dotted: the higher floor{more})", fontsize=11)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         figure.savefig(temporary, format="png", dpi=130)

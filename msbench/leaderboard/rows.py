@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from statistics import median
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from msbench import records
@@ -60,8 +61,21 @@ def beside_of(found: Iterable[Record]) -> list[str]:
 
 def by_seed(found: list[Record], target: str, score: str) -> pd.DataFrame:
     """Scores of tracks (rows) with each training seed (columns); NaN where there is none."""
-    columns = [{track: of[target].get(score) for track, of in record["scores"].items()} for record in found]
-    return pd.DataFrame({i: pd.Series(column, dtype=float) for i, column in enumerate(columns)})
+    tracks = list(dict.fromkeys(track for record in found for track in record["scores"]))
+    nothing: dict[str, dict[str, Any]] = {target: {}}
+    values = [[record["scores"].get(track, nothing)[target].get(score) for record in found] for track in tracks]
+    return pd.DataFrame(np.array(values, dtype=float).reshape(len(tracks), len(found)), index=tracks)
+
+
+def medians_of(seeds: pd.DataFrame) -> pd.Series[float]:
+    """{track: median over seeds}; NaN where no seed has a value."""
+    values = seeds.to_numpy()
+    if values.shape[1] == 1:
+        return seeds.iloc[:, 0]
+    known = ~np.isnan(values).all(axis=1)
+    medians = np.full(len(values), np.nan)
+    medians[known] = np.nanmedian(values[known], axis=1)
+    return pd.Series(medians, index=seeds.index)
 
 
 def _tracks(found: list[Record]) -> set[str]:

@@ -170,7 +170,7 @@ def _median_interval(drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     shares = np.arange(count + 1) / count
     middles = sorted({(count + 1) // 2, count // 2 + 1})
     weights = [np.diff(stats.binom.sf(middle - 1, count, shares)) for middle in middles]
-    kept = np.flatnonzero(np.max(weights, axis=0) > 1e-7)
+    kept = np.flatnonzero(np.max(weights, axis=0) > 1e-5)
     central = np.sort(np.ascontiguousarray(drawn.transpose(2, 0, 1)), axis=2)[:, :, kept]
     pooled = central.reshape(columns, -1)
     order = pooled.argsort(axis=1)
@@ -178,7 +178,7 @@ def _median_interval(drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     for weight in weights:
         reached = np.tile(weight[kept] / seeds, seeds)[order].cumsum(axis=1)
         for end, level in enumerate(((1 - INTERVAL) / 2, (1 + INTERVAL) / 2)):
-            place = (reached >= level - 1e-6).argmax(axis=1)
+            place = (reached >= level - 1e-5).argmax(axis=1)
             ends[end] += pooled[np.arange(columns), order[np.arange(columns), place]] / len(middles)
     return ends[0], ends[1]
 

@@ -191,6 +191,12 @@ def test_pairs_are_told_in_words(site: Site) -> None:
     tab = site.open("compare")
     tab.wait_for_selector("#matrix svg")
     assert "of 10 pairs are distinguished" in tab.locator("#verdict").inner_text()
+    groups = tab.locator("#group option").all_inner_texts()  # floors and ceilings are in none
+    assert groups == ["unverified, standard training data"]
+    assert "2 systems over 2 tracks" in tab.locator("#gate").inner_text()
+    names = tab.locator("#cd svg").evaluate("svg => svg.textContent")
+    assert "net_small" in names
+    assert "oracle_irm" not in names
     tab.locator("#model").select_option(label="net_small")
     rows = tab.locator("#one tbody tr").all_inner_texts()
     assert len(rows) == 4
