@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -66,7 +67,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "songs"
 
 
-@pytest.mark.parametrize("rate", [RATE, 11025])
+@pytest.mark.parametrize("rate", [RATE, 11025, 44100])
 def test_silences_are_where_the_estimate_is_silent(tmp_path: Path, checkpoint: Path, rate: int) -> None:
     soundfile.write(tmp_path / "a.wav", song(PARTS, rate), rate, subtype="FLOAT")
     seconds, silent = silences_of(msbench.load(checkpoint), tmp_path / "a.wav")
@@ -74,6 +75,18 @@ def test_silences_are_where_the_estimate_is_silent(tmp_path: Path, checkpoint: P
     # The leak is 60 dB down; three quarters of a second hold one whole block, which is below the least length.
     assert np.allclose(silent["left"], [[2.0, 5.0]], atol=1e-3)
     assert np.allclose(silent["right"], [[7.0, 8.0]], atol=1e-3)
+
+
+def test_a_long_song_is_read_in_blocks(tmp_path: Path, checkpoint: Path) -> None:
+    peaks = []
+    for times in (8, 40):
+        soundfile.write(tmp_path / "a.wav", song(PARTS * times), RATE, subtype="FLOAT")
+        tracemalloc.start()
+        _, silent = silences_of(msbench.load(checkpoint), tmp_path / "a.wav")
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert silent["left"] == [[8.0 * i + 2, 8.0 * i + 5] for i in range(times)]
+    assert peaks[1] < 1.2 * peaks[0]
 
 
 def test_the_threshold_decides(tmp_path: Path, checkpoint: Path) -> None:

@@ -30,7 +30,7 @@ class SeparationModule(LightningModule):
         loss: Name of a registered loss (`msbench list losses`).
         loss_domain: `waveform`, or `magnitude` and `mask` for the models that have them.
         pit: Whether the loss is taken for the best permutation of the estimates.
-        unlabelled_weight: Of the loss of what `data.unlabelled` remixes, lambda in Demucs v1.
+        unlabelled_weight: Of the loss of a chunk that `data.unlabelled` remixes; lambda in Défossez et al. 2019.
         optimizer: Any torch optimizer; Adam at 1e-3 unless told otherwise.
         lr_scheduler: Any torch scheduler, stepped once an epoch; ReduceLROnPlateau watches its `monitor`.
 
@@ -99,7 +99,7 @@ class SeparationModule(LightningModule):
         return loss
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        loss = self._finite_loss(Batch(*batch[:2]), "training", *batch[2:])
+        loss = self._finite_loss(Batch(*batch[:2]), "training", *batch[2:])  # `known`, of remixed ones
         self.log("train_loss", loss, prog_bar=True, batch_size=batch[0].shape[0])
         return loss
 
