@@ -41,8 +41,8 @@ def add_data_commands(parser: argparse.ArgumentParser) -> None:
     )
     silences.add_argument("checkpoint", type=Path, help="of a trained model")
     silences.add_argument("folder", type=Path, help="the songs; the list is written here, as silences.json")
-    silences.add_argument("--threshold-db", type=float, default=-40.0, metavar="DB",
-                          help="of a silent target's estimate below the mixture (-40)")  # fmt: skip
+    silences.add_argument("--threshold-db", type=float, default=-30.0, metavar="DB",
+                          help="of a silent target's estimate, beside the mixture (-30)")  # fmt: skip
     silences.add_argument("--device", help="cpu or cuda (cuda where there is one)")
 
     demo = command("demo", _demo, "write the demo songs")

@@ -84,7 +84,10 @@ def test_it_trains_and_resumes_exactly(arguments: list[str], more: Path) -> None
     ("flags", "sentence"),
     [
         (["--model.pit", "true"], "model.pit cannot compare the sum of several targets: train without it"),
-        (["--data.chunk_seconds", "3.5"], "the longest silence is 3 s (voice), so set data.chunk_seconds to no more"),
+        (
+            ["--data.chunk_seconds", "3.5"],
+            "the longest silence is 3 s (voice), so shorten data.chunk_seconds, list them",
+        ),
         (["--data.unlabelled", "songs"], "songs has no silences.json: make it with `msbench data silences CHECKPOINT"),
         (["--data.unlabelled_share", "1"], "data.unlabelled_share must be above 0 and below 1, not 1"),
         (["--model.unlabelled_weight", "0"], "model.unlabelled_weight must be above 0, not 0"),

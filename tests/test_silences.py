@@ -108,7 +108,7 @@ def test_a_folder_is_listed(folder: Path, checkpoint: Path) -> None:
     assert list(found["songs"]) == ["a.wav", "more/b.flac"]
     assert found["songs"]["a.wav"]["silent"] == {"left": [[2.0, 5.0]], "right": [[7.0, 8.0]]}
     assert found["songs"]["more/b.flac"]["silent"] == {"left": [], "right": [[0.0, 2.0]]}
-    assert found["made_by"]["threshold_db"] == -40
+    assert found["made_by"]["threshold_db"] == -30
     assert len(found["made_by"]["checkpoint_sha256"]) == 64
 
 
@@ -127,11 +127,11 @@ def test_only_what_is_new_is_separated(folder: Path, checkpoint: Path) -> None:
     assert (folder / "silences.json").read_text() == before
     os.utime(folder / "a.wav", ns=(1, 1))  # as after an edit
     assert heard() == 1
-    assert heard(threshold_db=-30.0) == 2
+    assert heard(threshold_db=-35.0) == 2
     (folder / "silences.json").write_text("{")
-    assert heard(threshold_db=-30.0) == 2
+    assert heard(threshold_db=-35.0) == 2
     (folder / "a.wav").unlink()
-    assert heard(threshold_db=-30.0) == 0
+    assert heard(threshold_db=-35.0) == 0
     assert list(json.loads((folder / "silences.json").read_text())["songs"]) == ["more/b.flac"]
 
 

@@ -87,7 +87,7 @@ class RemixedChunks(Dataset[RemixedBatch]):
             seconds, target = max(spans, default=(0, labelled.targets[0]))
             raise ValueError(
                 f"no song in {folder} lacks a target for as long as a chunk: the longest silence is {seconds:g} s "
-                f"({target}), so set data.chunk_seconds to no more, or add songs"
+                f"({target}), so shorten data.chunk_seconds, list them with a higher --threshold-db, or add songs"
             )
         self._counts = {i: np.cumsum([count for _, _, count in found]) for i, found in self._silences.items()}
 

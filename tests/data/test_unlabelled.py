@@ -144,7 +144,7 @@ def test_refusals(root: Path, folder: Path) -> None:
     write_list(folder, SILENT, ("vocals", "drums"))
     refused("knows the silences of vocals, drums, not of the model's target 'bass': make it again")
     write_list(folder, {"a.wav": {target: [[0.5, 0.54]] if target == "bass" else [] for target in STEMS}})
-    refused(r"longest silence is 0.04 s \(bass\), so set data.chunk_seconds to no more, or add songs")
+    refused(r"longest silence is 0.04 s \(bass\), so shorten data.chunk_seconds, list them with a higher")
     write_list(folder, SILENT)
     (folder / "a.wav").write_bytes(b"another")
     refused(r"a.wav is missing, or not the file that silences.json tells of", FileNotFoundError)
