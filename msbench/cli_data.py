@@ -36,6 +36,15 @@ def add_data_commands(parser: argparse.ArgumentParser) -> None:
     prepare.add_argument("--sample-rate", type=int, metavar="HZ", help="resample to this (each song's own)")
     _add_jobs(prepare)
 
+    silences = command(
+        "silences", _silences, "where songs without stems lack a target, for data.unlabelled of a recipe"
+    )
+    silences.add_argument("checkpoint", type=Path, help="of a trained model")
+    silences.add_argument("folder", type=Path, help="the songs; the list is written here, as silences.json")
+    silences.add_argument("--threshold-db", type=float, default=-30.0, metavar="DB",
+                          help="of a silent target's estimate, beside the mixture (-30)")  # fmt: skip
+    silences.add_argument("--device", help="cpu or cuda (cuda where there is one)")
+
     demo = command("demo", _demo, "write the demo songs")
     demo.add_argument("-o", "--output", type=Path, help="folder ($MSBENCH_DATA/demo, or data/demo)")
 
@@ -110,6 +119,23 @@ def _print_notes(notes: list[str]) -> None:
         print(f"note     {note}")
     if len(notes) > _NOTES:
         print(f"note     and {len(notes) - _NOTES} more")
+
+
+def _silences(options: argparse.Namespace) -> int:
+    import torch
+
+    from msbench.silences import find
+
+    device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    found, failed = find(options.checkpoint, options.folder, threshold_db=options.threshold_db, device=device)
+    for sentence in failed:
+        print(f"warning  {sentence}", file=sys.stderr)
+    for target in found["targets"]:
+        spans = [end - start for song in found["songs"].values() for start, end in song["silent"][target]]
+        hours, longest = sum(spans) / 3600, max(spans, default=0)
+        print(f"{target:<12} {hours:.2f} h silent, {longest:.1f} s at the longest")
+    print(f"{len(found['songs'])} songs listed: train with --data.unlabelled {options.folder}")
+    return 0
 
 
 def _demo(options: argparse.Namespace) -> int:

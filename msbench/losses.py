@@ -97,6 +97,7 @@ class Criterion:
         if domain not in DOMAINS:
             raise ValueError(f"unknown loss domain '{domain}': one of {', '.join(DOMAINS)}")
         self.domain = domain
+        self.pit = pit
         self.function: Loss = registry.load("losses", loss)
         if domain not in domains_of(self.function):
             raise ValueError(
@@ -112,6 +113,60 @@ class Criterion:
         if estimates.shape != references.shape:
             raise ValueError(f"estimates {tuple(estimates.shape)} and references {tuple(references.shape)} differ")
         return self._wrapped(estimates, references) if self._wrapped else self.function(estimates, references).mean()
+
+
+class RemixedCriterion:
+    """A criterion for one batch in which some items know one target, and the sum of the others (Demucs v1).
+
+    Of such an item the estimate of that target and the sum of the other estimates are compared with their references,
+    by the very same loss, as of a model of two targets. Défossez et al. 2019 (arXiv 1909.01174). The value is the mean
+    over all items, those weighted. Magnitudes are summed as magnitudes, which is exact for masks that are not negative.
+
+    Args:
+        criterion: Of the other items.
+        known: (B,) index of the one known target, -1 where all are known.
+        weight: Of the items that know one target.
+        targets: How many the model has.
+
+    Raises:
+        ValueError: If the criterion is permutation invariant or compares masks: there is no sum of the others then.
+    """
+
+    def __init__(self, criterion: Criterion, known: Tensor, weight: float, targets: int) -> None:
+        if criterion.pit or criterion.domain == "mask":
+            what = "model.pit" if criterion.pit else "model.loss_domain mask"
+            raise ValueError(f"{what} cannot compare the sum of several targets: train without it, or leave out "
+                             "data.unlabelled")  # fmt: skip
+        self.domain = criterion.domain
+        self.function = criterion.function
+        self.known = known
+        self.weight = weight
+        self.targets = targets
+
+    def __call__(self, estimates: Tensor, references: Tensor) -> Tensor:
+        if estimates.shape != references.shape or estimates.shape[1] != self.targets:
+            raise ValueError(
+                f"with data.unlabelled a loss compares all {self.targets} targets at once, not estimates "
+                f"{tuple(estimates.shape)} with references {tuple(references.shape)}"
+            )
+        one = self.known >= 0
+        losses = []
+        if not one.all():
+            losses.append(self.function(estimates[~one], references[~one]).sum())
+        if one.any():
+            pairs = [_one_and_rest(signals[one], self.known[one]) for signals in (estimates, references)]
+            losses.append(self.weight * self.function(*pairs).sum())
+        return torch.stack(losses).sum() / len(estimates)
+
+
+def _one_and_rest(signals: Tensor, known: Tensor) -> Tensor:
+    """Of (B, S, ...) the known target, and the sum of the others where there are any: (B, 2, ...) or (B, 1, ...)."""
+    count = signals.shape[1]
+    if count == 1:
+        return signals
+    chosen = torch.nn.functional.one_hot(known, count).bool().view(-1, count, *[1] * (signals.dim() - 2))
+    parts = [signals.masked_fill(~chosen, 0).sum(1), signals.masked_fill(chosen, 0).sum(1)]
+    return torch.stack(parts, 1)
 
 
 def _pairwise(loss: Loss) -> Loss:

@@ -41,6 +41,7 @@ class Separator(nn.Module):
     trainable: ClassVar[bool] = True  # False: no weights to fit (oracles, floors); `msbench fit` refuses it
     needs_references: ClassVar[bool] = False  # True: forward(mixture, references); for oracles alone
     loss_domains: ClassVar[tuple[str, ...]] = ("waveform",)
+    whole_loss: ClassVar[bool] = True  # False: `loss` compares some targets alone, so that their sum is not known
     role: ClassVar[str] = "system"  # on a board: "system", "floor" or "ceiling"
 
     stride_samples: int = 1  # chunks start at multiples of this, so that a strided model sees the same grid in each

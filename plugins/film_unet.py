@@ -14,6 +14,7 @@ variance); the dropout of the U-Net is that of Jansson et al. 2017.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -36,6 +37,8 @@ class FiLMUNet(SpectrogramSeparator):
         dropout: In the first three layers up, and in the control network; 0.5 in the paper.
         film: `simple` or `complex`.
     """
+
+    whole_loss: ClassVar[bool] = False
 
     def __init__(
         self,

@@ -14,6 +14,7 @@ LAYERS = [
     {"scaffold", "conformance", "doctor"},
     {"cluster", "leaderboard"},
     {"training", "evaluation"},
+    {"silences"},
     {"suite", "separation", "records", "run_state", "checkpoints"},
     {"data", "metrics", "losses", "pictures", "audio", "streaming"},
     {"separator", "transforms", "layers", "registry", "plugin_source", "threads", "files", "finding"},

@@ -16,6 +16,7 @@ from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 from msbench.data.chunks import ChunkDataset, ChunkSampler, ExhaustiveChunks
 from msbench.data.dataset import Dataset, open_dataset
 from msbench.data.track import Track
+from msbench.data.unlabelled import RemixedChunks
 from msbench.separator import Batch
 
 _WORKER_TIMEOUT_SECONDS = 600  # a worker that gives nothing for so long is an error, not a wait for ever
@@ -39,6 +40,8 @@ class SeparationData(LightningDataModule):
         channel_swap: Swap the channels of each stem at random.
         polarity: Turn the sign of each stem at random.
         speed: Range of a factor by which each song is played faster at random, and higher; [0.9, 1.1] for one.
+        unlabelled: Folder of songs without stems, listed by `msbench data silences`, that training remixes too.
+        unlabelled_share: Part of the training chunks that takes its rest from one of those songs.
         seed: Every training chunk follows from it and the chunk's number.
         memory_gb: Decoded audio is kept in memory when all that is trained and validated on takes no more than this;
             it changes the speed alone.
@@ -64,6 +67,8 @@ class SeparationData(LightningDataModule):
         channel_swap: bool = False,
         polarity: bool = False,
         speed: tuple[float, float] | None = None,
+        unlabelled: Path | None = None,
+        unlabelled_share: float = 0.25,
         seed: int = 0,
         memory_gb: float = 0.5,
     ) -> None:
@@ -73,6 +78,8 @@ class SeparationData(LightningDataModule):
         for name, (value, least) in counts.items():
             if value < least:
                 raise ValueError(f"data.{name} must be at least {least}, not {value}")
+        if not 0 < unlabelled_share < 1:
+            raise ValueError(f"data.unlabelled_share must be above 0 and below 1, not {unlabelled_share}")
         self.dataset = dataset
         self.root = root
         self.targets = targets
@@ -82,6 +89,8 @@ class SeparationData(LightningDataModule):
         self.chunks_per_epoch = chunks_per_epoch
         self.batch_size = batch_size
         self.workers = workers
+        self.unlabelled = unlabelled
+        self.unlabelled_share = unlabelled_share
         self.seed = seed
         self.memory_gb = memory_gb
         self.augmentation: dict[str, Any] = {
@@ -89,6 +98,7 @@ class SeparationData(LightningDataModule):
             "speed": speed,
         }  # fmt: skip
         self.train_chunks: ChunkDataset | None = None
+        self.remixed_chunks: RemixedChunks | None = None
         self.valid_chunks: ExhaustiveChunks | None = None
         self._loaders: list[ChunkLoader] = []
         self._trained_on: dict[str, Any] = {}
@@ -110,6 +120,8 @@ class SeparationData(LightningDataModule):
         cut = (self.targets, self.sample_rate, self.channels, self.chunk_seconds)
         train = ChunkDataset(_tracks(data, "train"), *cut, seed=self.seed, **self.augmentation)
         valid = ExhaustiveChunks(_tracks(data, "valid"), *cut)
+        if self.unlabelled is not None:
+            self.remixed_chunks = RemixedChunks(train, self.unlabelled, self.unlabelled_share)
         if train.bytes_in_memory + valid.bytes_in_memory <= self.memory_gb * 1e9:
             train.hold()  # before any worker is forked, so that all share it
             valid.hold()
@@ -117,9 +129,15 @@ class SeparationData(LightningDataModule):
         tracks = data.tracks("train")
         hours = round(sum(track.seconds for track in tracks) / 3600, 4)
         self._trained_on = {"datasets": [data.name], "tracks": len(tracks), "hours": hours}
+        if self.remixed_chunks is not None:
+            self._trained_on["datasets"].append(f"{self.remixed_chunks.name} (unlabelled)")
+            self._trained_on["unlabelled_hours"] = self.remixed_chunks.hours
 
     def described(self) -> dict[str, Any]:
-        """What is trained on, for checkpoints and the records of their models: datasets, tracks, hours."""
+        """What is trained on, for checkpoints and the records of their models: datasets, tracks, hours.
+
+        The tracks and hours are those with stems; a folder of songs without makes a record's training data `extra`.
+        """
         return self._trained_on
 
     def train_dataloader(self) -> DataLoader[Batch]:
@@ -128,7 +146,7 @@ class SeparationData(LightningDataModule):
         sampler = ChunkSampler(
             self.chunks_per_epoch, rank=rank, world_size=world_size, epoch=epoch, start=batches * self.batch_size
         )
-        return self._loader(self.train_chunks, sampler)
+        return self._loader(self.train_chunks if self.remixed_chunks is None else self.remixed_chunks, sampler)
 
     def val_dataloader(self) -> DataLoader[Batch]:
         rank, world_size = self._place()

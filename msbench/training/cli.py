@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 import yaml
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import EarlyStopping, EMAWeightAveraging, ModelCheckpoint, TQDMProgressBar
@@ -197,6 +198,8 @@ def fit(argv: Sequence[str]) -> Path:
         if held != name:
             raise ValueError(f"{checkpoint} is a checkpoint of '{held}', not of '{name}': give --output another folder")
     cli.datamodule.setup("fit")  # what is wrong with the data is said before a folder is made
+    if cli.datamodule.unlabelled is not None:
+        cli.model.remixed_criterion(torch.empty(0))
     if cli.trainer.is_global_zero:
         cli.output.mkdir(parents=True, exist_ok=True)
         cli.parser.save(cli.config, cli.output / "config.yaml", overwrite=True, skip_unset=False, skip_validation=True)

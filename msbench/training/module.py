@@ -11,7 +11,7 @@ from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable, Reduce
 from torch import Tensor
 
 from msbench.checkpoints import KEY
-from msbench.losses import Criterion
+from msbench.losses import Criterion, RemixedCriterion
 from msbench.separator import Batch, Separator, separate_batch
 from msbench.training.random_state import gathered, random_state, restore_random_state
 
@@ -31,6 +31,7 @@ class SeparationModule(LightningModule):
         loss: Name of a registered loss (`msbench list losses`).
         loss_domain: `waveform`, or `magnitude` and `mask` for the models that have them.
         pit: Whether the loss is taken for the best permutation of the estimates.
+        unlabelled_weight: Of the loss of a chunk that `data.unlabelled` remixes; lambda in Défossez et al. 2019.
         optimizer: Any torch optimizer; Adam at 1e-3 unless told otherwise.
         lr_scheduler: Any torch scheduler, stepped once an epoch; ReduceLROnPlateau watches its `monitor`.
 
@@ -44,6 +45,7 @@ class SeparationModule(LightningModule):
         loss: str = "l1",
         loss_domain: str = "waveform",
         pit: bool = False,
+        unlabelled_weight: float = 1.0,
         optimizer: OptimizerCallable = lambda params: torch.optim.Adam(params, lr=1e-3),
         lr_scheduler: LRSchedulerCallable | None = None,
     ) -> None:
@@ -56,6 +58,9 @@ class SeparationModule(LightningModule):
                 f"{type(separator).__name__} has no {loss_domain} loss: its loss_domain may be "
                 f"{' or '.join(separator.loss_domains)}"
             )
+        if unlabelled_weight <= 0:
+            raise ValueError(f"model.unlabelled_weight must be above 0, not {unlabelled_weight}")
+        self.unlabelled_weight = unlabelled_weight
         self.separator = separator
         self.build_optimizer = optimizer
         self.build_scheduler = lr_scheduler
@@ -65,8 +70,27 @@ class SeparationModule(LightningModule):
     def forward(self, mixture: Tensor) -> Tensor:
         return separate_batch(self.separator, mixture)
 
-    def _finite_loss(self, batch: Batch, where: str) -> Tensor:
-        loss = self.separator.loss(batch, self.criterion)
+    def remixed_criterion(self, known: Tensor) -> RemixedCriterion:
+        """The criterion of a batch of `msbench.data.unlabelled`, whose items know the targets (B,).
+
+        Raises:
+            ValueError: If the loss, its domain or the model leaves no sum of several targets to compare.
+        """
+        separator = self.separator
+        if not separator.whole_loss:
+            raise ValueError(
+                f"{type(separator).__name__} is trained on some targets at a time, and data.unlabelled needs the sum "
+                "of several: leave it out"
+            )
+        if self.criterion.domain == "magnitude" and getattr(separator, "complex_input", False):
+            raise ValueError(
+                f"{type(separator).__name__} has complex masks, whose magnitudes do not add up as data.unlabelled "
+                "needs: train it with model.loss_domain waveform"
+            )
+        return RemixedCriterion(self.criterion, known, self.unlabelled_weight, len(separator.targets))
+
+    def _finite_loss(self, batch: Batch, where: str, known: Tensor | None = None) -> Tensor:
+        loss = self.separator.loss(batch, self.criterion if known is None else self.remixed_criterion(known))
         if not torch.isfinite(loss):
             raise TrainingDiverged(
                 f"{where} loss became {loss.item()} in epoch {self.current_epoch}, step {self.global_step}: "
@@ -76,7 +100,7 @@ class SeparationModule(LightningModule):
         return loss
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        loss = self._finite_loss(Batch(*batch), "training")
+        loss = self._finite_loss(Batch(*batch[:2]), "training", *batch[2:])  # `known`, of remixed ones
         self.log("train_loss", loss, prog_bar=True, batch_size=batch[0].shape[0])
         return loss
 
