@@ -51,7 +51,7 @@ def find_track(data: Dataset, name: str, split: str | None = None) -> Track:
         raise ValueError(f"{where} '{data.name}' at {data.root} has no track '{name}': {hint}")
     if any(track.files != found[0].files for track in found):
         raise ValueError(f"splits {', '.join(t.split for t in found)} each have a track '{name}': choose with --split")
-    found[0].check()
+    data.check(found[0])
     return found[0]
 
 

@@ -43,6 +43,7 @@ COSMETIC = (
     "data.workers",
     "data.root",
     "data.memory_gb",
+    "data.strict",
 )
 
 
