@@ -174,6 +174,16 @@ def test_one_bad_moment_is_passed_over_alone(tmp_path: Path, options: dict[str, 
         set_up(root, memory_gb=1, strict=True, **options)
 
 
+def test_chunks_are_drawn_as_ever_where_nothing_is_bad(tmp_path: Path) -> None:
+    chunks = set_up(write_musdb18hq(tmp_path / "hq"), seed=7).train_chunks
+    assert chunks is not None
+    for number in (0, 5, 10**9):
+        rng = np.random.default_rng(np.random.SeedSequence(7, spawn_key=(number,)))
+        track = chunks.tracks[rng.integers(3, size=4)[0]]
+        start = int(rng.random((4, 4))[0, 0] * (track.frames - 400 + 1))
+        assert np.array_equal(chunks[number].references[1].numpy(), track.read("drums", start, 400))
+
+
 def test_two_bad_tracks_of_three(tmp_path: Path) -> None:
     root = write_musdb18hq(tmp_path / "hq")
     data = set_up(root, remix=True)
