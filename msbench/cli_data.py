@@ -45,6 +45,15 @@ def add_data_commands(parser: argparse.ArgumentParser) -> None:
                           help="of a silent target's estimate, beside the mixture (-30)")  # fmt: skip
     silences.add_argument("--device", help="cpu or cuda (cuda where there is one)")
 
+    show = command("show", _show, "draw a track: waveforms and spectrograms, of estimates beside their references too")
+    _add_dataset(show)
+    show.add_argument("track", help="its name")
+    show.add_argument("--split", help="of the track (any)")
+    show.add_argument("--start", type=float, metavar="S", help="first second shown (so that the middle is)")
+    show.add_argument("--seconds", type=float, default=10.0, metavar="S", help="shown (10)")
+    show.add_argument("--estimates", type=Path, metavar="DIR", help="draw DIR/[SPLIT/]TRACK/TARGET.wav, or .flac, too")
+    show.add_argument("-o", "--output", type=Path, metavar="FILE", help="PNG (NAME-SPLIT-TRACK.png)")
+
     demo = command("demo", _demo, "write the demo songs")
     demo.add_argument("-o", "--output", type=Path, help="folder ($MSBENCH_DATA/demo, or data/demo)")
 
@@ -111,6 +120,26 @@ def _prepare(options: argparse.Namespace) -> int:
     prepared = preparation.run(options.jobs)
     _print_notes(prepared.notes)
     print(f"{prepared.root}: give it as the root of '{data.name}'")
+    return 0
+
+
+def _show(options: argparse.Namespace) -> int:
+    from msbench.data.picture import estimates_figure, find_track, save, shown_part, track_figure
+
+    data = _opened(options)
+    track = find_track(data, options.track, options.split)
+    part = shown_part(track, options.start, options.seconds)
+    if options.estimates is None:
+        figure = track_figure(data, track, part)
+    else:
+        from msbench.evaluation_sources import FolderSource
+
+        source = FolderSource(options.estimates, data, track.split, tracks=[track])
+        with source.estimates(track) as estimates:
+            figure = estimates_figure(data, track, part, source.targets, estimates.read)
+    path = options.output or Path(f"{data.name}-{track.split}-{track.name.replace('/', '_')}.png")
+    save(figure, path)
+    print(path)
     return 0
 
 

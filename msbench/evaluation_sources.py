@@ -146,19 +146,27 @@ class FolderSource:
         data: The dataset that the tracks are of.
         split: The split.
         targets: Which to score together; by default the dataset's stems where all are there, else what is there.
+        tracks: Those of the split to look for; all by default.
 
     Raises:
         FileNotFoundError: If the folder, a track's folder or a target's file is missing.
         ValueError: If no file is named after a target, targets overlap, or a file does not fit its reference.
     """
 
-    def __init__(self, folder: str | Path, data: Dataset, split: str, targets: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: str | Path,
+        data: Dataset,
+        split: str,
+        targets: Sequence[str] | None = None,
+        tracks: list[Track] | None = None,
+    ) -> None:
         self.folder = Path(folder)
         if not self.folder.is_dir():
             raise FileNotFoundError(f"no folder of estimates {folder}: correct the path")
         inner = self.folder / split
         self._root = inner if inner.is_dir() else self.folder
-        tracks = data.tracks(split)
+        tracks = tracks or data.tracks(split)
         absent = [track.name for track in tracks if not (self._root / track.name).is_dir()]
         if absent:
             raise FileNotFoundError(

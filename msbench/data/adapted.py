@@ -7,6 +7,7 @@ from math import gcd
 
 import numpy as np
 
+from msbench.data.faults import BadTrack
 from msbench.data.track import Track
 from msbench.transforms import resample
 
@@ -39,6 +40,7 @@ class AdaptedTrack:
         self.channels = channels
         self.frames = -(-track.frames * sample_rate // track.sample_rate)
         self._held: dict[str, np.ndarray] = {}
+        self._floats: dict[str, bool] = {}  # target: whether it may be NaN; to look takes a fifth of a read
 
     def hold(self, targets: Iterable[str]) -> None:
         """Keep these targets in memory, whole, from now on."""
@@ -56,6 +58,9 @@ class AdaptedTrack:
 
         Returns:
             (channels, frames) float32; where held in memory, not to be written to.
+
+        Raises:
+            BadTrack: If a file cannot be read there, or holds NaN or infinity.
         """
         count = max(0, min(frames, self.frames - start))
         if target in self._held:
@@ -78,7 +83,19 @@ class AdaptedTrack:
         return resample(source, self.track.sample_rate, self.sample_rate)[:, offset : offset + count]
 
     def _read_source(self, target: str, start: int, end: int) -> np.ndarray:
-        source = self.track.read(target, start, end - start)
+        try:
+            source = self.track.read(target, start, end - start)
+        except (ValueError, OSError) as error:
+            raise BadTrack(" ".join(str(error).split()), self.track) from error
+        if target not in self._floats:
+            self._floats[target] = self.track.holds_floats(target)
+        if self._floats[target] and not np.isfinite(source).all():
+            rate, path = self.track.sample_rate, self.track.files.get(target)
+            raise BadTrack(
+                f"{path or f'{target} of {self.track!r}'} holds NaN or infinity between {start / rate:.3f} s and "
+                f"{end / rate:.3f} s: download or export it again",
+                self.track,
+            )
         if len(source) == self.channels:
             return source
         if self.channels > 1:

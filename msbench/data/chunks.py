@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 
 import numpy as np
 import soxr
@@ -11,6 +11,7 @@ import torch
 from torch.utils.data import Dataset, Sampler
 
 from msbench.data.adapted import AdaptedTrack
+from msbench.data.faults import BadTrack, Faults
 from msbench.data.track import MIXTURE, Track
 from msbench.separator import Batch
 
@@ -84,6 +85,9 @@ class ChunkDataset(_Cutter, Dataset[Batch]):
     song is drawn evenly from all songs, then the position evenly within it; a song shorter than a chunk ends in zeros.
     Each augmentation draws from its own numbers: switching one on leaves the others as they were.
 
+    Where a track cannot be read, or holds NaN, the chunk is drawn anew from the others: a function of (seed, number,
+    which tracks are bad there). `faults` keeps what was found, in any process.
+
     Args:
         tracks, targets, sample_rate, channels, chunk_seconds: As for `_Cutter`.
         seed: Not negative.
@@ -92,6 +96,7 @@ class ChunkDataset(_Cutter, Dataset[Batch]):
         channel_swap: Swap the channels of each stem with a chance of one half.
         polarity: Turn each stem's sign with a chance of one half.
         speed: Range of a factor drawn evenly for each song: its stems are played so much faster, and higher.
+        strict: Raise the error of a bad track instead.
 
     Raises:
         ValueError: As for `_Cutter`; or if the seed is negative or a range is empty or below nought.
@@ -111,6 +116,7 @@ class ChunkDataset(_Cutter, Dataset[Batch]):
         channel_swap: bool = False,
         polarity: bool = False,
         speed: tuple[float, float] | None = None,
+        strict: bool = False,
     ) -> None:
         super().__init__(tracks, targets, sample_rate, channels, chunk_seconds)
         if seed < 0:
@@ -125,6 +131,8 @@ class ChunkDataset(_Cutter, Dataset[Batch]):
         self.gain_db = gain_db
         self.channel_swap = channel_swap
         self.polarity = polarity
+        self.strict = strict
+        self.faults = Faults(tracks)
 
     @property
     def augmented(self) -> bool:
@@ -135,19 +143,47 @@ class ChunkDataset(_Cutter, Dataset[Batch]):
     def read_targets(self) -> tuple[str, ...]:
         return self.stems if self.augmented else super().read_targets
 
+    def hold(self) -> None:
+        for track in self.tracks:
+            try:
+                track.hold(self.read_targets)
+            except BadTrack as error:
+                self._note(error)  # it is read from its files, so that memory changes no chunk
+
     def __getitem__(self, number: int) -> Batch:
-        """Chunk `number`: mixture (C, T) and references (S, C, T)."""
-        rng = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(number,)))
+        """Chunk `number`: mixture (C, T) and references (S, C, T).
+
+        Raises:
+            ValueError: If every track turns out bad; with `strict`, if one does.
+        """
+        bad: set[int] = set()
+        while True:
+            try:
+                return self._drawn(number, bad)
+            except BadTrack as error:
+                bad.add(self._note(error))
+                if len(bad) == len(self.tracks):
+                    raise ValueError(f"no track is left to train on, each of {len(bad)} is bad, as {error}") from error
+
+    def _note(self, error: BadTrack) -> int:
+        if self.strict:
+            raise error
+        return self.faults.note(error)
+
+    def _drawn(self, number: int, bad: Set[int]) -> Batch:
+        """The chunk as it is drawn without the tracks in `bad`."""
+        rng = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(number, *sorted(bad))))
+        tracks = [track for i, track in enumerate(self.tracks) if i not in bad] if bad else self.tracks
         count = len(self.stems)
-        songs = rng.integers(len(self.tracks), size=count)
+        songs = rng.integers(len(tracks), size=count)
         places, gains, swaps, signs = rng.random((4, count))
         speeds = rng.random(count)
         if not self.augmented:
-            return self.cut(self.tracks[songs[0]], self._start(self.tracks[songs[0]], places[0]))
+            return self.cut(tracks[songs[0]], self._start(tracks[songs[0]], places[0]))
         stems = np.empty((count, self.channels, self.samples), np.float32)
         for i, stem in enumerate(self.stems):
             drawn = i if self.remix else 0
-            track = self.tracks[songs[drawn]]
+            track = tracks[songs[drawn]]
             part = self._part(track, stem, places[drawn], speeds[drawn])
             stems[i] = part[::-1] if self.channel_swap and swaps[i] < 0.5 else part
             factor = -1.0 if self.polarity and signs[i] < 0.5 else 1.0

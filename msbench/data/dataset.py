@@ -89,17 +89,42 @@ class Dataset:
             ValueError: If there is no such split, two tracks have one name, or a file is broken.
             FileNotFoundError: If a file is missing.
         """
+        if split not in self._tracks:
+            tracks, faults = self.sound_tracks(split)
+            if faults:
+                raise next(iter(faults.values()))
+            self._tracks[split] = tracks
+        return list(self._tracks[split])
+
+    def sound_tracks(self, split: str) -> tuple[list[Track], dict[str, Exception]]:
+        """The tracks of a split whose files can be opened, and by name what is wrong with the others.
+
+        Raises:
+            ValueError: If there is no such split, or two tracks have one name.
+        """
         if split not in self.splits:
             known = ", ".join(self.splits) or "none"
             raise ValueError(f"dataset '{self.name}' at {self.root} has no split '{split}': it has {known}")
-        if split not in self._tracks:
-            tracks = list(self.find_tracks(split))
-            self.check_names(split, tracks)
-            with ThreadPoolExecutor(_OPENING_THREADS) as pool:  # a network's disk answers many at once
-                for _ in pool.map(Track.check, tracks):
-                    pass
-            self._tracks[split] = tracks
-        return list(self._tracks[split])
+        tracks = list(self.find_tracks(split))
+        self.check_names(split, tracks)
+        with ThreadPoolExecutor(_OPENING_THREADS) as pool:  # a network's disk answers many at once
+            faults = dict(zip(tracks, pool.map(self._fault, tracks), strict=True))
+        return [track for track in tracks if faults[track] is None], {t.name: e for t, e in faults.items() if e}
+
+    def _fault(self, track: Track) -> Exception | None:
+        try:
+            self.check(track)
+        except (ValueError, OSError) as error:
+            return error
+        return None
+
+    def check(self, track: Track) -> None:
+        """Open every file of a track, so that what is missing or broken is said now.
+
+        Raises:
+            FileNotFoundError, ValueError: As `Track.check`.
+        """
+        track.check()
 
     def songs(self, split: str) -> Iterable[Song]:
         """The tracks of a split as they were published, nothing opened: what `data prepare` and `verify` work on."""

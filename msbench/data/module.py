@@ -15,8 +15,10 @@ from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from msbench.data.chunks import ChunkDataset, ChunkSampler, ExhaustiveChunks
 from msbench.data.dataset import Dataset, open_dataset
+from msbench.data.faults import warn
 from msbench.data.track import Track
 from msbench.data.unlabelled import RemixedChunks
+from msbench.data.workers import death
 from msbench.separator import Batch
 
 _WORKER_TIMEOUT_SECONDS = 600  # a worker that gives nothing for so long is an error, not a wait for ever
@@ -45,6 +47,10 @@ class SeparationData(LightningDataModule):
         seed: Every training chunk follows from it and the chunk's number.
         memory_gb: Decoded audio is kept in memory when all that is trained and validated on takes no more than this;
             it changes the speed alone.
+        strict: Whether a bad file ends the training. Without it, a track of which a file cannot be opened at the start
+            is dropped; a training chunk that meets a file that cannot be read, or NaN, is drawn from other tracks. Each
+            such track is warned of, and listed in checkpoints and records. What is validated on is the same throughout:
+            there, a file that turns out bad after the start is always an error.
 
     Raises:
         ValueError: If a number is out of its range.
@@ -71,6 +77,7 @@ class SeparationData(LightningDataModule):
         unlabelled_share: float = 0.25,
         seed: int = 0,
         memory_gb: float = 0.5,
+        strict: bool = False,
     ) -> None:
         super().__init__()
         counts = {"chunks_per_epoch": (chunks_per_epoch, 1), "batch_size": (batch_size, 1), "workers": (workers, 0),
@@ -93,6 +100,7 @@ class SeparationData(LightningDataModule):
         self.unlabelled_share = unlabelled_share
         self.seed = seed
         self.memory_gb = memory_gb
+        self.strict = strict
         self.augmentation: dict[str, Any] = {
             "remix": remix, "gain_db": gain_db, "channel_swap": channel_swap, "polarity": polarity,
             "speed": speed,
@@ -102,31 +110,35 @@ class SeparationData(LightningDataModule):
         self.valid_chunks: ExhaustiveChunks | None = None
         self._loaders: list[ChunkLoader] = []
         self._trained_on: dict[str, Any] = {}
+        self._dropped: dict[tuple[str, str], str] = {}  # (split, track): reason; of earlier attempts too
 
     def setup(self, stage: str | None = None) -> None:
         """Open the dataset and check all of it; a second call does nothing.
 
         Raises:
             KeyError: If the dataset is unknown.
-            FileNotFoundError: If its folder or a file is missing.
-            ValueError: If a file is broken, a target is not in the dataset, or a split has no tracks.
+            FileNotFoundError: If its folder is missing, or with `strict` a file.
+            ValueError: If a target is not in the dataset, a split has no tracks or none that can be opened, a file that
+                is validated on is broken where it is read, or with `strict` any file is broken.
         """
         if self.train_chunks is not None:
             return
         data = open_dataset(self.dataset, self.root)
+        self._root = data.root
         for target in self.targets:
             if target not in data.targets:
                 raise ValueError(f"dataset '{data.name}' has no target '{target}': it has {', '.join(data.targets)}")
         cut = (self.targets, self.sample_rate, self.channels, self.chunk_seconds)
-        train = ChunkDataset(_tracks(data, "train"), *cut, seed=self.seed, **self.augmentation)
-        valid = ExhaustiveChunks(_tracks(data, "valid"), *cut)
+        tracks = self._tracks(data, "train")
+        train = ChunkDataset(tracks, *cut, seed=self.seed, strict=self.strict, **self.augmentation)
+        valid = ExhaustiveChunks(self._tracks(data, "valid"), *cut)
         if self.unlabelled is not None:
             self.remixed_chunks = RemixedChunks(train, self.unlabelled, self.unlabelled_share)
         if train.bytes_in_memory + valid.bytes_in_memory <= self.memory_gb * 1e9:
             train.hold()  # before any worker is forked, so that all share it
             valid.hold()
+            train.faults.tell()
         self.train_chunks, self.valid_chunks = train, valid
-        tracks = data.tracks("train")
         hours = round(sum(track.seconds for track in tracks) / 3600, 4)
         self._trained_on = {"datasets": [data.name], "tracks": len(tracks), "hours": hours}
         if self.remixed_chunks is not None:
@@ -134,11 +146,27 @@ class SeparationData(LightningDataModule):
             self._trained_on["unlabelled_hours"] = self.remixed_chunks.hours
 
     def described(self) -> dict[str, Any]:
-        """What is trained on, for checkpoints and the records of their models: datasets, tracks, hours.
+        """What is trained on, for checkpoints and the records of their models.
 
-        The tracks and hours are those with stems; a folder of songs without makes a record's training data `extra`.
+        Returns:
+            datasets, tracks and hours (with stems) of what could be opened at the start; unlabelled_hours, where a
+            folder of songs without stems is among the datasets; and dropped: each bad track as {split, track, reason}.
         """
-        return self._trained_on
+        if self.train_chunks is not None:
+            self.train_chunks.faults.tell()
+            for track, reason in self.train_chunks.faults.found().items():
+                self._drop(track.split, track.name, reason)
+        dropped = [{"split": s, "track": t, "reason": reason} for (s, t), reason in sorted(self._dropped.items())]
+        return {**self._trained_on, "dropped": dropped}
+
+    def recall(self, described: dict[str, Any]) -> None:
+        """Go on from what an earlier attempt at this run described."""
+        for each in described.get("dropped", []):
+            self._drop(**each)
+
+    def _drop(self, split: str, track: str, reason: str) -> None:
+        # Records are published: they name files within the dataset, not where it lies.
+        self._dropped.setdefault((split, track), reason.replace(f"{self._root}/", ""))
 
     def train_dataloader(self) -> DataLoader[Batch]:
         rank, world_size = self._place()
@@ -157,6 +185,10 @@ class SeparationData(LightningDataModule):
         return self._loader(self.valid_chunks, sampler)
 
     def on_exception(self, exception: BaseException) -> None:
+        # torch raises a worker's death from a signal handler, so in whatever step is under way.
+        dead = next((sentence for loader in self._loaders if (sentence := loader.death())), None)
+        if dead and isinstance(exception, RuntimeError) and "DataLoader worker" in str(exception):
+            exception.args = (dead,)
         # Lightning 2.6 stops the loader whose loop was running: a failure in validation leaves the training's workers.
         self.teardown("fit")
 
@@ -164,6 +196,21 @@ class SeparationData(LightningDataModule):
         for loader in self._loaders:
             loader.stop()
         self._loaders.clear()
+
+    def _tracks(self, data: Dataset, split: str) -> list[Track]:
+        tracks, faults = (data.tracks(split), {}) if self.strict else data.sound_tracks(split)
+        if not tracks and not faults:
+            raise ValueError(
+                f"dataset '{data.name}' at {data.root} has no tracks in split '{split}', and training needs some: add "
+                f"a folder {split}/ with at least one track"
+            )
+        if not tracks:
+            raise ValueError(f"no track of split '{split}' can be opened, as {next(iter(faults.values()))}")
+        for name, error in faults.items():
+            reason = " ".join(str(error).split())
+            warn(split, name, reason)
+            self._drop(split, name, reason)
+        return tracks
 
     def _place(self) -> tuple[int, int]:
         return (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
@@ -195,24 +242,34 @@ class ChunkLoader(DataLoader[Batch]):
         pass
 
     def __iter__(self) -> Any:
-        return _plainly(super().__iter__())
+        return self._plainly(super().__iter__())
+
+    def _plainly(self, batches: Iterator[Any]) -> Iterator[Any]:
+        """The same batches; what fails in a worker is said in its own words, not as a traceback within a message."""
+        try:
+            for batch in batches:
+                if isinstance(self.dataset, ChunkDataset | RemixedChunks):
+                    self.dataset.faults.tell()
+                yield batch
+        except (ValueError, FileNotFoundError) as error:
+            name, _, sentence = str(error).strip().rpartition("\n")[2].partition(": ")
+            if name.rpartition(".")[2] != type(error).__name__:
+                raise
+            raise type(error)(sentence) from error
+        except RuntimeError as error:
+            if (dead := self.death()) is None:
+                raise
+            raise RuntimeError(dead) from error
+
+    def death(self) -> str | None:
+        """Why a worker died, if one did."""
+        return death(getattr(self._iterator, "_workers", []))
 
     def stop(self) -> None:
         """End the workers, as far as there are any."""
         if isinstance(self._iterator, _MultiProcessingDataLoaderIter):
             self._iterator._shutdown_workers()
         self._iterator = None
-
-
-def _plainly(batches: Iterator[Any]) -> Iterator[Any]:
-    """The same batches; what fails in a worker is said in its own words, not as a traceback within a message."""
-    try:
-        yield from batches
-    except (ValueError, FileNotFoundError) as error:
-        name, _, sentence = str(error).strip().rpartition("\n")[2].partition(": ")
-        if name != type(error).__name__:
-            raise
-        raise type(error)(sentence) from error
 
 
 def position(trainer: Trainer) -> tuple[int, int]:
@@ -237,16 +294,6 @@ def position(trainer: Trainer) -> tuple[int, int]:
         if batches.is_last_batch:
             return epochs.processed + 1, 0
     return epochs.processed, done
-
-
-def _tracks(data: Dataset, split: str) -> list[Track]:
-    tracks = data.tracks(split)
-    if not tracks:
-        raise ValueError(
-            f"dataset '{data.name}' at {data.root} has no tracks in split '{split}', and training needs some: add a "
-            f"folder {split}/ with at least one track"
-        )
-    return tracks
 
 
 def _start_worker(worker: int) -> None:

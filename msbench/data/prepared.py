@@ -51,23 +51,24 @@ class Prepared(Dataset):
         return self.root / PREPARED  # it has the hashes of all files
 
     def find_tracks(self, split: str) -> Iterable[Track]:
-        """The tracks, their files not opened but known by their sizes.
+        return self.songs(split)
+
+    def check(self, track: Track) -> None:
+        """Compare the files' sizes with what was written; none is opened.
 
         Raises:
             FileNotFoundError: If a file is missing.
             ValueError: If one is not as large as it was written.
         """
-        for track in self.songs(split):
-            files = self.contents["splits"][split]["tracks"][track.name]["files"]
-            for held, path in track.files.items():
-                if not path.exists():
-                    raise FileNotFoundError(f"{path} is missing: run `msbench data prepare` again")
-                if (size := path.stat().st_size) != files[held]["bytes"]:
-                    raise ValueError(
-                        f"{path} has {size} bytes, and {files[held]['bytes']} were written: run `msbench data prepare` "
-                        "again"
-                    )
-            yield track
+        files = self.contents["splits"][track.split]["tracks"][track.name]["files"]
+        for held, path in track.files.items():
+            if not path.exists():
+                raise FileNotFoundError(f"{path} is missing: run `msbench data prepare` again")
+            if (size := path.stat().st_size) != files[held]["bytes"]:
+                raise ValueError(
+                    f"{path} has {size} bytes, and {files[held]['bytes']} were written: run `msbench data prepare` "
+                    "again"
+                )
 
     def songs(self, split: str) -> Iterable[Track]:
         for name, track in self.contents["splits"][split]["tracks"].items():

@@ -271,6 +271,14 @@ class Track:
                 total += block
         return np.zeros((self.channels, count), np.float32) if total is None else total
 
+    def holds_floats(self, target: str) -> bool:
+        """Whether a file of a target, or of the "mixture", has floating-point samples, and so may hold NaN."""
+        paths = {source.path if isinstance(source, Channel) else source for source in self._files[target]}
+        try:
+            return any(soundfile.info(path).subtype in ("FLOAT", "DOUBLE") for path in paths)
+        except soundfile.SoundFileError:
+            return True  # it has been removed meanwhile
+
     def waves(self) -> Waves:
         """What `data prepare` stores of it: the mixture, where a file holds it, and the stems that are not silent."""
         stored = [stem for stem in self.stems if self._files[stem]]

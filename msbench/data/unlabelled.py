@@ -67,6 +67,7 @@ class RemixedChunks(Dataset[RemixedBatch]):
                 f"{', '.join(labelled.targets)} do not"
             )
         self.labelled = labelled
+        self.faults = labelled.faults
         self.share = share
         content = _read_list(folder)
         lacking = [target for target in labelled.targets if target not in content["targets"]]

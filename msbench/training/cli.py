@@ -44,6 +44,7 @@ COSMETIC = (
     "data.workers",
     "data.root",
     "data.memory_gb",
+    "data.strict",
 )
 
 

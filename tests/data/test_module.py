@@ -136,7 +136,7 @@ def test_broken_file_is_found_before_training(tmp_path: Path) -> None:
     songs = write_musdb18hq(tmp_path / "hq")
     (songs / "valid" / "Song 3" / "drums.wav").write_bytes(b"RIFF")
     with pytest.raises(ValueError, match=r"cannot read .*drums.wav as audio, it is corrupt"):
-        data_of(songs).setup("fit")
+        data_of(songs, strict=True).setup("fit")
 
 
 def test_unknown_dataset(root: Path) -> None:
@@ -309,7 +309,7 @@ def test_resumption_goes_without_lightnings_warning(root: Path, tmp_path: Path, 
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_file_that_breaks_during_training(tmp_path: Path, workers: int) -> None:
-    data = data_of(write_musdb18hq(tmp_path / "hq"), workers=workers, memory_gb=0)
+    data = data_of(write_musdb18hq(tmp_path / "hq"), workers=workers, memory_gb=0, strict=True)
     data.setup("fit")
     for path in (tmp_path / "hq" / "train").glob("*/*.wav"):
         path.write_bytes(b"RIFF")

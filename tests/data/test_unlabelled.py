@@ -196,7 +196,7 @@ def test_without_it_all_is_as_it_was(root: Path, folder: Path) -> None:
         data.setup("fit")
     assert all(len(batch) == 2 for batch in plain.train_dataloader())
     assert all(len(batch) == 2 for batch in remixed.val_dataloader())
-    assert plain.described().keys() == {"datasets", "tracks", "hours"}
+    assert plain.described().keys() == {"datasets", "tracks", "hours", "dropped"}
     described = remixed.described()
     assert described["datasets"] == ["musdb18hq", "songs (unlabelled)"]
     assert described["unlabelled_hours"] == pytest.approx(2 / 3600, abs=1e-4)
