@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 
 import numpy as np
-import soxr
 import torch
 from torch.utils.data import Dataset, Sampler
 
 from msbench.data.adapted import AdaptedTrack
+from msbench.data.augmentation import replayed, source_samples, with_formants
 from msbench.data.faults import BadTrack, Faults
+from msbench.data.places import BAD, FORMANTS, PITCH, STRETCH, Places, Sampling, consecutive, stream
 from msbench.data.track import MIXTURE, Track
 from msbench.separator import Batch
 
@@ -43,6 +43,7 @@ class _Cutter:
         self.stems = tracks[0].stems
         self.parts = [[self.stems.index(part) for part in tracks[0].parts(target)] for target in targets]
         self.covering = tracks[0].covers(self.targets)
+        self.sample_rate = sample_rate
         self.channels = channels
 
     @property
@@ -60,11 +61,14 @@ class _Cutter:
         for track in self.tracks:
             track.hold(self.read_targets)
 
-    def cut(self, track: AdaptedTrack, start: int) -> Batch:
-        """The chunk from `start` (samples at the model's rate): mixture (C, T), references (S, C, T)."""
+    def cut(self, track: AdaptedTrack, start: int, read: Mapping[str, np.ndarray] | None = None) -> Batch:
+        """The chunk from `start` (samples at the model's rate): mixture (C, T), references (S, C, T).
+
+        What of it has been read already, by target, is not read again.
+        """
         references = np.empty((len(self.targets), self.channels, self.samples), np.float32)
         for reference, target in zip(references, self.targets, strict=True):
-            reference[:] = track.read(target, start, self.samples)
+            reference[:] = read[target] if read and target in read else track.read(target, start, self.samples)
         # The sum saves a read, and is the mixture exactly where that file was coded apart from its stems.
         mixture = _sum(references) if self.covering else track.read(MIXTURE, start, self.samples).copy()
         return Batch(torch.from_numpy(mixture), torch.from_numpy(references))
@@ -79,11 +83,11 @@ def _sum(stems: np.ndarray) -> np.ndarray:
 
 
 class ChunkDataset(_Cutter, Dataset[Batch]):
-    """Random chunks, each a function of (seed, its global number) alone.
+    """Chunks to train on, each a function of (seed, its global number) alone.
 
-    Which worker or rank makes a chunk, and what was made before it, changes nothing; so training resumes exactly. The
-    song is drawn evenly from all songs, then the position evenly within it; a song shorter than a chunk ends in zeros.
-    Each augmentation draws from its own numbers: switching one on leaves the others as they were.
+    Which worker or rank makes a chunk, and what was made before it, changes nothing; so training resumes exactly. A
+    song shorter than a chunk ends in zeros. Each augmentation draws from its own numbers: switching one on leaves the
+    others as they were.
 
     Where a track cannot be read, or holds NaN, the chunk is drawn anew from the others: a function of (seed, number,
     which tracks are bad there). `faults` keeps what was found, in any process.
@@ -91,15 +95,23 @@ class ChunkDataset(_Cutter, Dataset[Batch]):
     Args:
         tracks, targets, sample_rate, channels, chunk_seconds: As for `_Cutter`.
         seed: Not negative.
+        sampling: Where chunks are cut, see `Places`. "balanced" draws a place again while it is silent: with remix, for
+            each stem; without, for one target of the chunk, drawn evenly, so that a target that rarely plays is heard
+            as often as the others.
         remix: Draw each stem from a song of its own.
         gain_db: Range of a gain drawn for each stem, evenly in dB.
         channel_swap: Swap the channels of each stem with a chance of one half.
         polarity: Turn each stem's sign with a chance of one half.
         speed: Range of a factor drawn evenly for each song: its stems are played so much faster, and higher.
+        pitch_semitones: Range of a pitch shift drawn evenly in semitones for each song, so that its stems stay in tune;
+            with remix for each stem, as speed is, since each is of its own song.
+        stretch: Range of a factor drawn evenly likewise: played so much slower, at the same pitch.
+        formants: Range of a ratio drawn evenly for each stem: its spectral envelope moved up, at the same pitch.
         strict: Raise the error of a bad track instead.
 
     Raises:
-        ValueError: As for `_Cutter`; or if the seed is negative or a range is empty or below nought.
+        ValueError: As for `_Cutter`; or if the seed is negative, there is no such sampling or a range is empty or goes
+            too far.
     """
 
     def __init__(
@@ -111,11 +123,15 @@ class ChunkDataset(_Cutter, Dataset[Batch]):
         chunk_seconds: float,
         *,
         seed: int = 0,
+        sampling: Sampling = "random",
         remix: bool = False,
         gain_db: tuple[float, float] | None = None,
         channel_swap: bool = False,
         polarity: bool = False,
         speed: tuple[float, float] | None = None,
+        pitch_semitones: tuple[float, float] | None = None,
+        stretch: tuple[float, float] | None = None,
+        formants: tuple[float, float] | None = None,
         strict: bool = False,
     ) -> None:
         super().__init__(tracks, targets, sample_rate, channels, chunk_seconds)
@@ -125,8 +141,20 @@ class ChunkDataset(_Cutter, Dataset[Batch]):
             raise ValueError(f"gain_db must be a range from low to high, not {list(gain_db)}")
         if speed is not None and not 0 < speed[0] <= speed[1]:
             raise ValueError(f"speed must be a range from low to high above 0, not {list(speed)}")
+        for name, limits, (least, most) in (
+            ("pitch_semitones", pitch_semitones, (-24, 24)),
+            ("stretch", stretch, (0.25, 4)),
+            ("formants", formants, (0.25, 4)),
+        ):
+            if limits is not None and not least <= limits[0] <= limits[1] <= most:
+                raise ValueError(f"{name} must be a range from low to high within {least} to {most}, "
+                                 f"not {list(limits)}")  # fmt: skip
         self.seed = seed
+        self.places = Places(self.tracks, self.samples, sampling, seed)
         self.speed = speed
+        self.pitch_semitones = pitch_semitones
+        self.stretch = stretch
+        self.formants = formants
         self.remix = remix
         self.gain_db = gain_db
         self.channel_swap = channel_swap
@@ -137,7 +165,8 @@ class ChunkDataset(_Cutter, Dataset[Batch]):
     @property
     def augmented(self) -> bool:
         """Whether stems are changed, so that the mixture has to be their sum."""
-        return self.remix or self.gain_db is not None or self.channel_swap or self.polarity or self.speed is not None
+        ranges = (self.gain_db, self.speed, self.pitch_semitones, self.stretch, self.formants)
+        return self.remix or self.channel_swap or self.polarity or any(limits is not None for limits in ranges)
 
     @property
     def read_targets(self) -> tuple[str, ...]:
@@ -172,19 +201,30 @@ class ChunkDataset(_Cutter, Dataset[Batch]):
 
     def _drawn(self, number: int, bad: Set[int]) -> Batch:
         """The chunk as it is drawn without the tracks in `bad`."""
-        rng = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(number, *sorted(bad))))
-        tracks = [track for i, track in enumerate(self.tracks) if i not in bad] if bad else self.tracks
+        rng = stream(self.seed, number, BAD, *sorted(bad)) if bad else stream(self.seed, number)
         count = len(self.stems)
-        songs = rng.integers(len(tracks), size=count)
-        places, gains, swaps, signs = rng.random((4, count))
+        sound = [i for i in range(len(self.tracks)) if i not in bad]
+        songs = [sound[i] for i in rng.integers(len(sound), size=count)]
+        positions, gains, swaps, signs = rng.random((4, count))
         speeds = rng.random(count)
         if not self.augmented:
-            return self.cut(tracks[songs[0]], self._start(tracks[songs[0]], places[0]))
+            heard = self._heard(number, 0)
+            place, read = self.places.find(number, 0, songs[0], positions[0], self.samples, heard, sound)
+            return self.cut(*place, read)
+        pitches = 2 ** (self._evenly(self.pitch_semitones, 0, number, PITCH) / 12)
+        stretches = self._evenly(self.stretch, 1, number, STRETCH)
+        formants = self._evenly(self.formants, 1, number, FORMANTS)
         stems = np.empty((count, self.channels, self.samples), np.float32)
         for i, stem in enumerate(self.stems):
-            drawn = i if self.remix else 0
-            track = tracks[songs[drawn]]
-            part = self._part(track, stem, places[drawn], speeds[drawn])
+            if i == 0 or self.remix:
+                speed = self.speed and self.speed[0] + speeds[i] * (self.speed[1] - self.speed[0])
+                replay = {"stretch": stretches[i], "pitch": pitches[i], "speed": speed}
+                samples = source_samples(self.samples, self.sample_rate, **replay)
+                heard = self._heard(number, i)
+                place, read = self.places.find(number, i, songs[i], positions[i], samples, heard, sound)
+            part = read[stem] if stem in read else place.track.read(stem, place.start, samples)
+            part = replayed(part, self.samples, self.sample_rate, **replay)
+            part = with_formants(part, formants[i], self.sample_rate)
             stems[i] = part[::-1] if self.channel_swap and swaps[i] < 0.5 else part
             factor = -1.0 if self.polarity and signs[i] < 0.5 else 1.0
             if self.gain_db is not None:
@@ -197,18 +237,21 @@ class ChunkDataset(_Cutter, Dataset[Batch]):
             references = np.stack([_sum(stems[parts]) for parts in self.parts])
         return Batch(torch.from_numpy(_sum(stems)), torch.from_numpy(references))
 
-    def _part(self, track: AdaptedTrack, stem: str, place: float, speed: float) -> np.ndarray:
-        """The stem at a place, both in 0 to 1: (C, samples)."""
-        if self.speed is None:
-            return track.read(stem, self._start(track, place), self.samples)
-        factor = self.speed[0] + speed * (self.speed[1] - self.speed[0])
-        samples = math.ceil(self.samples * factor) + 1
-        part = track.read(stem, self._start(track, place, samples), samples)
-        faster = soxr.resample(part.T, factor, 1.0, "MQ").T[:, : self.samples]
-        return np.pad(faster, ((0, 0), (0, self.samples - faster.shape[1])))
+    def _heard(self, number: int, stem: int) -> list[str]:
+        """What, added up, may not be silent at the place of a stem of a chunk; only balanced sampling asks."""
+        if self.places.sampling != "balanced":
+            return []
+        if self.remix:
+            return [self.stems[stem]]
+        target = self.places.target(number, len(self.targets))
+        return [self.stems[part] for part in self.parts[target]] if self.augmented else [self.targets[target]]
 
-    def _start(self, track: AdaptedTrack, place: float, samples: int | None = None) -> int:
-        return int(place * (max(0, track.frames - (samples or self.samples)) + 1))
+    def _evenly(self, limits: tuple[float, float] | None, off: float, number: int, purpose: int) -> np.ndarray:
+        """(S) drawn evenly for a chunk's stems, from numbers of their own."""
+        low, high = limits or (off, off)
+        if low == high:
+            return np.full(len(self.stems), float(low))
+        return low + stream(self.seed, number, purpose).random(len(self.stems)) * (high - low)
 
 
 class ExhaustiveChunks(_Cutter, Dataset[Batch]):
@@ -222,7 +265,7 @@ class ExhaustiveChunks(_Cutter, Dataset[Batch]):
         self, tracks: Sequence[Track], targets: Sequence[str], sample_rate: int, channels: int, chunk_seconds: float
     ) -> None:
         super().__init__(tracks, targets, sample_rate, channels, chunk_seconds)
-        self._places = [(track, start) for track in self.tracks for start in range(0, track.frames, self.samples)]
+        self._places = consecutive(self.tracks, self.samples)
 
     def __len__(self) -> int:
         return len(self._places)

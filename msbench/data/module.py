@@ -16,6 +16,7 @@ from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 from msbench.data.chunks import ChunkDataset, ChunkSampler, ExhaustiveChunks
 from msbench.data.dataset import Dataset, open_dataset
 from msbench.data.faults import warn
+from msbench.data.places import Sampling
 from msbench.data.track import Track
 from msbench.data.unlabelled import RemixedChunks
 from msbench.data.workers import death
@@ -37,11 +38,18 @@ class SeparationData(LightningDataModule):
         chunks_per_epoch: Training chunks of all processes together.
         batch_size: Chunks a batch, for each process.
         workers: Loader processes; 0 loads in the training process.
+        sampling: Where training chunks are cut: "random", at random; "exhaustive", at every place of every track once
+            before any comes again, in an order drawn anew for each pass, which goes on across epochs; "balanced", at
+            random and not where it is silent: with remix for each stem, without it for one target of each chunk, drawn
+            evenly.
         remix: Draw each stem of a training chunk from a song of its own.
         gain_db: Range in dB of a random gain for each stem.
         channel_swap: Swap the channels of each stem at random.
         polarity: Turn the sign of each stem at random.
         speed: Range of a factor by which each song is played faster at random, and higher; [0.9, 1.1] for one.
+        pitch_semitones: Range of a random pitch shift of each song (with remix, of each stem), its duration kept.
+        stretch: Range of a factor by which each song (with remix, each stem) is played slower, its pitch kept.
+        formants: Range of a ratio by which each stem's spectral envelope is moved up, its pitch kept.
         unlabelled: Folder of songs without stems, listed by `msbench data silences`, that training remixes too.
         unlabelled_share: Part of the training chunks that takes its rest from one of those songs.
         seed: Every training chunk follows from it and the chunk's number.
@@ -68,11 +76,15 @@ class SeparationData(LightningDataModule):
         chunks_per_epoch: int = 1000,
         batch_size: int = 8,
         workers: int = 0,
+        sampling: Sampling = "random",
         remix: bool = False,
         gain_db: tuple[float, float] | None = None,
         channel_swap: bool = False,
         polarity: bool = False,
         speed: tuple[float, float] | None = None,
+        pitch_semitones: tuple[float, float] | None = None,
+        stretch: tuple[float, float] | None = None,
+        formants: tuple[float, float] | None = None,
         unlabelled: Path | None = None,
         unlabelled_share: float = 0.25,
         seed: int = 0,
@@ -102,8 +114,9 @@ class SeparationData(LightningDataModule):
         self.memory_gb = memory_gb
         self.strict = strict
         self.augmentation: dict[str, Any] = {
-            "remix": remix, "gain_db": gain_db, "channel_swap": channel_swap, "polarity": polarity,
-            "speed": speed,
+            "sampling": sampling, "remix": remix, "gain_db": gain_db, "channel_swap": channel_swap,
+            "polarity": polarity, "speed": speed, "pitch_semitones": pitch_semitones, "stretch": stretch,
+            "formants": formants,
         }  # fmt: skip
         self.train_chunks: ChunkDataset | None = None
         self.remixed_chunks: RemixedChunks | None = None

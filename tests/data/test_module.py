@@ -99,7 +99,8 @@ def test_settings_from_yaml(root: Path, tmp_path: Path) -> None:
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(
         f"data: {{dataset: tiny, root: {root}, targets: [bass], sample_rate: 8000, channels: 1, "
-        "gain_db: [-12.0, 2.0], remix: true, chunk_seconds: 0.5}\n"
+        "gain_db: [-12.0, 2.0], remix: true, chunk_seconds: 0.5, sampling: balanced, pitch_semitones: [-3, 3], "
+        "stretch: [0.8, 1.2], formants: [0.9, 1.1]}\n"
     )
     parser = ArgumentParser()
     parser.add_argument("-c", action="config")
@@ -108,6 +109,8 @@ def test_settings_from_yaml(root: Path, tmp_path: Path) -> None:
     data.setup("fit")
     chunks = data.train_chunks
     assert (chunks.remix, chunks.gain_db, chunks.channel_swap, chunks.polarity) == (True, (-12.0, 2.0), False, True)
+    assert (chunks.pitch_semitones, chunks.stretch, chunks.formants) == ((-3, 3), (0.8, 1.2), (0.9, 1.1))
+    assert chunks.places.sampling == "balanced"
     assert chunks[0].mixture.shape == (1, 4000)
 
 
@@ -271,6 +274,28 @@ def test_no_chunk_is_repeated_or_skipped(
     assert seen == expected
 
 
+EVERYTHING: dict[str, Any] = {
+    "remix": True, "gain_db": (-6.0, 6.0), "channel_swap": True, "polarity": True, "speed": (0.8, 1.2),
+    "pitch_semitones": (-3.0, 3.0), "stretch": (0.8, 1.2), "formants": (0.8, 1.2),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("sampling", ["exhaustive", "balanced"])
+@pytest.mark.parametrize("augmentation", [{}, EVERYTHING])
+def test_workers_and_a_resumed_run_change_no_chunk(
+    root: Path, tmp_path: Path, sampling: str, augmentation: dict[str, Any]
+) -> None:
+    options = {"sampling": sampling, **augmentation}
+    checkpoint = tmp_path / "interrupted.ckpt"
+    whole, first, second = Watching(), Watching(), Watching()
+    fit(data_of(root, **options), whole, [], None)
+    fit(data_of(root, **options, workers=2), first, [Interrupt("on_train_batch_end", 8, checkpoint)], None)
+    fit(data_of(root, **options, workers=2), second, [], checkpoint)
+    assert len(first.seen) == 8
+    assert first.seen + second.seen == whole.seen
+    assert len({chunk for batch in whole.seen for chunk in batch}) > 0.9 * EPOCHS * CHUNKS
+
+
 DISTRIBUTED = """
 import json, os, sys
 sys.path.insert(0, os.getcwd())
@@ -315,3 +340,4 @@ def test_file_that_breaks_during_training(tmp_path: Path, workers: int) -> None:
         path.write_bytes(b"RIFF")
     with pytest.raises(ValueError, match=r"^/.*wav is corrupt between .* s and .* s: download or export it again$"):
         next(iter(data.train_dataloader()))
+    data.teardown("fit")  # a worker that the traceback keeps would be waited for without end when Python exits
