@@ -158,7 +158,13 @@ def test_a_track_that_turns_bad_is_passed_over(tmp_path: Path, kind: str, worker
     strict.teardown("fit")
 
 
-@pytest.mark.parametrize("options", [{}, {"remix": True}, {"speed": (0.9, 1.1)}, {"sample_rate": 11025}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {}, {"remix": True}, {"speed": (0.9, 1.1)}, {"sample_rate": 11025}, {"sampling": "exhaustive"},
+        {"sampling": "balanced"}, {"sampling": "exhaustive", "remix": True}, {"sampling": "balanced", "remix": True},
+    ],
+)  # fmt: skip
 def test_one_bad_moment_is_passed_over_alone(tmp_path: Path, options: dict[str, Any]) -> None:
     """A track is read on where it is sound; and decoded memory changes no chunk."""
     root = write_musdb18hq(tmp_path / "hq")
