@@ -79,5 +79,5 @@
   });
   document.getElementById("filters").hidden = false;
   filter();
-  show();
+  if (view.value !== "all") show(); // a browser may keep what was chosen
 })();
