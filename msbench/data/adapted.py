@@ -48,28 +48,35 @@ class AdaptedTrack:
             if target not in self._held:
                 self._held[target] = self.read(target, 0, self.frames)
 
-    def read(self, target: str, start: int, frames: int) -> np.ndarray:
+    def read(self, target: str, start: int, frames: int, out: np.ndarray | None = None) -> np.ndarray:
         """Read part of a target, or of the "mixture".
 
         Args:
             target: One of the track's.
             start: First sample, at this rate.
             frames: Number of samples, at this rate; zeros follow the track's end.
+            out: Where to put them, (channels, frames) float32; an array of their own when None.
 
         Returns:
-            (channels, frames) float32; where held in memory, not to be written to.
+            (channels, frames) float32; where held in memory, not to be written to unless it is `out`.
 
         Raises:
             BadTrack: If a file cannot be read there, or holds NaN or infinity.
         """
         count = max(0, min(frames, self.frames - start))
+        into = None if out is None else out[:, :count]
         if target in self._held:
             part = self._held[target][:, start : start + count]
         elif self.sample_rate == self.track.sample_rate:
-            part = self._read_source(target, start, start + count)
+            part = self._read_source(target, start, start + count, into)
         else:
             part = self._resampled(target, start, count)
-        return part if count == frames else np.pad(part, ((0, 0), (0, frames - count)))
+        if out is None or into is None:
+            return part if count == frames else np.pad(part, ((0, 0), (0, frames - count)))
+        if part is not into:
+            into[...] = part
+        out[:, count:] = 0
+        return out
 
     def _resampled(self, target: str, start: int, count: int) -> np.ndarray:
         """Resample from a moment at which the samples of both rates meet, with the filter's reach to each side."""
@@ -82,9 +89,11 @@ class AdaptedTrack:
         offset = start - block * up
         return resample(source, self.track.sample_rate, self.sample_rate)[:, offset : offset + count]
 
-    def _read_source(self, target: str, start: int, end: int) -> np.ndarray:
+    def _read_source(self, target: str, start: int, end: int, into: np.ndarray | None = None) -> np.ndarray:
+        """(channels, end - start), put into `into` where that takes no more work."""
         try:
-            source = self.track.read(target, start, end - start)
+            alike = self.track.channels == self.channels
+            source = self.track.read(target, start, end - start, into if alike else None)
         except (ValueError, OSError) as error:
             raise BadTrack(" ".join(str(error).split()), self.track) from error
         if target not in self._floats:

@@ -37,9 +37,11 @@ def replayed(
     The first two leave pitch and duration alone; speed changes both, as a tape's does. A pitch shift is a time stretch
     played faster, so the spectral envelope moves with it.
     """
-    result = faster(stretched(audio, stretch * pitch, sample_rate), (speed or 1) * pitch)[:, :samples]
+    result = faster(stretched(audio, stretch * pitch, sample_rate), (speed or 1) * pitch)
     missing = samples - result.shape[1]
-    return np.pad(result, ((0, 0), (0, missing))) if missing else result
+    if missing > 0:
+        return np.pad(result, ((0, 0), (0, missing)))
+    return result[:, :samples] if missing < 0 else result
 
 
 def faster(audio: np.ndarray, factor: float) -> np.ndarray:

@@ -11,13 +11,12 @@ import numpy as np
 import soundfile
 
 from msbench.audio import AudioReader
+from msbench.data.samples import read_samples
 
 MIXTURE = "mixture"
 
 _INEXACT = (".ogg", ".oga", ".opus")  # libsndfile 1.2 goes astray seeking into the last second of these
 _AT_MOST_16_BITS = ("PCM_16", "PCM_S8", "PCM_U8")
-_PCM_16 = np.float32(1 / 32768)
-_MP3_PREROLL = 16 * 1152  # a decoder that starts in mid-stream is exact after some frames
 
 
 class Header(NamedTuple):
@@ -97,6 +96,7 @@ class Track:
         mixture: Its file; where there is none, the mixture is the sum of the stems.
         sums: Further targets, each the sum of the stems named.
         header: What the files have in common, where that is known already; they are not opened then.
+        prepared: Whether `data prepare` wrote the files, which so may be mapped into memory.
 
     Attributes:
         stems: Names of the stems.
@@ -112,6 +112,7 @@ class Track:
         mixture: Path | None = None,
         sums: Mapping[str, tuple[str, ...]] | None = None,
         header: Header | None = None,
+        prepared: bool = False,
     ) -> None:
         self.name = name
         self.split = split
@@ -125,6 +126,7 @@ class Track:
             files[target] = {}
             for source, weight in (item for part in parts for item in files[part].items()):
                 files[target][source] = files[target].get(source, 0.0) + weight
+        self._prepared = prepared
         self._has_mixture = mixture is not None
         if mixture is not None:
             files[MIXTURE] = {mixture: 1.0}
@@ -144,7 +146,7 @@ class Track:
                 roles.setdefault(source, target)
         for stem in self.stems:
             for source in self._files[stem]:
-                path = source.path if isinstance(source, Channel) else source
+                path = _path(source)
                 roles.setdefault(path, f"{stem} ({path.name})")
         return {role: path for path, role in roles.items()}
 
@@ -233,13 +235,14 @@ class Track:
         """Duration."""
         return self.frames / self.sample_rate
 
-    def read(self, target: str, start: int = 0, frames: int | None = None) -> np.ndarray:
+    def read(self, target: str, start: int = 0, frames: int | None = None, out: np.ndarray | None = None) -> np.ndarray:
         """Read part of a target, or of the "mixture".
 
         Args:
             target: One of `targets`, or "mixture".
             start: First sample.
             frames: Number of samples; all that follow when None.
+            out: Where to put them, (channels, frames) float32; a new array when None.
 
         Returns:
             (channels, frames) float32, full scale at one.
@@ -254,26 +257,28 @@ class Track:
             raise ValueError(
                 f"samples {start} to {start + count} are not within track '{self.name}', which has {self.frames}"
             )
-        total: np.ndarray | None = None
-        for source, weight in self._files[target].items():
-            if weight == 0:
-                continue
-            if isinstance(source, Channel):
-                block = _read(source.path, start, count, self.sample_rate)[source.number : source.number + 1]
-                block = np.repeat(block, self.channels, axis=0)
-            else:
-                block = _read(source, start, count, self.sample_rate)
+        total = np.empty((self.channels, count), np.float32) if out is None else out
+        parts = [(source, weight) for source, weight in self._files[target].items() if weight != 0]
+        if not parts:
+            total[...] = 0
+        for i, (source, weight) in enumerate(parts):
+            block = total if i == 0 else np.empty_like(total)
+            self._read_source(source, start, block)
             if weight != 1:
                 block *= np.float32(weight)
-            if total is None:
-                total = block
-            else:
+            if i > 0:
                 total += block
-        return np.zeros((self.channels, count), np.float32) if total is None else total
+        return total
+
+    def _read_source(self, source: Source, start: int, out: np.ndarray) -> None:
+        if isinstance(source, Channel):
+            out[...] = read_samples(source.path, start, self.sample_rate, out, source.number)
+        else:
+            read_samples(source, start, self.sample_rate, out, prepared=self._prepared)
 
     def holds_floats(self, target: str) -> bool:
         """Whether a file of a target, or of the "mixture", has floating-point samples, and so may hold NaN."""
-        paths = {source.path if isinstance(source, Channel) else source for source in self._files[target]}
+        paths = {_path(source) for source in self._files[target]}
         try:
             return any(soundfile.info(path).subtype in ("FLOAT", "DOUBLE") for path in paths)
         except soundfile.SoundFileError:
@@ -292,34 +297,13 @@ class Track:
 
     def _subtype(self, target: str) -> str:
         (source, weight), *more = self._files[target].items()
-        path = source.path if isinstance(source, Channel) else source
+        path = _path(source)
         exact = not more and weight == 1 and soundfile.info(path).subtype in _AT_MOST_16_BITS
         return "PCM_16" if exact else "FLOAT"
 
 
-def _read(path: Path, start: int, frames: int, sample_rate: int) -> np.ndarray:
-    """(channels, frames) float32, as a view whose samples of one moment lie together: callers copy it once anyway."""
-    try:
-        with soundfile.SoundFile(path) as file:
-            preroll = min(start, _MP3_PREROLL) if file.format == "MP3" else 0
-            file.seek(start - preroll)
-            # libsndfile takes five times as long to turn 16 bits into floats as to read them.
-            kind = "int16" if file.subtype == "PCM_16" else "float32"
-            # One read, as soundfile seeks after each, and an MP3 would lose its bit reservoir there.
-            block = file.read(preroll + frames, dtype=kind, always_2d=True)[preroll:].T
-    except soundfile.SoundFileError as error:
-        if not path.exists():
-            raise FileNotFoundError(f"{path} has been removed meanwhile: restore it and run again") from error
-        raise ValueError(
-            f"{path} is corrupt between {start / sample_rate:.3f} s and {(start + frames) / sample_rate:.3f} s: "
-            "download or export it again"
-        ) from error
-    if block.shape[-1] != frames:
-        raise ValueError(
-            f"{path} ends at {(start + block.shape[-1]) / sample_rate:.3f} s, before the length in its header: "
-            "download or export it again"
-        )
-    return block if block.dtype == np.float32 else np.multiply(block, _PCM_16, dtype=np.float32)
+def _path(source: Source) -> Path:
+    return source.path if isinstance(source, Channel) else source
 
 
 def header_difference(path: Path, header: Header, other_path: Path, other: Header) -> str:

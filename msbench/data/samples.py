@@ -1,0 +1,241 @@
+"""Samples of a part of an audio file, as (channels, samples) float32: plain WAV files straight from the disk.
+
+libsndfile takes several times as long to turn 16 bits into floats as it takes to read them, and gives the samples of
+one moment side by side, which training wants apart.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import warnings
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import soundfile
+
+_MP3_PREROLL = 16 * 1152  # a decoder that starts in mid-stream is exact after some frames
+_SCALE_16 = np.float32(2.0**-15)
+
+
+def read_samples(
+    path: Path, start: int, sample_rate: int, out: np.ndarray, channel: int | None = None, prepared: bool = False
+) -> np.ndarray:
+    """Read samples into `out`, or one channel of a file.
+
+    Args:
+        path: Anything that libsndfile reads by seeks.
+        start: First sample.
+        sample_rate: In Hz, to name moments by.
+        out: (channels, samples) float32 to fill.
+        channel: The one that is wanted; `out` says how many samples, and is left as it is.
+        prepared: Whether `data prepare` wrote the file, and so it may be mapped into memory.
+
+    Returns:
+        `out`, or the channel as (1, samples).
+
+    Raises:
+        ValueError: If the file is corrupt there, ends before, or has other channels than `out`.
+        FileNotFoundError: If it has been removed.
+    """
+    frames = out.shape[1]
+    try:
+        if prepared and channel is None:
+            held = mapped(path)
+            _check_channels(path, held.layout.channels, out)
+            _check_end(path, start + held.read(start, out), start + frames, sample_rate)
+            return out
+        with PlainWav(path) as file:
+            if file.layout is None:
+                return _read_by_libsndfile(path, start, sample_rate, out, channel)
+            whole = out if channel is None else np.empty((file.layout.channels, frames), np.float32)
+            _check_channels(path, file.layout.channels, whole)
+            there = file.read(start, whole)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{path} has been removed meanwhile: restore it and run again") from error
+    _check_end(path, start + there, start + frames, sample_rate)
+    return out if channel is None else whole[channel : channel + 1]
+
+
+def _read_by_libsndfile(path: Path, start: int, sample_rate: int, out: np.ndarray, channel: int | None) -> np.ndarray:
+    frames = out.shape[1]
+    try:
+        with soundfile.SoundFile(path) as file:
+            preroll = min(start, _MP3_PREROLL) if file.format == "MP3" else 0
+            file.seek(start - preroll)
+            # One read, as soundfile seeks after each, and an MP3 would lose its bit reservoir there.
+            block = file.read(preroll + frames, dtype="float32", always_2d=True)[preroll:].T
+    except soundfile.SoundFileError as error:
+        if not path.exists():
+            raise FileNotFoundError(f"{path} has been removed meanwhile: restore it and run again") from error
+        raise ValueError(
+            f"{path} is corrupt between {start / sample_rate:.3f} s and {(start + frames) / sample_rate:.3f} s: "
+            "download or export it again"
+        ) from error
+    _check_end(path, start + block.shape[1], start + frames, sample_rate)
+    if channel is not None:
+        return block[channel : channel + 1]
+    _check_channels(path, len(block), out)
+    out[...] = block
+    return out
+
+
+def _check_channels(path: Path, channels: int, out: np.ndarray) -> None:
+    if channels != len(out):
+        raise ValueError(f"{path} has {channels} channels and had {len(out)} before: restore it and run again")
+
+
+def _check_end(path: Path, there: int, wanted: int, sample_rate: int) -> None:
+    if there < wanted:
+        raise ValueError(
+            f"{path} ends at {there / sample_rate:.3f} s, before the length in its header: download or export it again"
+        )
+
+
+class Layout(NamedTuple):
+    """Where a file's samples lie, and as what."""
+
+    offset: int  # bytes
+    dtype: str  # "<i2" or "<f4"
+    channels: int
+    frames: int
+
+    @property
+    def frame_bytes(self) -> int:
+        return self.channels * int(self.dtype[-1])
+
+
+class PlainWav:
+    """A WAV file of 16 bits or of 32-bit floats, open.
+
+    Use it as a context manager.
+
+    Args:
+        path: The file.
+
+    Attributes:
+        layout: None where the file is something else, for which libsndfile is there.
+
+    Raises:
+        OSError: If it cannot be opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        state = os.fstat(self._fd)
+        self.layout = _layout(str(path), state.st_size, state.st_mtime_ns)
+
+    def __enter__(self) -> PlainWav:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._fd)
+
+    def read(self, start: int, out: np.ndarray) -> int:
+        """Read samples from `start` into `out`, (channels, samples) float32; returns how many there were."""
+        assert self.layout is not None
+        size = self.layout.frame_bytes
+        stored = np.empty(out.shape[1] * size, np.uint8)
+        place, done = self.layout.offset + start * size, 0
+        while done < len(stored):
+            count = os.preadv(self._fd, [stored[done:]], place + done)  # type: ignore[list-item]  # numpy's are buffers
+            if count == 0:
+                break
+            done += count
+        _take_apart(stored.view(self.layout.dtype), out)
+        return done // size
+
+
+class MappedWav:
+    """A WAV file of 16 bits or of 32-bit floats in memory: a copy less, for files that nobody cuts short meanwhile.
+
+    Args:
+        path: The file.
+
+    Raises:
+        OSError: If it cannot be opened.
+        ValueError: If it is something else.
+    """
+
+    def __init__(self, path: Path) -> None:
+        with path.open("rb") as file:
+            state = os.fstat(file.fileno())
+            layout = _layout(str(path), state.st_size, state.st_mtime_ns)
+            if layout is None:
+                raise ValueError(f"{path} is not what was prepared: run `msbench data prepare` again")
+            self.layout = layout
+            samples = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
+        self._samples = np.frombuffer(samples, layout.dtype, layout.frames * layout.channels, layout.offset)
+
+    def read(self, start: int, out: np.ndarray) -> int:
+        """As `PlainWav.read`."""
+        channels = self.layout.channels
+        stored = self._samples[start * channels : (start + out.shape[1]) * channels]
+        _take_apart(stored, out[:, : len(stored) // channels])
+        return len(stored) // channels
+
+
+mapped = lru_cache(maxsize=4096)(MappedWav)  # a process may have some 65,000 maps
+
+
+def _take_apart(stored: np.ndarray, out: np.ndarray) -> None:
+    """Samples as a file has them, (samples * channels,), into (channels, samples) float32."""
+    if len(out) == 2:
+        halves = _kernel_16() if stored.dtype == np.int16 else _kernel_32()
+        halves(stored, out[0], out[1])
+        return
+    for channel, row in enumerate(out):
+        row[...] = stored[channel :: len(out)]
+    if stored.dtype == np.int16:
+        out *= _SCALE_16
+
+
+def _pairs_of_16_bits(stored: np.ndarray, left: np.ndarray, right: np.ndarray) -> None:
+    for i in range(len(left)):
+        left[i] = np.float32(stored[2 * i]) * _SCALE_16
+        right[i] = np.float32(stored[2 * i + 1]) * _SCALE_16
+
+
+def _pairs_of_floats(stored: np.ndarray, left: np.ndarray, right: np.ndarray) -> None:
+    for i in range(len(left)):
+        left[i] = stored[2 * i]
+        right[i] = stored[2 * i + 1]
+
+
+def _compiled(function: Any) -> Any:
+    """One pass over the memory, where numpy takes five for stereo. Compiled once a machine, in a second."""
+    import numba  # here, for commands that read no sound
+
+    try:
+        return numba.njit(cache=True)(function)
+    except RuntimeError:  # no folder to keep it in
+        return numba.njit(function)
+
+
+@cache
+def _kernel_16() -> Any:
+    return _compiled(_pairs_of_16_bits)
+
+
+@cache
+def _kernel_32() -> Any:
+    return _compiled(_pairs_of_floats)
+
+
+@lru_cache(maxsize=2**16)
+def _layout(path: str, size: int, modified_ns: int) -> Layout | None:
+    """Of a file in one state: another size or time is another file."""
+    from scipy.io import wavfile  # here, for commands that read no sound
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", wavfile.WavFileWarning)  # of chunks that are not sound
+            _, samples = wavfile.read(path, mmap=True)
+    except Exception:  # scipy raises what it likes on files that are no WAV; libsndfile will say what is wrong
+        return None
+    if not isinstance(samples, np.memmap) or samples.dtype.str not in ("<i2", "<f4"):
+        return None
+    frames, channels = samples.shape if samples.ndim == 2 else (len(samples), 1)
+    return Layout(int(samples.offset), samples.dtype.str, channels, frames)
