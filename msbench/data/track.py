@@ -11,7 +11,7 @@ import numpy as np
 import soundfile
 
 from msbench.audio import AudioReader
-from msbench.data.samples import read_samples
+from msbench.data.samples import layout_of, read_samples
 
 MIXTURE = "mixture"
 
@@ -194,6 +194,9 @@ class Track:
         if path.suffix.lower() in _INEXACT:
             raise ValueError(f"{path} cannot be read in parts exactly: convert it, `ffmpeg -i {path} {path.stem}.flac`")
         try:
+            plain = layout_of(path)
+            if plain is not None:
+                return Header(plain.sample_rate, plain.channels, plain.frames)
             with AudioReader(path) as reader:
                 if reader.frames is None:
                     raise ValueError(
