@@ -19,7 +19,7 @@ SISEC18_METRIC = (
     "bsseval-v4;win=1;hop=1;filters=512;agg=median-median;together=as-submitted;"
     "targets=vocals,drums,bass,other,accompaniment"
 )
-BSSEVAL = "bsseval-v4;win=1;hop=1;filters=512;agg=median-median"
+BSSEVAL = "bsseval-v4;win=1;hop=1;filters=512;agg=median-median;together=not-stated"
 FIGURE_FIELDS = (
     "system", "citation", "read_in", "data", "dataset", "split", "metric", "SDR", "NSDR", "SIR", "SAR", "ISR",
 )  # fmt: skip
@@ -105,8 +105,8 @@ def read_reported(folder: Path) -> list[dict[str, Any]]:
     """The rows under <folder>/reported/ and the figures in <folder>/reported.yaml, as records of tier `reported`.
 
     The figures are of no track: they have a row, and no statistics. Where an entry names none, their dataset is the
-    board's folder's name, their split `test`, and their metric BSSEval v4 with medians. One that does not say where it
-    was read is of the tier `unverified`.
+    board's folder's name, their split `test`, and their metric BSSEval v4 with medians, of targets that were scored
+    together as nobody says. One that does not say where it was read is of the tier `unverified`.
 
     Raises:
         ValueError: If a file cannot be read; the message names it.
