@@ -16,7 +16,7 @@ slurm-cluster: sync
 	$(RUN) python -m msbench_slurm.private_cluster
 
 test: sync lint
-	$(RUN) pytest -n 2
+	$(RUN) pytest -n 2 --dist worksteal
 
 lint: sync
 	$(RUN) ruff check
