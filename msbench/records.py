@@ -23,6 +23,7 @@ __all__ = [
     "hardware",
     "lacking",
     "read",
+    "targets_in",
     "tier_of",
     "training_data_of",
     "validate",
@@ -90,6 +91,11 @@ def _validator(part: str | None = None) -> Any:
     return Draft202012Validator(schema if part is None else schema["$defs"][part])
 
 
+def targets_in(metric: str) -> list[str]:
+    """The targets that were scored together, as a metric id names them."""
+    return metric.rsplit("targets=", 1)[1].split(",")
+
+
 def validate(record: Any, where: str, text: str | None = None) -> dict[str, Any]:
     """Check that a record has what a board needs and only finite scores; what else it lacks lowers its tier.
 
@@ -121,7 +127,7 @@ def _fault(record: Any) -> tuple[list[Any], str] | None:
     listed = record["dataset"].get("tracks")
     if listed is not None and sorted(listed) != sorted(record["scores"]):
         return ["dataset", "tracks"], "scores are of other tracks than dataset.tracks lists"
-    wanted = record["metric"]["id"].rsplit("targets=", 1)[1].split(",")
+    wanted = targets_in(record["metric"]["id"])
     for track, targets in record["scores"].items():
         lacking = [name for name in wanted if not isinstance(targets, dict) or not isinstance(targets.get(name), dict)]
         if lacking:

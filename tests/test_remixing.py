@@ -19,7 +19,7 @@ from msbench.data.unlabelled import RemixedBatch
 from msbench.separator import Separator, SpectrogramSeparator
 from msbench.training.cli import fit
 from msbench.training.module import SeparationModule
-from tests.tiny import RATE, write_model, write_songs
+from tests.tiny import RATE, fit_arguments, write_model, write_songs
 
 
 @pytest.fixture
@@ -27,11 +27,7 @@ def arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MSBENCH_PLUGINS", str(write_model(tmp_path / "plugins")))
     write_songs(tmp_path / "songs")
-    flags = {"name": "tiny", "data.dataset": "folder", "data.root": "songs", "data.chunk_seconds": "0.25",
-             "data.chunks_per_epoch": "8", "data.batch_size": "2", "trainer.enable_progress_bar": "false",
-             "trainer.enable_model_summary": "false", "trainer.accelerator": "cpu",
-             "trainer.max_epochs": "1"}  # fmt: skip
-    return [part for key, value in flags.items() for part in (f"--{key}", value)]
+    return [*fit_arguments(), "--trainer.max_epochs", "1"]
 
 
 @pytest.fixture

@@ -57,3 +57,11 @@ def write_model(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "tiny.py").write_text(MODEL)
     return folder / "tiny.py"
+
+
+def fit_arguments() -> list[str]:
+    """Flags of `msbench fit` for the tiny model on the songs in ./songs, silent and on the CPU."""
+    flags = {"name": "tiny", "data.dataset": "folder", "data.root": "songs", "data.chunk_seconds": "0.25",
+             "data.chunks_per_epoch": "8", "data.batch_size": "2", "trainer.enable_progress_bar": "false",
+             "trainer.enable_model_summary": "false", "trainer.accelerator": "cpu"}  # fmt: skip
+    return [part for key, value in flags.items() for part in (f"--{key}", value)]

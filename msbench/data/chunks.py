@@ -206,7 +206,8 @@ class ChunkDataset(_Cutter, Dataset[Batch]):
         """The chunk as it is drawn without the tracks in `bad`."""
         rng = stream(self.seed, number, BAD, *sorted(bad)) if bad else stream(self.seed, number)
         count = len(self.stems)
-        sound = [i for i in range(len(self.tracks)) if i not in bad]
+        all_tracks = range(len(self.tracks))
+        sound: Sequence[int] = [i for i in all_tracks if i not in bad] if bad else all_tracks
         songs = [sound[i] for i in rng.integers(len(sound), size=count)]
         positions, gains, swaps, signs = rng.random((4, count))
         speeds = rng.random(count)

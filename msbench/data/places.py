@@ -71,8 +71,8 @@ class Places:
         song: int,
         position: float,
         samples: int,
-        heard: Sequence[str] = (),
-        sound: Sequence[int] | None = None,
+        heard: Sequence[str],
+        sound: Sequence[int],
     ) -> tuple[Place, dict[str, np.ndarray]]:
         """The place of a stem of a chunk.
 
@@ -84,7 +84,7 @@ class Places:
             position: Drawn from 0 to 1, within the song.
             samples: To be read there: more than a chunk's where they are played faster.
             heard: Targets whose sum may not be silent, for balanced sampling.
-            sound: The tracks that can be read; all when None.
+            sound: The tracks that can be read.
 
         Returns:
             The place, and (C, samples) of each of `heard` if they had to be read for it.
@@ -92,8 +92,7 @@ class Places:
         if self.sampling == "exhaustive":
             turn, i = divmod(number, len(self._all))
             place = self._all[_order(self.seed, turn, stem, len(self._all))[i]]
-            whole = sound is None or len(sound) == len(self.tracks)
-            if whole or any(place.track is self.tracks[k] for k in sound or ()):
+            if len(sound) == len(self.tracks) or any(place.track is self.tracks[k] for k in sound):
                 return place, {}
             return self._within(song, position, samples), {}
         place = self._within(song, position, samples)
@@ -102,8 +101,7 @@ class Places:
         rng = stream(self.seed, number, REDRAW, stem)
         for draw in range(DRAWS):
             if draw > 0:
-                redrawn = int(rng.integers(len(sound or self.tracks)))
-                place = self._within(sound[redrawn] if sound else redrawn, rng.random(), samples)
+                place = self._within(sound[int(rng.integers(len(sound)))], rng.random(), samples)
             read = {target: place.track.read(target, place.start, samples) for target in heard}
             if not is_silent(np.sum(list(read.values()), axis=0)):
                 break

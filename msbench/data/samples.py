@@ -205,8 +205,7 @@ def mapped(path: Path) -> MappedWav | None:
 def _take_apart(stored: np.ndarray, out: np.ndarray) -> None:
     """Samples as a file has them, (samples * channels,), into (channels, samples) float32."""
     if len(out) == 2:
-        halves = _kernel_16() if stored.dtype == np.int16 else _kernel_32()
-        halves(stored, out[0], out[1])
+        _compiled(_pairs_of_16_bits if stored.dtype == np.int16 else _pairs_of_floats)(stored, out[0], out[1])
         return
     for channel, row in enumerate(out):
         row[...] = stored[channel :: len(out)]
@@ -226,6 +225,7 @@ def _pairs_of_floats(stored: np.ndarray, left: np.ndarray, right: np.ndarray) ->
         right[i] = stored[2 * i + 1]
 
 
+@cache
 def _compiled(function: Any) -> Any:
     """One pass over the memory, where numpy takes five for stereo. Compiled once a machine, in a second."""
     import numba  # here, for commands that read no sound
@@ -234,16 +234,6 @@ def _compiled(function: Any) -> Any:
         return numba.njit(cache=True)(function)
     except RuntimeError:  # no folder to keep it in
         return numba.njit(function)
-
-
-@cache
-def _kernel_16() -> Any:
-    return _compiled(_pairs_of_16_bits)
-
-
-@cache
-def _kernel_32() -> Any:
-    return _compiled(_pairs_of_floats)
 
 
 @lru_cache(maxsize=2**16)

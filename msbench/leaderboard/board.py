@@ -12,7 +12,8 @@ import pandas as pd
 
 from msbench import failures, records, strict_json
 from msbench.leaderboard.reported import read_reported
-from msbench.leaderboard.rows import beside_of, by_seed, medians_of, rows_of, shown, targets_in
+from msbench.leaderboard.rows import beside_of, by_seed, medians_of, rows_of, shown
+from msbench.records import targets_in
 from msbench.suite import read_suite
 
 if TYPE_CHECKING:

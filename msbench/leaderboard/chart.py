@@ -8,7 +8,8 @@ from pathlib import Path
 import pandas as pd
 
 from msbench.leaderboard.board import targets_of
-from msbench.leaderboard.rows import shown, targets_in
+from msbench.leaderboard.rows import shown
+from msbench.records import targets_in
 
 COLOURS = {"ceiling": "#56B4E9", "floor": "#999999"}  # Okabe & Ito: told apart without red and green
 MOST_ROWS = 60  # beyond, nobody reads a picture: the pages have all

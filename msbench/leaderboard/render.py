@@ -10,7 +10,8 @@ import pandas as pd
 from rich.table import Table
 
 from msbench.leaderboard.board import targets_of
-from msbench.leaderboard.rows import shown, targets_in
+from msbench.leaderboard.rows import shown
+from msbench.records import targets_in
 
 NOTE = (
     "Of BSSEval v4: the median over tracks of each track's median over 1 s windows. In brackets: SDR above the higher "

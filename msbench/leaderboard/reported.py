@@ -47,7 +47,7 @@ def import_sisec18(table: Path, folder: Path) -> Path:
         raise FileNotFoundError(f"no table {table}: give the CSV of SiSEC 2018's track medians")
     scores: dict[str, dict[str, dict[str, list[float | None]]]] = {}
     tracks: dict[str, None] = {}
-    targets = SISEC18_METRIC.rsplit("targets=", 1)[1].split(",")
+    targets = records.targets_in(SISEC18_METRIC)
     with table.open(encoding="utf-8", newline="") as file:
         for number, row in enumerate(csv.DictReader(file), 2):
             try:
@@ -164,7 +164,7 @@ def _figure(entry: Any, number: int, path: Path) -> dict[str, Any]:
 
 def _expanded(content: dict[str, Any]) -> Iterator[dict[str, Any]]:
     columns, tracks = content["columns"], content["tracks"]
-    targets = content["metric"].rsplit("targets=", 1)[1].split(",")
+    targets = records.targets_in(content["metric"])
     absent = {**dict.fromkeys(columns), "reason": "not submitted"}
     silent = {**dict.fromkeys(columns), "reason": "no window with a score"}
     for name, system in content["systems"].items():
@@ -191,7 +191,7 @@ def _row(
         "schema_version": records.SCHEMA_VERSION,
         "tier": "reported",
         "source": source,
-        "model": {"name": name, "label": name, "role": role, "targets": metric.rsplit("targets=", 1)[1].split(",")},
+        "model": {"name": name, "label": name, "role": role, "targets": records.targets_in(metric)},
         "training": {"data": data},
         "dataset": {"name": place[0], "split": place[1], "fingerprint": None, "tracks": tracks},
         "metric": {"id": metric},

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from msbench import records
+from msbench.records import targets_in
 
 SHOWN = ("SDR", "SIR", "SAR")
 SHOWN_NSDR = ("NSDR", "SIR", "SAR")
@@ -24,11 +25,6 @@ def shown(metric: str) -> tuple[str, ...]:
     return SHOWN_NSDR if metric.startswith("nsdr") else SHOWN
 
 
-def targets_in(metric: str) -> list[str]:
-    """The targets that were scored together, as a metric id names them."""
-    return metric.rsplit("targets=", 1)[1].split(",")
-
-
 def rows_of(models: dict[str, list[Record]], dataset: str, metric: str, fingerprint: str) -> list[dict[str, Any]]:
     """One row a model, {label: its records} of one dataset, split and metric id; the best mean score first.
 
@@ -38,14 +34,15 @@ def rows_of(models: dict[str, list[Record]], dataset: str, metric: str, fingerpr
     scores = (*shown(metric), *beside_of(record for found in models.values() for record in found))
     rows = [_row(label, found, dataset, metric, fingerprint, scores) for label, found in models.items()]
     _add_gains(rows, metric)
-    listed = Counter(track for found in models.values() for track in _tracks(found))
-    with_tracks = sum(bool(_tracks(found)) for found in models.values())
+    tracks = {label: _tracks(found) for label, found in models.items()}
+    listed = Counter(track for own in tracks.values() for track in own)
+    with_tracks = sum(bool(own) for own in tracks.values())
     usual = {track for track, count in listed.items() if count > with_tracks / 2}
     order = {"ceiling": 0, "system": 1, "floor": 2}
     rows.sort(key=lambda row: (order[row["role"]], -_mean_score(row, metric), row["model"]))
     counted: dict[tuple[str, str], int] = defaultdict(int)
     for row in rows:
-        own = _tracks(models[row["model"]])
+        own = tracks[row["model"]]
         row["tracks"] = len(own)
         if row["role"] == "system" and (not own or usual <= own):
             place = row["tier"], row["data"]
