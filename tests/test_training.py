@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -81,13 +82,17 @@ def test_early_stopping(arguments: list[str]) -> None:
 
 
 def test_wandb_offline_logs_audio_and_spectrograms(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("wandb", reason="needs the extra: pip install msbench[wandb]")
+    wandb = pytest.importorskip("wandb", reason="needs the extra: pip install msbench[wandb]")
     monkeypatch.setenv("WANDB_SILENT", "true")
+    monkeypatch.chdir("songs")
+    wandb.setup()  # as a notebook may have done: from here on it keeps this environment and this working directory
+    monkeypatch.chdir("..")
     folder = fit([*arguments, "--wandb", "offline", "--trainer.max_epochs", "1", "--output", "run"])
     media = [path.as_posix() for path in (folder / "wandb").rglob("files/media/**/*") if path.is_file()]
     assert sum(path.endswith(".wav") for path in media) == 5  # the mixture, two references, two estimates
     assert sum(path.endswith(".png") for path in media) == 2  # one picture a target
     assert list((folder / "wandb").rglob("*.wandb"))
+    assert "WANDB_MODE" not in os.environ  # or the next run of this process would be offline too
 
 
 def test_an_option_of_the_model_is_a_flag(arguments: list[str]) -> None:

@@ -34,7 +34,7 @@ def push(board: Board, project: str, mode: str) -> str:
         raise ValueError(f"{board.folder} has no records to push: run its suite first")
     run = wandb.init(
         project=project, name=board.title, job_type="board", mode="offline" if mode == "offline" else "online",
-        dir=os.environ.get("WANDB_DIR", "."),
+        dir=Path(os.environ.get("WANDB_DIR", "")).absolute(),  # W&B's own process keeps the directory it began in
     )  # fmt: skip
     try:
         run.log(_content(wandb, board, rankings, Path(run.dir)))

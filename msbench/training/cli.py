@@ -137,8 +137,9 @@ class FitCLI(LightningCLI):
             identity = f"{self.name}-{self.identity()}"
             loggers.append(
                 WandbLogger(
-                    name=identity, id=identity, resume="allow", project=self.config.wandb_project, save_dir=self.output,
-                    offline=self.config.wandb == "offline",
+                    name=identity, id=identity, resume="allow", project=self.config.wandb_project,
+                    save_dir=self.output.absolute(),  # W&B's own process keeps the working directory it began in
+                    mode=self.config.wandb,  # `offline=` sets the environment, unread where wandb was used before
                 )
             )  # fmt: skip
             callbacks.append(LogExamples())
@@ -208,7 +209,7 @@ def fit(argv: Sequence[str]) -> Path:
         cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=checkpoint, weights_only=True)
     finally:
         for logger in cli.trainer.loggers:
-            if isinstance(logger, WandbLogger) and cli.trainer.is_global_zero:
+            if isinstance(logger, WandbLogger) and logger._experiment is not None and cli.trainer.is_global_zero:
                 logger.experiment.finish()  # or what this process logs next would go on in this run
     return cli.output
 
