@@ -10,18 +10,19 @@ import mmap
 import os
 import resource
 import struct
-from functools import cache, lru_cache
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import soundfile
+
+from msbench.data.loops import take_apart
 
 _MP3_PREROLL = 16 * 1152  # a decoder that starts in mid-stream is exact after some frames
 _HEAD_BYTES = 4096  # of a file, in which its samples begin
 _EXTENSIBLE = 0xFFFE
 _DTYPES = {(1, 16): "<i2", (3, 32): "<f4"}  # tag of the format, bits
-_SCALE_16 = np.float32(2.0**-15)
 
 
 def read_samples(
@@ -158,7 +159,7 @@ class PlainWav:
             if count == 0:
                 break
             done += count
-        _take_apart(stored.view(self.layout.dtype), out)
+        take_apart(stored.view(self.layout.dtype), out)
         return done // size
 
 
@@ -187,7 +188,7 @@ class MappedWav:
         """As `PlainWav.read`."""
         channels = self.layout.channels
         stored = self._samples[start * channels : (start + out.shape[1]) * channels]
-        _take_apart(stored, out[:, : len(stored) // channels])
+        take_apart(stored, out[:, : len(stored) // channels])
         return len(stored) // channels
 
 
@@ -200,40 +201,6 @@ def mapped(path: Path) -> MappedWav | None:
     if found is None and len(_maps) < min(4096, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2):
         found = _maps[path] = MappedWav(path)  # Python keeps a file open for each map
     return found
-
-
-def _take_apart(stored: np.ndarray, out: np.ndarray) -> None:
-    """Samples as a file has them, (samples * channels,), into (channels, samples) float32."""
-    if len(out) == 2:
-        _compiled(_pairs_of_16_bits if stored.dtype == np.int16 else _pairs_of_floats)(stored, out[0], out[1])
-        return
-    for channel, row in enumerate(out):
-        row[...] = stored[channel :: len(out)]
-    if stored.dtype == np.int16:
-        out *= _SCALE_16
-
-
-def _pairs_of_16_bits(stored: np.ndarray, left: np.ndarray, right: np.ndarray) -> None:
-    for i in range(len(left)):
-        left[i] = np.float32(stored[2 * i]) * _SCALE_16
-        right[i] = np.float32(stored[2 * i + 1]) * _SCALE_16
-
-
-def _pairs_of_floats(stored: np.ndarray, left: np.ndarray, right: np.ndarray) -> None:
-    for i in range(len(left)):
-        left[i] = stored[2 * i]
-        right[i] = stored[2 * i + 1]
-
-
-@cache
-def _compiled(function: Any) -> Any:
-    """One pass over the memory, where numpy takes five for stereo. Compiled once a machine, in a second."""
-    import numba  # here, for commands that read no sound
-
-    try:
-        return numba.njit(cache=True)(function)
-    except RuntimeError:  # no folder to keep it in
-        return numba.njit(function)
 
 
 @lru_cache(maxsize=2**16)
