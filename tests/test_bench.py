@@ -86,7 +86,7 @@ def test_a_second_bench_does_only_what_is_missing(board: Path, capfd: pytest.Cap
 
 def test_the_board_is_the_same_bytes_each_time(board: Path) -> None:
     one, two = Board(board), Board(board)
-    assert markdown(one.table(), one.title, one.missing()) == markdown(two.table(), two.title, two.missing())
+    assert markdown(one.table(), one.title, one.missing) == markdown(two.table(), two.title, two.missing)
     assert csv(one.table()) == csv(two.table())
 
 

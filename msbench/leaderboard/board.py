@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
@@ -20,6 +19,14 @@ if TYPE_CHECKING:
     from msbench.leaderboard.statistics import Comparison
 
 
+class Place(NamedTuple):
+    """What rows have in common that may share a table."""
+
+    dataset: str  # with its split, as "musdb18/test"
+    metric: str
+    fingerprint: str  # of the data; empty where it is not known
+
+
 @dataclass(frozen=True)
 class Ranking:
     """Rows that may be ranked together."""
@@ -30,6 +37,7 @@ class Ranking:
     metric: str
     targets: list[str]
     rows: pd.DataFrame
+    records: dict[str, list[dict[str, Any]]]  # by model
     seeds: dict[tuple[str, str], dict[str, pd.DataFrame]]  # (target, score): {model: tracks x seeds}
 
     @property
@@ -82,24 +90,22 @@ class Board:
         self.folder = Path(folder)
         if not self.folder.is_dir():
             raise FileNotFoundError(f"no board {folder}: give a folder with a suite.yaml or records/ in it")
-        paths = sorted((self.folder / "records").glob("*.json"))
-        self._files = {path: records.completed(records.read(path)) for path in paths}
-        self.records = list(self._files.values())
-        self.reported = [records.completed(record) for record in read_reported(self.folder)]
         suite_file = self.folder / "suite.yaml"
         self.suite = read_suite(suite_file) if suite_file.exists() else None
         self.title = self.suite.title if self.suite else self.folder.name
+        paths = sorted((self.folder / "records").glob("*.json"))
+        self._files = self._of_suite({path: records.completed(records.read(path)) for path in paths})
         self._refuse_duplicates()
+        self.records = list(self._files.values())
+        self.reported = [records.completed(record) for record in read_reported(self.folder)]
 
+    @cached_property
     def missing(self) -> dict[str, str]:
         """{cell name: why it has no record}, for the cells of the suite."""
         if self.suite is None:
             return {}
-        found = {}
-        for cell in self.suite.cells:
-            if not self.suite.record_path(cell).exists():
-                found[cell.name] = failures.cause(self.suite.run_folder(cell))
-        return found
+        cells = [cell for cell in self.suite.cells if not self.suite.record_path(cell).exists()]
+        return {cell.name: failures.cause(self.suite.run_folder(cell)) for cell in cells}
 
     def table(self) -> pd.DataFrame:
         """One row a model, dataset and metric id, the best mean SDR first; ceilings stand above, floors below.
@@ -113,50 +119,55 @@ class Board:
 
     @cached_property
     def _table(self) -> pd.DataFrame:
-        groups: dict[tuple[str, str, str], dict[str, list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))
-        for record in self._of_suite():
-            groups[_place(record)][record["model"]["label"]].append(record)
         rows: list[dict[str, Any]] = []
-        for place, models in sorted(groups.items(), key=_with_tracks_first):
+        for place, models in sorted(self._places.items(), key=_with_tracks_first):
             rows += rows_of(models, *place)
         return pd.DataFrame(rows)
+
+    @cached_property
+    def _places(self) -> dict[Place, dict[str, list[dict[str, Any]]]]:
+        """{what rows that may share a table have in common: {model: its records}}."""
+        found: dict[Place, dict[str, list[dict[str, Any]]]] = {}
+        for record in [*self.records, *self.reported]:
+            data = record["dataset"]
+            place = Place(f"{data['name']}/{data['split']}", record["metric"]["id"], data["fingerprint"] or "")
+            found.setdefault(place, {}).setdefault(record["model"]["label"], []).append(record)
+        return found
 
     def rankings(self) -> list[Ranking]:
         """The table's parts that are ranked each by itself, with the scores of every track."""
         table = self.table()
         found: list[Ranking] = []
-        for place, part in table.groupby(["dataset", "metric", "fingerprint"], sort=False) if len(table) else []:
-            dataset, metric, fingerprint = place
-            targets = targets_in(metric)
-            by_model: dict[str, list[dict[str, Any]]] = defaultdict(list)
-            for record in self._of_suite():
-                if _place(record) == place and record["dataset"]["tracks"] != []:
-                    by_model[record["model"]["label"]].append(record)
-            found_here = [record for found_of in by_model.values() for record in found_of]
-            seeds = {
-                (target, score): {label: by_seed(found_of, target, score) for label, found_of in by_model.items()}
-                for target in targets
-                for score in (*shown(metric), *beside_of(found_here))
+        for key, part in table.groupby(list(Place._fields), sort=False) if len(table) else []:
+            place = Place(*key)
+            targets = targets_in(place.metric)
+            by_model = self._places[place]
+            scored = {
+                model: own
+                for model, all_own in by_model.items()
+                if (own := [record for record in all_own if record["dataset"]["tracks"] != []])
             }
+            beside = beside_of(record for own in scored.values() for record in own)
+            seeds = {
+                (target, score): {model: by_seed(own, target, score) for model, own in scored.items()}
+                for target in targets
+                for score in (*shown(place.metric), *beside)
+            }
+            name, split = place.dataset.split("/", 1)
             rows = part.reset_index(drop=True)
-            name, split = dataset.split("/", 1)
-            found.append(Ranking(name, split, fingerprint, metric, targets, rows, seeds))
+            found.append(Ranking(name, split, place.fingerprint, place.metric, targets, rows, by_model, seeds))
         return found
 
-    def _of_suite(self) -> list[dict[str, Any]]:
-        return [*self._used().values(), *self.reported]
-
-    def _used(self) -> dict[Path, dict[str, Any]]:
+    def _of_suite(self, files: dict[Path, dict[str, Any]]) -> dict[Path, dict[str, Any]]:
         """The suite's own records where there is a suite: what an older form of it left is not on the board."""
         if self.suite is None:
-            return self._files
-        folder = (self.folder / "records").resolve()
+            return files
         wanted = {self.suite.record_path(cell).name for cell in self.suite.cells}
-        return {folder / path.name: record for path, record in self._files.items() if path.name in wanted}
+        return {path: record for path, record in files.items() if path.name in wanted}
 
     def _refuse_duplicates(self) -> None:
         first: dict[tuple[Any, ...], Path] = {}
-        for path, record in self._used().items():
+        for path, record in self._files.items():
             data = record["dataset"]
             place = (record["model"]["label"], data["name"], data["split"], data["fingerprint"], record["metric"]["id"])
             other = first.setdefault((*place, record.get("seed")), path)
@@ -172,7 +183,7 @@ class Board:
 
         table = self.table()
         written = []
-        for name, text in exports(table, self.title, self.missing()).items():
+        for name, text in exports(table, self.title, self.missing).items():
             written.append(self.folder / name)
             records.write_text(written[-1], text)
         if len(table):
@@ -181,15 +192,9 @@ class Board:
         return [*written, build_site(self)]
 
 
-def _place(record: dict[str, Any]) -> tuple[str, str, str]:
-    """What rows have in common that may share a table: data and split, metric id, hash of the data."""
-    data = record["dataset"]
-    return f"{data['name']}/{data['split']}", record["metric"]["id"], data["fingerprint"] or ""
-
-
-def _with_tracks_first(group: tuple[tuple[str, str, str], dict[str, list[dict[str, Any]]]]) -> tuple[Any, ...]:
+def _with_tracks_first(group: tuple[Place, dict[str, list[dict[str, Any]]]]) -> tuple[Any, ...]:
     place, models = group
-    return not any(record["dataset"]["tracks"] for found in models.values() for record in found), place
+    return not any(record["dataset"]["tracks"] for own in models.values() for record in own), place
 
 
 def targets_of(table: pd.DataFrame) -> list[str]:

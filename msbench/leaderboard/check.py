@@ -41,15 +41,14 @@ def check(folder: str | Path) -> list[str]:
         board = Board(folder)
     except ValueError as error:
         return [str(error)]
-    missing = board.missing()
-    computed = exports(board.table(), board.title, missing)
+    computed = exports(board.table(), board.title, board.missing)
     there = [name for name in computed if (folder / name).is_file()]
     for name, text in computed.items() if there else ():
         path = folder / name
         if name not in there:
             faults.append(f"{path} is absent, and {there[0]} is there: {AGAIN}")
         else:
-            faults += _difference(path, path.read_text("utf-8"), text, list(missing))
+            faults += _difference(path, path.read_text("utf-8"), text, list(board.missing))
     if not faults and (folder / "site").is_dir():
         faults += _differing_pages(board)
     return faults

@@ -174,6 +174,9 @@ def test_missing_cells_are_named_with_their_cause(tmp_path: Path, board: Path) -
     assert "&lt;b&gt;no memory&lt;/b&gt;" in page
     assert "not run yet" in page
     assert re.search(r"failed cells</dt><dd>1<", page)
+    table = (tmp_path / "site" / "index.html").read_text()
+    assert "mixture-folder" in table
+    assert "no memory" not in table  # only the page of the runs depends on runs, which are not published
 
 
 def test_the_licence_of_a_data_set_decides_what_is_heard(tmp_path: Path, board: Path) -> None:

@@ -80,7 +80,7 @@ class _Site:
     def __init__(self, board: Board, folder: Path) -> None:
         self._board, self._folder = board, folder
         self._environment = environment()
-        self._environment.globals |= {"board": board, "version": __version__, "missing": board.missing()}
+        self._environment.globals |= {"board": board, "version": __version__}
         (folder / "data").mkdir()
 
     def write(self) -> None:
@@ -93,7 +93,7 @@ class _Site:
             shutil.copy(self._board.folder / name, self._folder)
         self._environment.globals["downloads"] = downloads
         rankings = self._board.rankings()
-        pages = [RankingPages(ranking, i == 0, records_of(self._board, ranking)) for i, ranking in enumerate(rankings)]
+        pages = [RankingPages(ranking, i == 0) for i, ranking in enumerate(rankings)]
         sound = Sound(self._board.folder, self._folder)
         for ranking in pages:
             self._write_ranking(ranking, pages, sound)
@@ -121,14 +121,3 @@ class _Site:
 
     def _script(self, key: str, content: Any) -> None:
         (self._folder / "data" / f"{key}.js").write_text(text.script(key, content), "utf-8")
-
-
-def records_of(board: Board, ranking: Any) -> dict[str, list[dict[str, Any]]]:
-    """{model: its records} of one ranking."""
-    found: dict[str, list[dict[str, Any]]] = {}
-    for record in [*board.records, *board.reported]:
-        data = record["dataset"]
-        place = data["name"], data["split"], data["fingerprint"] or "", record["metric"]["id"]
-        if place == (ranking.dataset, ranking.split, ranking.fingerprint, ranking.metric):
-            found.setdefault(record["model"]["label"], []).append(record)
-    return found

@@ -28,7 +28,7 @@ HIDDEN = ("tracks", "scores", "schema_version")
 
 def card(board: Board, ranking: RankingPages, row: dict[str, Any]) -> dict[str, Any]:
     """What the template of a card shows."""
-    found = ranking.records.get(row["model"], [])
+    found = ranking.ranking.records[row["model"]]
     return {
         "model": row["model"],
         "role": row["role"],

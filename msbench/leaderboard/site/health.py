@@ -12,7 +12,7 @@ from msbench.run_state import read_state
 
 def health(board: Board) -> dict[str, Any]:
     """What the template of run health shows."""
-    missing = board.missing()
+    missing = board.missing
     lines = [_record(record) for record in board.records]
     hours = [record["hours"] for record in lines if known(record["hours"])]
     restarts = [record["restarts"] for record in lines if known(record["restarts"])]

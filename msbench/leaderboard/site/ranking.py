@@ -23,11 +23,10 @@ class RankingPages:
     Args:
         ranking: The rows and the scores of every track.
         first: Whether it is the board's first, whose table is index.html.
-        records: {model: its records}, for cards and costs; reported rows may have none.
     """
 
-    def __init__(self, ranking: Ranking, first: bool, records: dict[str, list[dict[str, Any]]]) -> None:
-        self.ranking, self.records = ranking, records
+    def __init__(self, ranking: Ranking, first: bool) -> None:
+        self.ranking = ranking
         self.dataset, self.split, self.metric = ranking.dataset, ranking.split, ranking.metric
         self.targets = list(ranking.targets)
         self.place = f"{ranking.dataset}/{ranking.split}"
@@ -145,7 +144,7 @@ class RankingPages:
 
     def _peak_bytes(self, model: str) -> float | None:
         """The most memory that its separation held, over seeds."""
-        values = [record["speed"]["peak_bytes"] for record in self.records.get(model, []) if "speed" in record]
+        values = [record["speed"]["peak_bytes"] for record in self.ranking.records[model] if "speed" in record]
         return max((value for value in values if known(value)), default=None)
 
     def _cost(self, target: str) -> list[list[float | None]]:
