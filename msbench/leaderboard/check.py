@@ -10,6 +10,7 @@ from pathlib import Path
 from msbench import records
 from msbench.leaderboard.board import Board
 from msbench.leaderboard.render import CELLS_HEADING, exports, missing_cells
+from msbench.leaderboard.site import sound
 from msbench.leaderboard.site.build import fill_site
 
 AGAIN = "build it again"
@@ -23,7 +24,7 @@ def check(folder: str | Path) -> list[str]:
     Returns:
         A sentence for each fault, none where all is well: records that cannot be read or come twice, tables that are
         absent while others are there, and of each table and page that is not what the records give, its first line. Why
-        cells are missing is not compared, for runs are not published; which are missing is.
+        cells are missing and what can be heard are not compared, for runs are not published.
 
     Raises:
         FileNotFoundError: If there is no such board.
@@ -75,13 +76,13 @@ def _difference(path: Path, published: str, computed: str, missing: list[str]) -
 
 
 def _differing_pages(board: Board) -> list[str]:
-    """Pages are made anew and compared file by file, but for that of the runs, which are not published."""
+    """Pages are made anew and compared file by file, but for what comes from runs, which are not published."""
     with tempfile.TemporaryDirectory() as temporary:
         made, published = Path(temporary), board.folder / "site"
         fill_site(board, made)
         names = {path.relative_to(root).as_posix() for root in (made, published) for path in root.rglob("*")
                  if path.is_file()}  # fmt: skip
-        for name in sorted(names - {"health.html"}):
+        for name in sorted(name for name in names if not name.startswith(("health.html", *sound.FILES))):
             ours, theirs = made / name, published / name
             if not theirs.is_file():
                 return [f"{theirs} is absent: {AGAIN}"]

@@ -6,6 +6,7 @@ import hashlib
 import http.client
 import json
 import re
+import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -147,6 +148,13 @@ def test_names_are_cut_and_made_visible() -> None:
     assert text.name("a\u202eb\nc") == "a\ufffdb\ufffdc"
     assert len(text.name("x" * 500)) == text.LONGEST_NAME
     assert text.name("Ångström – naïve 音楽") == "Ångström – naïve 音楽"
+
+
+def test_a_board_published_without_its_runs_is_checked(board: Path, tmp_path: Path) -> None:
+    published = tmp_path / "board"
+    shutil.copytree(board, published, ignore=shutil.ignore_patterns("runs"))
+    assert not list(published.rglob("excerpts"))
+    assert main(["board", "check", str(published)]) == 0
 
 
 def test_what_can_be_heard_is_published_once(board: Path) -> None:

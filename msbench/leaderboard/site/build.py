@@ -100,7 +100,7 @@ class _Site:
         if not pages:
             self._page("empty.html", "index.html", "Table", None)
         first = pages[0] if pages else None
-        self._page("methods.html", "methods.html", "Methods", first, methods=methods(pages, sound.any))
+        self._page("methods.html", "methods.html", "Methods", first, methods=methods(pages))
         self._page("health.html", "health.html", "Run health", first, health=health(self._board))
 
     def _write_ranking(self, ranking: RankingPages, pages: list[RankingPages], sound: Sound) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Section = tuple[str, list[str], list[tuple[str, Any]]]
 
 
-def methods(rankings: list[RankingPages], sound: bool) -> list[Section]:
+def methods(rankings: list[RankingPages]) -> list[Section]:
     """(title, paragraphs, settings) of each section."""
     places = [(page.place, f"{page.metric} ({page.track_words}, {len(page.ranking.rows)} rows)") for page in rankings]
     scores = (
@@ -48,17 +48,16 @@ def methods(rankings: list[RankingPages], sound: bool) -> list[Section]:
         "Measured: the record holds the scores of every track and says how they were made. Unverified: a required "
         "field is missing. Reported: the figure of a paper or a campaign. Filters show each by itself.",
     )
-    sections: list[Section] = [
+    listening = (
+        f"{SECONDS:.0f} s of some tracks can be heard where an evaluation kept them, which the licence of the data set "
+        "must allow: the part in which the faintest target is loudest, chosen from the references alone, coded as MP3."
+    )
+    software = [(name, version(name)) for name in ("msbench", "numpy", "scipy", "pandas")]
+    return [
         ("Scores", list(scores), []),
         ("Rankings", [], places),
         ("Statistics", list(tests), settings),
         ("Tiers", list(tiers), []),
+        ("Listening", [listening], []),
+        ("Software", ["These made the pages; each card names what made its scores."], software),
     ]
-    if sound:
-        words = (
-            f"{SECONDS:.0f} s of some tracks can be heard, where the licence of the data set allows it: the part in "
-            "which the faintest target is loudest, chosen from the references alone, coded as MP3 for listening."
-        )
-        sections.append(("Listening", [words], []))
-    software = [(name, version(name)) for name in ("msbench", "numpy", "scipy", "pandas")]
-    return [*sections, ("Software", ["These made the pages; each card names what made its scores."], software)]

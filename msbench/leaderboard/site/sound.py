@@ -19,6 +19,7 @@ TOP_HERTZ = 16000
 RANGE_DB = 80.0
 WINDOW, HOP = 2048, 512
 HEIGHT, WIDTH = 128, 480  # of a picture, in pixels
+FILES = ("data/audio-", "data/sound-", "pictures/")  # how the names of a site's files begin that come from runs
 
 
 class Sound:
@@ -37,11 +38,6 @@ class Sound:
             content = json.loads(about.read_text("utf-8"))
             key = (content["dataset"], content["split"], content["model"])
             self._folders.setdefault(key, about.parent)
-
-    @property
-    def any(self) -> bool:
-        """Whether there is something to hear."""
-        return bool(self._folders)
 
     def of(self, ranking: RankingPages) -> dict[str, list[dict[str, Any]]]:
         """{track: what can be heard of it: label, target (None for the mixture), script of the sound, picture}."""
