@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -62,6 +63,21 @@ def test_every_link_and_script_is_there(board: Path) -> None:
         Addresses().feed(page.read_text())
         for address in found:
             assert address.startswith("#") or (page.parent / address).is_file(), (page.name, address)
+
+
+def test_bars_are_the_intervals_on_one_scale(board: Path) -> None:
+    cells = re.findall(
+        r'data-view="all t0" data-v="(.+?)" title="95 % interval (.+?) to (.+?) dB.*?" '
+        r'style="background-position-x:(.+?)%,(.+?)%;background-size:2px 8px,(.+?)% 2px"',
+        (board / "site" / "index.html").read_text().replace("−", "-"),
+    )
+    assert len(cells) == 5
+    medians, lows, highs, points, starts, widths = np.array(cells, float).T
+    scale = 100 / (highs.max() - lows.min())
+    np.testing.assert_allclose(points, (medians - lows.min()) * scale, atol=0.2)
+    np.testing.assert_allclose(widths, (highs - lows) * scale, atol=0.2)
+    # CSS: a background of width w at p % begins at p % of what it leaves free.
+    np.testing.assert_allclose(starts * (100 - widths) / 100, (lows - lows.min()) * scale, atol=0.2)
 
 
 def test_a_failed_build_leaves_the_last_good_pages(board: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,11 +20,11 @@ NOTE = (
 
 @dataclass(frozen=True)
 class Bar:
-    """An interval and its point, in hundredths of the column's width."""
+    """An interval and its point on the column's scale, as CSS places two backgrounds: in hundredths of what is free."""
 
-    low: float
     point: float
-    high: float
+    start: float
+    width: float
 
 
 @dataclass(frozen=True)
@@ -156,10 +156,12 @@ class TargetStatistics:
 
     def bar(self, line: dict[Any, Any]) -> Bar | None:
         """An interval on the target's scale."""
-        width = self._high - self._low
-        if not width > 0:
+        scale = self._high - self._low
+        if not scale > 0:
             return None
-        return Bar(*(round(100 * (line[field] - self._low) / width, 1) for field in ("low", "median", "high")))
+        low, point, high = (100 * (line[field] - self._low) / scale for field in ("low", "median", "high"))
+        free = 100 - (high - low)
+        return Bar(round(point, 1), round(100 * low / free, 1) if free > 0 else 0, round(high - low, 1))
 
 
 def _letters(cliques: list[list[str]]) -> dict[str, str]:

@@ -4,7 +4,7 @@
   const table = document.getElementById("board");
   const body = table.tBodies[0];
   const rows = [...body.rows];
-  const headers = [...table.tHead.rows[table.tHead.rows.length - 1].cells];
+  const head = table.tHead.rows[0];
   const status = document.getElementById("shown");
   const search = document.getElementById("search");
   const view = document.getElementById("view");
@@ -28,18 +28,17 @@
     body.append(...keyed.map(([, , row]) => row));
   }
 
-  headers.forEach((header, column) => {
-    const button = header.querySelector("button");
+  head.addEventListener("click", (event) => {
+    const button = event.target.closest("button");
     if (!button) return;
-    button.addEventListener("click", () => {
-      const first = header.dataset.first || "ascending";
-      const other = first === "ascending" ? "descending" : "ascending";
-      const direction = header.getAttribute("aria-sort") === first ? other : first;
-      headers.forEach((each) => each.removeAttribute("aria-sort"));
-      header.setAttribute("aria-sort", direction);
-      order(column, direction);
-      status.textContent = `${count()} Sorted by ${button.textContent.trim()}, ${direction}.`;
-    });
+    const header = button.closest("th");
+    const first = header.dataset.first || "ascending";
+    const other = first === "ascending" ? "descending" : "ascending";
+    const direction = header.getAttribute("aria-sort") === first ? other : first;
+    for (const each of head.cells) each.removeAttribute("aria-sort");
+    header.setAttribute("aria-sort", direction);
+    order(header.cellIndex, direction);
+    status.textContent = `${count()} Sorted by ${button.textContent.trim()}, ${direction}.`;
   });
 
   function count() {
@@ -61,7 +60,18 @@
     status.textContent = count();
   }
 
+  // Cells of single targets wait in templates, first to last, each with its place in the whole row.
+  function complete() {
+    for (const row of [head, ...rows]) {
+      const waiting = row.querySelector("template");
+      if (!waiting) return;
+      waiting.remove();
+      for (const cell of [...waiting.content.children]) row.insertBefore(cell, row.cells[cell.dataset.place] ?? null);
+    }
+  }
+
   function show() {
+    complete();
     const wanted = view.value;
     table.dataset.view = wanted;
     for (const cell of table.querySelectorAll("[data-view]")) {
