@@ -13,6 +13,7 @@ from typing import Any
 from msbench import __version__, registry
 from msbench.cli_data import add_data_commands
 from msbench.cluster import commands as cluster_commands
+from msbench.leaderboard.text import text as one_line
 
 BAD_INPUT, FAILED, SAVED = 2, 1, 85
 
@@ -38,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         bad = isinstance(error, ValueError | KeyError | FileNotFoundError | FileExistsError | ImportError)
         text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
         hint = "" if bad or debug else " (--debug shows where)"
-        print(f"msbench: {' '.join(text.split()) or type(error).__name__}{hint}", file=sys.stderr)
+        print(f"msbench: {one_line(text.strip() or type(error).__name__)}{hint}", file=sys.stderr)
         return BAD_INPUT if bad else FAILED
 
 
@@ -369,7 +370,7 @@ def _board_check(options: argparse.Namespace) -> int:
 
     faults = check(options.board)
     for fault in faults:
-        print(f"msbench: {fault}", file=sys.stderr)
+        print(f"msbench: {one_line(fault)}", file=sys.stderr)
     if not faults:
         print(f"{options.board}: every published number follows from the records")
     return FAILED if faults else 0

@@ -9,6 +9,7 @@ import pandas as pd
 
 from msbench.leaderboard.board import targets_of
 from msbench.leaderboard.rows import shown
+from msbench.leaderboard.text import name
 from msbench.records import targets_in
 
 COLOURS = {"ceiling": "#56B4E9", "floor": "#999999"}  # Okabe & Ito: told apart without red and green
@@ -38,14 +39,15 @@ def chart(table: pd.DataFrame, title: str, path: Path) -> None:
         floors = first.loc[first["role"] == "floor", f"{target} {score}"].astype(float)
         if len(floors):
             axis.axvline(floors.max(), color="#555555", linestyle=":", linewidth=1)
-        axis.set_title(target, fontsize=10)
+        axis.set_title(name(target, 40), fontsize=10, parse_math=False)
         axis.set_xlabel(f"{score} (dB)", fontsize=8)
         axis.margins(x=0.2)
         axis.spines[["top", "right"]].set_visible(False)
-    figure.axes[0].set_yticks(range(len(first)), first["model"], fontsize=8)
+    names = [name(model, 40) for model in first["model"]]
+    figure.axes[0].set_yticks(range(len(first)), names, fontsize=8, parse_math=False)
     figure.axes[0].invert_yaxis()
     more = f", {dropped} rows below are not drawn" if dropped else ""
-    figure.suptitle(f"{title} (dotted: the higher floor{more})", fontsize=11)
+    figure.suptitle(f"{title} (dotted: the higher floor{more})", fontsize=11, parse_math=False)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         figure.savefig(temporary, format="png", dpi=130)

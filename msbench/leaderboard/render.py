@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import Any
 
 import pandas as pd
 from rich.table import Table
+from rich.text import Text
 
 from msbench.leaderboard.board import targets_of
 from msbench.leaderboard.rows import shown
+from msbench.leaderboard.text import LONGEST_NAME, LONGEST_TEXT, name
 from msbench.records import targets_in
 
 NOTE = (
@@ -76,9 +79,9 @@ def markdown(table: pd.DataFrame, title: str, missing: dict[str, str]) -> str:
     lines = [f"# {_escaped(title)}", ""]
     for dataset, metric, part in _parts(table):
         targets = targets_of(part)
-        lines += [f"Dataset `{dataset}`, metric `{metric}`: {' / '.join(shown(metric))} in dB.", ""]
+        lines += [f"Dataset {_code(dataset)}, metric {_code(metric)}: {' / '.join(shown(metric))} in dB.", ""]
         origins = _origins(part)
-        header = ["", "model", "role", *origins, *targets, "parameters", "RTF", "seeds"]
+        header = ["", "model", "role", *origins, *map(_escaped, targets), "parameters", "RTF", "seeds"]
         lines += ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
         for _, row in part.iterrows():
             cells = [_rank(row), _escaped(row["model"]), row["role"], *(str(row[column]) for column in origins)]
@@ -100,8 +103,12 @@ def missing_cells(missing: dict[str, str]) -> list[str]:
 
 
 def _escaped(text: str) -> str:
-    text = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
+    text = name(" ".join(text.split()), LONGEST_TEXT).replace("&", "&amp;").replace("<", "&lt;")
     return "".join(f"\\{sign}" if sign in "\\|[]!`*" else sign for sign in text)
+
+
+def _code(text: str) -> str:
+    return f"`{name(' '.join(text.split()), LONGEST_TEXT).replace('`', chr(39))}`"
 
 
 def csv(table: pd.DataFrame) -> str:
@@ -127,9 +134,10 @@ def _plain(value: Any) -> Any:
     return round(float(value), 3) if isinstance(value, float) else value if isinstance(value, str) else int(value)
 
 
-LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"} | {
-    sign: f"\\{sign}" for sign in "&%$#_{}"
-}
+LATEX = {
+    "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}",
+    ">": r"\textgreater{}", "|": r"\textbar{}",
+} | {sign: f"\\{sign}" for sign in "&%$#_{}"}  # fmt: skip
 
 
 def latex(table: pd.DataFrame, title: str) -> str:
@@ -141,20 +149,27 @@ def latex(table: pd.DataFrame, title: str) -> str:
         lines += [
             r"\begin{table}",
             r"\centering",
-            rf"\caption{{{_tex(title)}: {shown(metric)[0]} in dB on {_tex(dataset)}, {_tex(metric)}}}",
+            rf"\caption{{{_tex(title)}: {shown(metric)[0]} in dB on {_tex(dataset)}, {_tex_id(metric)}}}",
         ]
         lines += [rf"\begin{{tabular}}{{rl{'l' * len(origins)}{'r' * len(targets)}}}", r"\toprule"]
         lines += [" & ".join(["", "model", *origins, *map(_tex, targets)]) + r" \\", r"\midrule"]
         for _, row in part.iterrows():
             cells = [_rank(row), _tex(row["model"]), *(str(row[column]) for column in origins)]
-            cells += [_decimals(row[f"{target} {shown(metric)[0]}"]).replace("–", "--") for target in targets]
+            values = [_decimals(row[f"{target} {shown(metric)[0]}"]) for target in targets]
+            cells += [value.replace("-", "$-$").replace("–", "--") for value in values]
             lines.append(" & ".join(cells) + r" \\")
         lines += [r"\bottomrule", r"\end{tabular}", r"\end{table}", ""]
     return "\n".join(lines)
 
 
-def _tex(text: str) -> str:
-    return "".join(LATEX.get(sign, sign) for sign in " ".join(text.split()))
+def _tex(text: str, longest: int = LONGEST_NAME) -> str:
+    plain = name(" ".join(text.split()), longest)
+    return "".join(LATEX.get(sign, sign) for sign in plain).replace("--", "-{}-")
+
+
+def _tex_id(metric: str) -> str:
+    """A metric id, which has no spaces, with places to break the line at."""
+    return re.sub(r"([;,])", r"\1\\allowbreak{}", _tex(metric, LONGEST_TEXT))
 
 
 def terminal(table: pd.DataFrame, title: str, width: int) -> list[Table]:
@@ -163,12 +178,20 @@ def terminal(table: pd.DataFrame, title: str, width: int) -> list[Table]:
     for dataset, metric, part in _parts(table):
         targets = targets_of(part)
         scores = shown(metric) if width >= 24 + 18 * len(targets) else shown(metric)[:1]
-        made = Table(title=f"{title} ({dataset})", box=None, header_style="bold", pad_edge=False)
+        made = Table(title=_plain_text(f"{title} ({dataset})"), box=None, header_style="bold", pad_edge=False)
         made.add_column("model", no_wrap=True)
         for target in targets:
-            made.add_column(f"{target}\n{' '.join(f'{name:>5}' for name in scores)}", justify="right", no_wrap=True)
+            head = _plain_text(target, 40).append(f"\n{' '.join(f'{score:>5}' for score in scores)}")
+            made.add_column(head, justify="right", no_wrap=True)
         for _, row in part.iterrows():
-            cells = [" ".join(f"{_decimals(row[f'{t} {name}'], 1):>5}" for name in scores) for t in targets]
-            made.add_row(row["model"], *cells, style={"ceiling": "cyan", "floor": "dim"}.get(row["role"], ""))
+            cells = [" ".join(f"{_decimals(row[f'{t} {score}'], 1):>5}" for score in scores) for t in targets]
+            made.add_row(
+                _plain_text(row["model"]), *cells, style={"ceiling": "cyan", "floor": "dim"}.get(row["role"], "")
+            )
         tables.append(made)
     return tables
+
+
+def _plain_text(text: str, longest: int = LONGEST_NAME) -> Text:
+    """Neither rich's markup nor a terminal's control characters act in it."""
+    return Text(name(text, longest))

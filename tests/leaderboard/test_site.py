@@ -18,8 +18,9 @@ import pytest
 import yaml
 
 from msbench.cli import main
+from msbench.leaderboard import text
 from msbench.leaderboard.board import Board
-from msbench.leaderboard.site import build, text
+from msbench.leaderboard.site import build
 from msbench.leaderboard.site.build import build_site
 from msbench.leaderboard.site.serve import HOST, server
 from tests.leaderboard.boards import HOSTILE, write_hostile_board, write_sounding_board

@@ -12,8 +12,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from msbench import __version__
+from msbench.leaderboard import text
 from msbench.leaderboard.board import Board
-from msbench.leaderboard.site import text
 from msbench.leaderboard.site.cards import card
 from msbench.leaderboard.site.health import health
 from msbench.leaderboard.site.methods import methods

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from msbench.leaderboard.board import Board
 from msbench.leaderboard.rows import over_tracks
-from msbench.leaderboard.site.text import decimals, link
+from msbench.leaderboard.text import decimals, link
 from msbench.records import lacking
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from msbench.leaderboard.board import Board
-from msbench.leaderboard.site.text import decimals, known
+from msbench.leaderboard.text import decimals, known
 from msbench.records import tier_of
 from msbench.run_state import read_state
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from msbench.leaderboard.board import Ranking
 from msbench.leaderboard.site import tables
-from msbench.leaderboard.site.text import identifier, known, name, rounded
 from msbench.leaderboard.statistics import Comparison
+from msbench.leaderboard.text import identifier, known, name, rounded
 
 WITHOUT_UNIT = ("l1-spectrogram", "stoi", "pesq")
 PAGES = ("Table", "Comparison", "Tracks", "Cost")

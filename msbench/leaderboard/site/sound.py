@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from msbench.leaderboard.site import text
+from msbench.leaderboard import text
 
 if TYPE_CHECKING:
     from msbench.leaderboard.site.ranking import RankingPages

@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from msbench.leaderboard.site.text import decimals, known, size
 from msbench.leaderboard.statistics import Comparison
+from msbench.leaderboard.text import decimals, known, size
 
 NOTE = (
     "Bars: 95 % bootstrap interval of the median over tracks, on one scale a target. Ranks and places are counted "

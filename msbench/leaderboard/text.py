@@ -1,4 +1,7 @@
-"""What a page shows of a record. Names come from strangers: they are cut, made visible and never used as a path."""
+"""What is shown of a record, on pages and in tables.
+
+Names come from strangers: they are cut, made visible and never used as a path.
+"""
 
 from __future__ import annotations
 
