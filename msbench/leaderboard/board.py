@@ -153,9 +153,11 @@ class Board:
                 for target in targets
                 for score in (*shown(place.metric), *beside)
             }
-            name, split = place.dataset.split("/", 1)
+            data = next(iter(by_model.values()))[0]["dataset"]
             rows = part.reset_index(drop=True)
-            found.append(Ranking(name, split, place.fingerprint, place.metric, targets, rows, by_model, seeds))
+            found.append(
+                Ranking(data["name"], data["split"], place.fingerprint, place.metric, targets, rows, by_model, seeds)
+            )
         return found
 
     def _of_suite(self, files: dict[Path, dict[str, Any]]) -> dict[Path, dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -46,16 +47,22 @@ def push(board: Board, project: str, mode: str) -> str:
 def _content(wandb: Any, board: Board, rankings: list[Any], folder: Path) -> dict[str, Any]:
     content: dict[str, Any] = {}
     for number, ranking in enumerate(rankings):
-        place = f"{number}-{ranking.dataset}-{ranking.split}"
+        place = f"{number}-{_word(ranking.dataset)}-{_word(ranking.split)}"
         rows = ranking.rows.astype(object).where(ranking.rows.notna(), None)
         content[f"table/{place}"] = wandb.Table(dataframe=rows)
         path = folder / f"chart-{number}.png"
         chart(ranking.rows, board.title, path)
         content[f"chart/{place}"] = wandb.Image(str(path))
-        for target in ranking.targets:
+        for i, target in enumerate(ranking.targets):
             comparison = ranking.comparison(target)
             if comparison is not None:
+                own = f"{place}/{i}-{_word(target)}"
                 for ranked in comparison.ranked:
-                    content[f"ranks/{place}/{target}/{ranked.group}"] = wandb.Table(dataframe=ranked.ranks)
-                content[f"pairs/{place}/{target}"] = wandb.Table(dataframe=comparison.pairs)
+                    content[f"ranks/{own}/{_word(ranked.group)}"] = wandb.Table(dataframe=ranked.ranks)
+                content[f"pairs/{own}"] = wandb.Table(dataframe=comparison.pairs)
     return content
+
+
+def _word(text: str) -> str:
+    """A name of a record within a key, which becomes a path of W&B's."""
+    return re.sub(r"[^\w-]+", "-", text)[:40]

@@ -263,18 +263,6 @@ def test_what_cannot_be_served_is_said(
     assert "give another with --port" in capsys.readouterr().err
 
 
-def test_tables_and_charts_go_to_wandb(board: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("wandb", reason="needs the extra: pip install msbench[wandb]")
-    monkeypatch.setenv("WANDB_DIR", str(tmp_path))
-    assert main(["board", "push", "wandb", str(board), "--mode", "offline"]) == 0
-    media = [path.as_posix() for path in tmp_path.rglob("files/media/**/*") if path.is_file()]
-    table = next(Path(path) for path in media if "table/table/" in path)
-    assert "net_large" in table.read_text()
-    assert any("images/chart/" in path for path in media)
-    assert any("pairs" in path for path in media)
-    assert list(tmp_path.rglob("*.wandb"))
-
-
 def test_the_workflow_runs_what_is_there() -> None:
     root = Path(__file__).parents[2]
     workflow = yaml.safe_load((root / ".github" / "workflows" / "board.yml").read_text())
