@@ -26,13 +26,23 @@ class _Cutter:
         sample_rate: The model's, in Hz.
         channels: The model's.
         chunk_seconds: Every chunk has exactly round(chunk_seconds * sample_rate) samples.
+        strict: Raise the error of a bad track, instead of passing it over.
+
+    Attributes:
+        faults: What was found bad, in any process.
 
     Raises:
         ValueError: If there is no track, the chunk has no sample, or the channel count cannot be made.
     """
 
     def __init__(
-        self, tracks: Sequence[Track], targets: Sequence[str], sample_rate: int, channels: int, chunk_seconds: float
+        self,
+        tracks: Sequence[Track],
+        targets: Sequence[str],
+        sample_rate: int,
+        channels: int,
+        chunk_seconds: float,
+        strict: bool,
     ) -> None:
         self.samples = round(chunk_seconds * sample_rate)
         if self.samples < 1:
@@ -46,6 +56,8 @@ class _Cutter:
         self.covering = tracks[0].covers(self.targets)
         self.sample_rate = sample_rate
         self.channels = channels
+        self.strict = strict
+        self.faults = Faults(tracks)
 
     @property
     def read_targets(self) -> tuple[str, ...]:
@@ -60,7 +72,16 @@ class _Cutter:
     def hold(self) -> None:
         """Decode and resample all tracks into memory."""
         for track in self.tracks:
-            track.hold(self.read_targets)
+            try:
+                track.hold(self.read_targets)
+            except BadTrack as error:
+                self.note(error)  # it is read from its files, so that memory changes no chunk
+
+    def note(self, error: BadTrack) -> int:
+        """Keep what is wrong with a track; returns which it is."""
+        if self.strict:
+            raise error
+        return self.faults.note(error)
 
     def cut(self, track: AdaptedTrack, start: int, read: Mapping[str, np.ndarray] | None = None) -> Batch:
         """The chunk from `start` (samples at the model's rate): mixture (C, T), references (S, C, T).
@@ -86,7 +107,7 @@ class ChunkDataset(_Cutter, Dataset[Batch]):
     others as they were.
 
     Where a track cannot be read, or holds NaN, the chunk is drawn anew from the others: a function of (seed, number,
-    which tracks are bad there). `faults` keeps what was found, in any process.
+    which tracks are bad there).
 
     Args:
         tracks, targets, sample_rate, channels, chunk_seconds: As for `_Cutter`.
@@ -103,7 +124,7 @@ class ChunkDataset(_Cutter, Dataset[Batch]):
             with remix for each stem, as speed is, since each is of its own song.
         stretch: Range of a factor drawn evenly likewise: played so much slower, at the same pitch.
         formants: Range of a ratio drawn evenly for each stem: its spectral envelope moved up, at the same pitch.
-        strict: Raise the error of a bad track instead.
+        strict: As for `_Cutter`.
 
     Raises:
         ValueError: As for `_Cutter`; or if the seed is negative, there is no such sampling or a range is empty or goes
@@ -130,7 +151,7 @@ class ChunkDataset(_Cutter, Dataset[Batch]):
         formants: tuple[float, float] | None = None,
         strict: bool = False,
     ) -> None:
-        super().__init__(tracks, targets, sample_rate, channels, chunk_seconds)
+        super().__init__(tracks, targets, sample_rate, channels, chunk_seconds, strict)
         if seed < 0:
             raise ValueError(f"seed must not be negative, but it is {seed}")
         if gain_db is not None and not gain_db[0] <= gain_db[1]:
@@ -155,8 +176,6 @@ class ChunkDataset(_Cutter, Dataset[Batch]):
         self.gain_db = gain_db
         self.channel_swap = channel_swap
         self.polarity = polarity
-        self.strict = strict
-        self.faults = Faults(tracks)
 
     @property
     def augmented(self) -> bool:
@@ -167,13 +186,6 @@ class ChunkDataset(_Cutter, Dataset[Batch]):
     @property
     def read_targets(self) -> tuple[str, ...]:
         return self.stems if self.augmented else super().read_targets
-
-    def hold(self) -> None:
-        for track in self.tracks:
-            try:
-                track.hold(self.read_targets)
-            except BadTrack as error:
-                self._note(error)  # it is read from its files, so that memory changes no chunk
 
     def __getitem__(self, number: int) -> Batch:
         """Chunk `number`: mixture (C, T) and references (S, C, T).
@@ -186,14 +198,9 @@ class ChunkDataset(_Cutter, Dataset[Batch]):
             try:
                 return self._drawn(number, bad)
             except BadTrack as error:
-                bad.add(self._note(error))
+                bad.add(self.note(error))
                 if len(bad) == len(self.tracks):
                     raise ValueError(f"no track is left to train on, each of {len(bad)} is bad, as {error}") from error
-
-    def _note(self, error: BadTrack) -> int:
-        if self.strict:
-            raise error
-        return self.faults.note(error)
 
     def _drawn(self, number: int, bad: Set[int]) -> Batch:
         """The chunk as it is drawn without the tracks in `bad`."""
@@ -258,21 +265,48 @@ class ChunkDataset(_Cutter, Dataset[Batch]):
 class ExhaustiveChunks(_Cutter, Dataset[Batch]):
     """Every track from its start to its end in consecutive chunks, the last of each filled up with zeros.
 
+    Where a track cannot be read, or holds NaN, the next chunk of another comes in its place.
+
     Args:
-        tracks, targets, sample_rate, channels, chunk_seconds: As for `_Cutter`.
+        tracks, targets, sample_rate, channels, chunk_seconds, strict: As for `_Cutter`.
     """
 
     def __init__(
-        self, tracks: Sequence[Track], targets: Sequence[str], sample_rate: int, channels: int, chunk_seconds: float
+        self,
+        tracks: Sequence[Track],
+        targets: Sequence[str],
+        sample_rate: int,
+        channels: int,
+        chunk_seconds: float,
+        strict: bool = False,
     ) -> None:
-        super().__init__(tracks, targets, sample_rate, channels, chunk_seconds)
+        super().__init__(tracks, targets, sample_rate, channels, chunk_seconds, strict)
         self._places = consecutive(self.tracks, self.samples)
 
     def __len__(self) -> int:
         return len(self._places)
 
     def __getitem__(self, index: int) -> Batch:
-        return self.cut(*self._places[index])
+        """Chunk `index`: mixture (C, T) and references (S, C, T).
+
+        Raises:
+            IndexError: If there is none.
+            ValueError: If every track turns out bad; with `strict`, if its own does.
+        """
+        bad: set[AdaptedTrack] = set()
+        place = self._places[index]
+        while True:
+            try:
+                return self.cut(*place)
+            except BadTrack as error:
+                bad.add(self.tracks[self.note(error)])
+                others = (each for each in self._places[index:] + self._places[:index] if each.track not in bad)
+                following = next(others, None)
+                if following is None:
+                    raise ValueError(
+                        f"no track is left to validate on, each of {len(bad)} is bad, as {error}"
+                    ) from error
+                place = following
 
 
 class ChunkSampler(Sampler[int]):

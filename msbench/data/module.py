@@ -56,9 +56,9 @@ class SeparationData(LightningDataModule):
         memory_gb: Decoded audio is kept in memory when all that is trained and validated on takes no more than this;
             it changes the speed alone.
         strict: Whether a bad file ends the training. Without it, a track of which a file cannot be opened at the start
-            is dropped; a training chunk that meets a file that cannot be read, or NaN, is drawn from other tracks. Each
-            such track is warned of, and listed in checkpoints and records. What is validated on is the same throughout:
-            there, a file that turns out bad after the start is always an error.
+            is dropped; a chunk that meets a file that cannot be read, or NaN, is drawn from other tracks, or in
+            validation is the next one of another track. Each such track is warned of, and listed in checkpoints and
+            records.
 
     Raises:
         ValueError: If a number is out of its range.
@@ -131,8 +131,8 @@ class SeparationData(LightningDataModule):
         Raises:
             KeyError: If the dataset is unknown.
             FileNotFoundError: If its folder is missing, or with `strict` a file.
-            ValueError: If a target is not in the dataset, a split has no tracks or none that can be opened, a file that
-                is validated on is broken where it is read, or with `strict` any file is broken.
+            ValueError: If a target is not in the dataset, a split has no tracks or none that can be opened, or with
+                `strict` any file is broken.
         """
         if self.train_chunks is not None:
             return
@@ -144,13 +144,14 @@ class SeparationData(LightningDataModule):
         cut = (self.targets, self.sample_rate, self.channels, self.chunk_seconds)
         tracks = self._tracks(data, "train")
         train = ChunkDataset(tracks, *cut, seed=self.seed, strict=self.strict, **self.augmentation)
-        valid = ExhaustiveChunks(self._tracks(data, "valid"), *cut)
+        valid = ExhaustiveChunks(self._tracks(data, "valid"), *cut, strict=self.strict)
         if self.unlabelled is not None:
             self.remixed_chunks = RemixedChunks(train, self.unlabelled, self.unlabelled_share)
         if train.bytes_in_memory + valid.bytes_in_memory <= self.memory_gb * 1e9:
             train.hold()  # before any worker is forked, so that all share it
             valid.hold()
             train.faults.tell()
+            valid.faults.tell()
         self.train_chunks, self.valid_chunks = train, valid
         hours = round(sum(track.seconds for track in tracks) / 3600, 4)
         self._trained_on = {"datasets": [data.name], "tracks": len(tracks), "hours": hours}
@@ -165,10 +166,11 @@ class SeparationData(LightningDataModule):
             datasets, tracks and hours (with stems) of what could be opened at the start; unlabelled_hours, where a
             folder of songs without stems is among the datasets; and dropped: each bad track as {split, track, reason}.
         """
-        if self.train_chunks is not None:
-            self.train_chunks.faults.tell()
-            for track, reason in self.train_chunks.faults.found().items():
-                self._drop(track.split, track.name, reason)
+        for chunks in (self.train_chunks, self.valid_chunks):
+            if chunks is not None:
+                chunks.faults.tell()
+                for track, reason in chunks.faults.found().items():
+                    self._drop(track.split, track.name, reason)
         dropped = [{"split": s, "track": t, "reason": reason} for (s, t), reason in sorted(self._dropped.items())]
         return {**self._trained_on, "dropped": dropped}
 
@@ -261,8 +263,7 @@ class ChunkLoader(DataLoader[Batch]):
         """The same batches; what fails in a worker is said in its own words, not as a traceback within a message."""
         try:
             for batch in batches:
-                if isinstance(self.dataset, ChunkDataset | RemixedChunks):
-                    self.dataset.faults.tell()
+                self.dataset.faults.tell()  # type: ignore[attr-defined]  # all our datasets have them
                 yield batch
         except (ValueError, FileNotFoundError) as error:
             name, _, sentence = str(error).strip().rpartition("\n")[2].partition(": ")

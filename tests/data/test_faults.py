@@ -211,16 +211,41 @@ def test_no_track_is_left(tmp_path: Path, workers: int) -> None:
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_validation_passes_nothing_over(tmp_path: Path, workers: int) -> None:
+def test_validation_goes_on_with_other_tracks(tmp_path: Path, workers: int) -> None:
     root = write_musdb18hq(tmp_path / "hq")
+    shutil.copytree(root / "train" / "Song 0", root / "valid" / "Song 4")
     data = set_up(root, workers=workers)
+    before = [mixture for batch in data.val_dataloader() for mixture in batch[0]]
+    data.teardown("fit")
+    path = root / "valid" / "Song 3" / "bass.wav"
+    plant_nan(path, slice(7000, 7001))
+    data = set_up(root, workers=workers)
+    assert data.valid_chunks is not None
+    bad = next(i for i, (track, start) in enumerate(data.valid_chunks._places) if start <= 7000 < start + 400)
+    other = next(i for i, (track, _) in enumerate(data.valid_chunks._places) if track.track.name == "Song 4")
+    with pytest.warns(UserWarning, match="track 'Song 3' of split 'valid' is dropped: .*bass.wav holds NaN"):
+        after = [mixture for batch in data.val_dataloader() for mixture in batch[0]]
+    data.teardown("fit")
+    assert len(after) == len(before)
+    torch.testing.assert_close(after[bad], before[other], rtol=0, atol=0)
+    for i in set(range(len(before))) - {bad}:
+        torch.testing.assert_close(after[i], before[i], rtol=0, atol=0)
+    assert [(each["split"], each["track"]) for each in data.described()["dropped"]] == [("valid", "Song 3")]
+    shutil.rmtree(root / "valid")
+    with pytest.raises(ValueError, match=r"^no track is left to validate on, each of 2 is bad, as /.*wav has been"):
+        list(data.val_dataloader())
+    data.teardown("fit")
+
+
+def test_with_strict_validation_passes_nothing_over(tmp_path: Path) -> None:
+    root = write_musdb18hq(tmp_path / "hq")
+    data = set_up(root, strict=True)
     path = root / "valid" / "Song 3" / "bass.wav"
     plant_nan(path, slice(7000, 7001))
     with pytest.raises(ValueError, match=rf"^{path} holds NaN or infinity between 0.850 s and 0.900 s: download"):
         list(data.val_dataloader())
-    data.teardown("fit")
     with pytest.raises(ValueError, match=rf"^{path} holds NaN or infinity"):
-        set_up(root, memory_gb=1)
+        set_up(root, memory_gb=1, strict=True)
 
 
 # The record
