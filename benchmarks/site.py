@@ -112,6 +112,7 @@ def main() -> None:
     options = parser.parse_args()
 
     from msbench.leaderboard.board import Board
+    from msbench.leaderboard.publish import publish
 
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.keep or Path(temporary) / "board"
@@ -121,7 +122,7 @@ def main() -> None:
         board = Board(folder)
         print(f"{options.systems * options.seeds} records read in {time.perf_counter() - started:.1f} s")
         between = time.perf_counter()
-        board.write()
+        publish(board)
         ended = time.perf_counter()
         print(f"exports and pages built in {ended - between:.1f} s; {ended - started:.1f} s in all")
         if shutil.which("chromium") or shutil.which("google-chrome"):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from msbench import __version__, registry
+from msbench.cli_board import add_board_commands
 from msbench.cli_data import add_data_commands
 from msbench.cluster import commands as cluster_commands
 from msbench.leaderboard.text import text as one_line
@@ -128,7 +129,8 @@ def _parser() -> argparse.ArgumentParser:
     demo = command("demo", _demo, "the main job in minutes, without a download: leaderboards/demo")
     _add_jobs(demo)
 
-    _add_board_actions(command("board", _board, "the tables and pages of a board: build, check, import, serve, push"))
+    text = "the tables and pages of a board: build, check, import, serve, push"
+    add_board_commands(commands.add_parser("board", help=text, description=text[0].upper() + text[1:] + "."))
 
     text = "datasets: their cards, whether they are whole, and copies that are read fast"
     add_data_commands(commands.add_parser("data", help=text, description=text[0].upper() + text[1:] + "."))
@@ -136,29 +138,6 @@ def _parser() -> argparse.ArgumentParser:
     doctor = command("doctor", _doctor, "what works on this machine, and the fix for what does not")
     doctor.add_argument("--cluster", type=Path, metavar="PROFILE", help="look at a cluster instead")
     return parser
-
-
-def _add_board_actions(board: argparse.ArgumentParser) -> None:
-    actions = board.add_subparsers(metavar="ACTION", required=True)
-    build = actions.add_parser("build", help="the tables and the pages, from the records")
-    build.set_defaults(act=_board_build)
-    serve = actions.add_parser("serve", help="look at the pages, from this machine alone")
-    serve.add_argument("--port", type=int, default=8765, help="0 takes a free one (8765)")
-    serve.set_defaults(act=_board_serve)
-    push = actions.add_parser("push", help="log tables and charts elsewhere")
-    push.add_argument("where", choices=["wandb"])
-    push.add_argument("--project", default="msbench", help="of Weights & Biases (msbench)")
-    push.add_argument("--mode", choices=["online", "offline"], default="online")
-    push.set_defaults(act=_board_push)
-    checking = actions.add_parser("check", help="whether all that is published follows from the records")
-    checking.set_defaults(act=_board_check)
-    take = actions.add_parser("import", help="rows of others: sisec18 CSV keeps the track medians of SiSEC 2018")
-    take.add_argument("what", choices=["sisec18"])
-    take.add_argument("table", type=Path, metavar="CSV")
-    take.add_argument("board", type=Path, nargs="?", default=Path("leaderboards/musdb18"))
-    take.set_defaults(act=_board_import)
-    for action in (build, serve, push, checking):
-        action.add_argument("board", type=Path)
 
 
 def _add_inference(parser: argparse.ArgumentParser) -> None:
@@ -314,6 +293,7 @@ def _bench(options: argparse.Namespace) -> int:
     from msbench.cluster.local import prepare_data, run_cells
     from msbench.cluster.plan import missing_cells
     from msbench.leaderboard.board import Board
+    from msbench.leaderboard.publish import publish
     from msbench.leaderboard.render import NOTE, terminal
     from msbench.suite import read_suite
 
@@ -329,7 +309,7 @@ def _bench(options: argparse.Namespace) -> int:
         prepare_data(suite, console)
         failed = run_cells(suite, missing, jobs, console)
     board = Board(suite.folder)
-    written = board.write()
+    written = publish(board)
     for table in terminal(board.table(), board.title, console.width):
         console.print(table)
     console.print(NOTE, style="dim")
@@ -350,57 +330,6 @@ def _demo(options: argparse.Namespace) -> int:
         options.suite.parent.mkdir(parents=True, exist_ok=True)
         write_text(options.suite, files("msbench_leaderboards").joinpath("demo/suite.yaml").read_text("utf-8"))
     return _bench(options)
-
-
-def _board(options: argparse.Namespace) -> int:
-    result: int = options.act(options)
-    return result
-
-
-def _board_build(options: argparse.Namespace) -> int:
-    from msbench.leaderboard.board import Board
-
-    for path in Board(options.board).write():
-        print(path)
-    return 0
-
-
-def _board_check(options: argparse.Namespace) -> int:
-    from msbench.leaderboard.check import check
-
-    faults = check(options.board)
-    for fault in faults:
-        print(f"msbench: {one_line(fault)}", file=sys.stderr)
-    if not faults:
-        print(f"{options.board}: every published number follows from the records")
-    return FAILED if faults else 0
-
-
-def _board_import(options: argparse.Namespace) -> int:
-    from msbench.leaderboard.reported import import_sisec18
-
-    print(import_sisec18(options.table, options.board))
-    return 0
-
-
-def _board_serve(options: argparse.Namespace) -> int:
-    from msbench.leaderboard.site.serve import HOST, server
-
-    with server(options.board, options.port) as running:
-        print(f"http://{HOST}:{running.server_port}/  (Ctrl+C ends it)", flush=True)
-        try:
-            running.serve_forever()
-        except KeyboardInterrupt:
-            print()
-    return 0
-
-
-def _board_push(options: argparse.Namespace) -> int:
-    from msbench.leaderboard.board import Board
-    from msbench.leaderboard.push import push
-
-    print(push(Board(options.board), options.project, options.mode))
-    return 0
 
 
 def _doctor(options: argparse.Namespace) -> int:

@@ -177,28 +177,7 @@ class Board:
                 line = strict_json.line_of(path.read_text("utf-8"), ["model", "label"])
                 raise ValueError(f"{path}, line {line}: of the same model, dataset and seed as {other.name}: keep one")
 
-    def write(self) -> list[Path]:
-        """Write board.md, .csv, .json, .tex and .png and the pages in site/: the same text for the same records."""
-        from msbench.leaderboard.chart import chart
-        from msbench.leaderboard.render import exports
-        from msbench.leaderboard.site.build import build_site
-
-        table = self.table()
-        written = []
-        for name, text in exports(table, self.title, self.missing).items():
-            written.append(self.folder / name)
-            records.write_text(written[-1], text)
-        if len(table):
-            written.append(self.folder / "board.png")
-            chart(table, self.title, written[-1])
-        return [*written, build_site(self)]
-
 
 def _with_tracks_first(group: tuple[Place, dict[str, list[dict[str, Any]]]]) -> tuple[Any, ...]:
     place, models = group
     return not any(record["dataset"]["tracks"] for own in models.values() for record in own), place
-
-
-def targets_of(table: pd.DataFrame) -> list[str]:
-    """The targets that a table has columns of, in order."""
-    return [column.removesuffix(" gain") for column in table.columns if column.endswith(" gain")]

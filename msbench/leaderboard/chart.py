@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from msbench.leaderboard.board import targets_of
-from msbench.leaderboard.rows import shown
+from msbench.leaderboard.rows import shown, targets_of
 from msbench.leaderboard.text import name
 from msbench.records import targets_in
 

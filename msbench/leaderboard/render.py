@@ -11,8 +11,7 @@ import pandas as pd
 from rich.table import Table
 from rich.text import Text
 
-from msbench.leaderboard.board import targets_of
-from msbench.leaderboard.rows import shown
+from msbench.leaderboard.rows import shown, targets_of
 from msbench.leaderboard.text import LONGEST_NAME, LONGEST_TEXT, name
 from msbench.records import targets_in
 

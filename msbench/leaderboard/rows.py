@@ -51,6 +51,11 @@ def rows_of(models: dict[str, list[Record]], dataset: str, metric: str, fingerpr
     return rows
 
 
+def targets_of(table: pd.DataFrame) -> list[str]:
+    """The targets that a board's table has columns of, in order."""
+    return [column.removesuffix(" gain") for column in table.columns if column.endswith(" gain")]
+
+
 def beside_of(found: Iterable[Record]) -> list[str]:
     """Metric ids that some of the records were scored by beside the one that ranks."""
     return sorted({metric for record in found for metric in record["metric"].get("beside") or ()})
