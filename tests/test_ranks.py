@@ -1,4 +1,4 @@
-"""Training on two ranks, real processes that talk gloo."""
+"""Training on two ranks, real processes that talk gloo, with songs without stems among the data."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.tiny import write_model, write_songs
+from tests.tiny import write_model, write_songs, write_unlabelled
 
 pytestmark = pytest.mark.slow
 
@@ -39,6 +39,7 @@ def train(folder: Path, output: str, **environment: str) -> subprocess.Completed
     flags = {"name": "tiny", "data.dataset": "folder", "data.root": "songs", "data.chunk_seconds": "0.25",
              "data.chunks_per_epoch": "16", "data.batch_size": "2", "trainer.enable_progress_bar": "false",
              "trainer.enable_model_summary": "false", "trainer.accelerator": "cpu", "trainer.devices": "2",
+             "data.unlabelled": "more", "data.unlabelled_share": "0.3",
              "trainer.max_epochs": "2", "output": output}  # fmt: skip
     arguments = [part for key, value in flags.items() for part in (f"--{key}", value)]
     return subprocess.run(
@@ -50,6 +51,7 @@ def train(folder: Path, output: str, **environment: str) -> subprocess.Completed
 def test_two_ranks_stop_together_and_end_as_undisturbed(tmp_path: Path) -> None:
     write_model(tmp_path / "plugins")
     write_songs(tmp_path / "songs")
+    write_unlabelled(tmp_path / "more")
     (tmp_path / "script.py").write_text(SCRIPT)
     whole = train(tmp_path, "whole")
     assert whole.returncode == 0, whole.stderr
@@ -71,6 +73,7 @@ def test_two_ranks_stop_together_and_end_as_undisturbed(tmp_path: Path) -> None:
 def test_a_rank_that_fails_takes_the_others_down(tmp_path: Path) -> None:
     write_model(tmp_path / "plugins")
     write_songs(tmp_path / "songs")
+    write_unlabelled(tmp_path / "more")
     (tmp_path / "script.py").write_text(SCRIPT)
     ended = train(tmp_path, "run", FAIL="1")
     assert ended.returncode != 0

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-import numpy as np
 import pytest
-import soundfile
 import torch
 from torch import Tensor
 
@@ -19,7 +16,7 @@ from msbench.data.unlabelled import RemixedBatch
 from msbench.separator import Separator, SpectrogramSeparator
 from msbench.training.cli import fit
 from msbench.training.module import SeparationModule
-from tests.tiny import RATE, fit_arguments, write_model, write_songs
+from tests.tiny import RATE, fit_arguments, write_model, write_songs, write_unlabelled
 
 
 @pytest.fixture
@@ -32,14 +29,7 @@ def arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.fixture
 def more(tmp_path: Path) -> Path:
-    """A song whose voice is silent, and its list."""
-    folder = tmp_path / "more"
-    folder.mkdir()
-    soundfile.write(folder / "a.wav", 0.1 * np.random.default_rng(0).standard_normal(3 * RATE), RATE)
-    song = {"state": {"bytes": (folder / "a.wav").stat().st_size}, "seconds": 3.0,
-            "silent": {"voice": [[0.0, 3.0]], "band": []}}  # fmt: skip
-    (folder / "silences.json").write_text(json.dumps({"targets": ["voice", "band"], "songs": {"a.wav": song}}))
-    return folder
+    return write_unlabelled(tmp_path / "more")
 
 
 def weights(folder: Path) -> dict[str, Tensor]:

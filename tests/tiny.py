@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,16 @@ def write_songs(root: Path, seconds: float = 2.0) -> Path:
             for name, stem in {"voice": voice, "band": band}.items():
                 soundfile.write(folder / f"{name}.wav", stem, RATE, subtype="FLOAT")
     return root
+
+
+def write_unlabelled(folder: Path) -> Path:
+    """A song without stems, and the list of `data silences`, which says that its voice is silent."""
+    folder.mkdir()
+    soundfile.write(folder / "a.wav", 0.1 * np.random.default_rng(0).standard_normal(3 * RATE), RATE)
+    song = {"state": {"bytes": (folder / "a.wav").stat().st_size}, "seconds": 3.0,
+            "silent": {"voice": [[0.0, 3.0]], "band": []}}  # fmt: skip
+    (folder / "silences.json").write_text(json.dumps({"targets": ["voice", "band"], "songs": {"a.wav": song}}))
+    return folder
 
 
 def write_model(folder: Path) -> Path:
