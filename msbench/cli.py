@@ -114,8 +114,8 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--seed", type=int, help="of the training, where the checkpoint does not hold it")
     evaluate.add_argument("--backend", choices=["fast", "museval"], default="fast", help="of BSSEval (fast)")
     evaluate.add_argument("--metrics", type=_names, metavar="NAMES",
-                          help="beside BSSEval: none, or some of si-sdr,si-sir,si-sar,snr,track-sdr,nsdr (these by "
-                          "default),l1-spectrogram,stoi,pesq")  # fmt: skip
+                          help="beside BSSEval: none, or some of si-sdr,si-sir,si-sar,snr,track-sdr,nsdr,mean-sdr "
+                          "(these by default),l1-spectrogram,stoi,pesq")  # fmt: skip
     evaluate.add_argument("--jobs", type=int, default=1, help="tracks at a time, each in a process of its own (1)")
     evaluate.add_argument("-o", "--output", type=Path, help="folder (evaluations/<model>-<data>)")
     _add_inference(evaluate)

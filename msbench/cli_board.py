@@ -27,9 +27,10 @@ def add_board_commands(parser: argparse.ArgumentParser) -> None:
     push.add_argument("--project", default="msbench", help="of Weights & Biases (msbench)")
     push.add_argument("--mode", choices=["online", "offline"], default="online")
     check = command("check", _check, "whether all that is published follows from the records")
-    take = command("import", _import, "rows of others: sisec18 CSV keeps the track medians of SiSEC 2018")
+    take = command("import", _import, "rows of others: sisec18 CSV keeps SiSEC 2018's scores of tracks")
     take.add_argument("what", choices=["sisec18"])
-    take.add_argument("table", type=Path, metavar="CSV")
+    take.add_argument("table", type=Path, metavar="CSV",
+                      help="medians of tracks; or the campaign's folder submissions/, for means too")  # fmt: skip
     take.add_argument("board", type=Path, nargs="?", default=Path("leaderboards/musdb18"))
     for action in (build, serve, push, check):
         action.add_argument("board", type=Path)

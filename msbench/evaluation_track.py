@@ -93,7 +93,7 @@ def _scores(
         values = np.stack(
             bss_eval(*signals, rate, rate, backend=settings.backend, strict=False, device=settings.device)[:4]
         )
-    others = beside.score(settings.beside, products, estimates, references, targets, rate)
+    others = beside.score(settings.beside, products, estimates, references, targets, rate, values[bsseval.SDR])
     ids = beside.metric_ids(settings.beside, targets)
     reasons = {}
     for of_target, target in zip(values.swapaxes(0, 1), targets, strict=True):

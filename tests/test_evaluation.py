@@ -221,6 +221,9 @@ def test_museval_itself_gives_these_scores(songs: Dataset) -> None:
     )
     for name, values in {"SDR": sdr, "ISR": isr, "SIR": sir, "SAR": sar}.items():
         assert record["scores"]["song 0"]["voice"][name] == pytest.approx(np.nanmedian(values[0]), abs=2e-5)
+    mean = record["scores"]["song 0"]["voice"]["mean-sdr;win=1;hop=1;filters=512;agg=mean-mean;targets=band,voice"]
+    assert mean == pytest.approx(np.nanmean(sdr[0]), abs=2e-5)
+    assert mean != record["scores"]["song 0"]["voice"]["SDR"]
 
 
 # ----------------------------------------------------------------------------------------------------------- the record

@@ -11,7 +11,7 @@ import pandas as pd
 
 from msbench import failures, records, strict_json
 from msbench.leaderboard.reported import read_reported
-from msbench.leaderboard.rows import beside_of, by_seed, medians_of, rows_of, shown
+from msbench.leaderboard.rows import MEAN_OF_MEANS, beside_of, by_seed, medians_of, rows_of, shown
 from msbench.records import targets_in
 from msbench.suite import read_suite
 
@@ -68,7 +68,9 @@ class Ranking:
         if len(known) < 2:
             return None
         systems = self.rows[self.rows["role"] == "system"].to_dict("records")
-        return compare(known, {row["model"]: f"{row['tier']}, {row['data']} training data" for row in systems})
+        groups = {row["model"]: f"{row['tier']}, {row['data']} training data" for row in systems}
+        of_means = next((score for score in self.beside if MEAN_OF_MEANS in score), None)
+        return compare(known, groups, None if of_means is None else self.scores(target, of_means))
 
 
 class Board:

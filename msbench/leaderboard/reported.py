@@ -8,17 +8,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 
 from msbench import records
-from msbench.leaderboard.rows import TRAINING, shown
+from msbench.leaderboard.rows import MEAN_OF_MEANS, TRAINING, median_of, shown
+from msbench.metrics.beside import MEAN_SDR, mean_of
 
 METRICS = ("SDR", "ISR", "SIR", "SAR")
+Scores = dict[str, dict[str, dict[str, list[float | None]]]]  # by system, target and track, in the order of columns
 # Which targets were scored together was each participant's choice, and moves vocals by up to some 0.2 dB.
 SISEC18_METRIC = (
     "bsseval-v4;win=1;hop=1;filters=512;agg=median-median;together=as-submitted;"
     "targets=vocals,drums,bass,other,accompaniment"
 )
+SISEC18_MEANS = SISEC18_METRIC.replace("bsseval-v4", MEAN_SDR).replace("agg=median-median", MEAN_OF_MEANS)
 BSSEVAL = "bsseval-v4;win=1;hop=1;filters=512;agg=median-median;together=not-stated"
 FIGURE_FIELDS = (
     "system", "citation", "read_in", "data", "dataset", "split", "metric", "SDR", "NSDR", "SIR", "SAR", "ISR",
@@ -33,20 +37,70 @@ SISEC18_SOURCE = (
 
 
 def import_sisec18(table: Path, folder: Path) -> Path:
-    """Keep the track medians of SiSEC 2018 as reported rows of a board: <folder>/reported/sisec18.json.
+    """Keep the scores of SiSEC 2018 as reported rows of a board: <folder>/reported/sisec18.json.
 
     Args:
-        table: CSV of method, track, target, frames, SDR, ISR, SIR, SAR; an empty cell has no score.
+        table: CSV of method, track, target, frames, SDR, ISR, SIR, SAR, the medians over windows; an empty cell has no
+            score. Or the campaign's own folder submissions/, of <method>/test/<track>.json as museval writes them; the
+            mean over windows is kept beside the medians then.
         folder: The board's.
 
     Raises:
         FileNotFoundError: If there is no such table.
-        ValueError: If a row is not as above; the message names its line.
+        ValueError: If a row or a file is not as above; the message names it.
     """
-    if not table.is_file():
+    if table.is_dir():
+        columns: tuple[str, ...] = (*METRICS, SISEC18_MEANS)
+        scores = _of_submissions(table)
+    elif table.is_file():
+        columns, scores = METRICS, _of_csv(table)
+    else:
         raise FileNotFoundError(f"no table {table}: give the CSV of SiSEC 2018's track medians")
-    scores: dict[str, dict[str, dict[str, list[float | None]]]] = {}
-    tracks: dict[str, None] = {}
+    targets = records.targets_in(SISEC18_METRIC)
+    names = sorted({track for of_system in scores.values() for found in of_system.values() for track in found})
+    systems = {
+        method: {
+            "role": "ceiling" if method in SISEC18_CEILINGS else "floor" if method in SISEC18_FLOORS else "system",
+            "data": "extra" if method in SISEC18_EXTRA_DATA else "standard",
+            "scores": {t: [found[t].get(name) for name in names] for t in targets if t in found},
+        }
+        for method, found in sorted(scores.items())
+    }
+    content = {
+        "source": SISEC18_SOURCE, "dataset": "musdb18", "split": "test", "metric": SISEC18_METRIC,
+        "columns": columns, "tracks": names, "systems": systems,
+    }  # fmt: skip
+    path = folder / "reported" / "sisec18.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    records.write_text(path, _compact(content))
+    return path
+
+
+def _of_submissions(folder: Path) -> Scores:
+    """Medians over windows, and SDR's mean, of museval's files."""
+    scores: Scores = {}
+    files = sorted(folder.glob("*/test/*.json"))
+    if not files:
+        raise FileNotFoundError(f"{folder} has no <method>/test/<track>.json: give the campaign's folder submissions/")
+    for path in files:
+        of_system = scores.setdefault(path.parts[-3], {})
+        try:
+            for target in json.loads(path.read_text("utf-8"))["targets"]:
+                windows = {
+                    metric: np.array([frame["metrics"][metric] for frame in target["frames"]], float)
+                    for metric in METRICS
+                }
+                medians = [median_of(values[np.isfinite(values)].tolist()) for values in windows.values()]
+                mean = None if medians[0] is None else mean_of(windows["SDR"])
+                rounded = [None if value is None else round(value, 5) for value in (*medians, mean)]
+                of_system.setdefault(target["name"], {})[path.stem] = rounded
+        except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{path} is not a file of museval's scores: restore it") from error
+    return scores
+
+
+def _of_csv(table: Path) -> Scores:
+    scores: Scores = {}
     targets = records.targets_in(SISEC18_METRIC)
     with table.open(encoding="utf-8", newline="") as file:
         for number, row in enumerate(csv.DictReader(file), 2):
@@ -66,24 +120,7 @@ def import_sisec18(table: Path, folder: Path) -> Path:
             if track in of_target:
                 raise ValueError(f"{table}, line {number}: a second row of {method}, {track}, {target}")
             of_target[track] = values
-            tracks.setdefault(track)
-    names = sorted(tracks)
-    systems = {
-        method: {
-            "role": "ceiling" if method in SISEC18_CEILINGS else "floor" if method in SISEC18_FLOORS else "system",
-            "data": "extra" if method in SISEC18_EXTRA_DATA else "standard",
-            "scores": {t: [found[t].get(name) for name in names] for t in targets if t in found},
-        }
-        for method, found in sorted(scores.items())
-    }
-    content = {
-        "source": SISEC18_SOURCE, "dataset": "musdb18", "split": "test", "metric": SISEC18_METRIC,
-        "columns": METRICS, "tracks": names, "systems": systems,
-    }  # fmt: skip
-    path = folder / "reported" / "sisec18.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    records.write_text(path, _compact(content))
-    return path
+    return scores
 
 
 def _compact(content: dict[str, Any]) -> str:
@@ -180,7 +217,9 @@ def _expanded(content: dict[str, Any]) -> Iterator[dict[str, Any]]:
                     missing = {"reason": silent["reason"]} if None in values[i] else {}
                     scores[track][target] = known | missing
         place = content["dataset"], content["split"]
-        yield _row(name, system["role"], system["data"], content["source"], place, tracks, content["metric"], scores)
+        row = _row(name, system["role"], system["data"], content["source"], place, tracks, content["metric"], scores)
+        row["metric"]["beside"] = [column for column in columns if column not in METRICS]
+        yield row
 
 
 def _row(

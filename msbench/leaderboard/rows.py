@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from statistics import median
+from statistics import fmean, median
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from msbench.records import targets_in
 
 SHOWN = ("SDR", "SIR", "SAR")
 SHOWN_NSDR = ("NSDR", "SIR", "SAR")
+MEAN_OF_MEANS = "agg=mean-mean"
 TRAINING = ("standard", "unknown", "extra")  # of a model's seeds, the last counts
 
 Record = dict[str, Any]
@@ -111,8 +112,12 @@ def _row(
 
 
 def over_tracks(record: Record, target: str, score: str) -> float | None:
-    """A record's median over tracks."""
-    return median_of(track[target].get(score) for track in record["scores"].values())
+    """A record's median over tracks; the mean of a score whose id says so."""
+    values = [track[target].get(score) for track in record["scores"].values()]
+    if MEAN_OF_MEANS not in score:
+        return median_of(values)
+    known = [value for value in values if value is not None]
+    return fmean(known) if known else None
 
 
 def median_of(values: Iterable[float | None]) -> float | None:

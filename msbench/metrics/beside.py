@@ -1,6 +1,7 @@
 """The metrics scored beside BSSEval: their names, their ids, and one track's values of those asked for.
 
-A metric id carries everything that changes the number. These are numbers of a whole track, not of its windows.
+A metric id carries everything that changes the number. All but `mean-sdr` are numbers of a whole track, not of its
+windows.
 """
 
 from __future__ import annotations
@@ -26,8 +27,9 @@ VOICE_METRICS: dict[str, Callable[[Any, Any, int], np.ndarray]] = {
     "stoi": perceptual.stoi,
     "pesq": perceptual.pesq,
 }
-NAMES = (*RATIOS, "l1-spectrogram", *VOICE_METRICS)
-DEFAULT = tuple(RATIOS)
+MEAN_SDR = "mean-sdr"  # BSSEval's, the mean over windows; of a data set, the mean over tracks
+NAMES = (*RATIOS, MEAN_SDR, "l1-spectrogram", *VOICE_METRICS)
+DEFAULT = (*RATIOS, MEAN_SDR)
 VOICES = ("vocals", "voice", "speech")
 
 _IDS = {
@@ -37,6 +39,7 @@ _IDS = {
     "snr": "snr;channels=joint",
     "track-sdr": f"track-sdr;delta={ratios.DELTA:g}",
     "nsdr": f"nsdr;of=track-sdr;delta={ratios.DELTA:g}",
+    MEAN_SDR: f"{MEAN_SDR};win=1;hop=1;filters=512;agg=mean-mean;targets={{targets}}",
     "l1-spectrogram": f"l1-spectrogram;win={spectral.WINDOW};hop={spectral.HOP}",
     "stoi": f"stoi;win={perceptual.WINDOW_SECONDS};agg=median;channels=mean",
     "pesq": f"pesq;mode=wb;win={perceptual.WINDOW_SECONDS};agg=median;channels=mean",
@@ -77,6 +80,7 @@ def score(
     references: Any,
     targets: Sequence[str],
     sample_rate: int,
+    windows: np.ndarray,
 ) -> dict[str, dict[str, float]]:
     """{target: {name: value}} of one track; NaN or infinite where there is none (`reason` says why).
 
@@ -87,12 +91,15 @@ def score(
         references: The same.
         targets: S names.
         sample_rate: In Hz.
+        windows: (S, windows), BSSEval's SDR in dB of each.
     """
     found: dict[str, dict[str, float]] = {target: {} for target in targets}
     for name in names:
         chosen = list(range(len(targets)))
         if name in RATIOS:
             values = RATIOS[name](products)
+        elif name == MEAN_SDR:
+            values = np.array([mean_of(of_target) for of_target in windows])
         elif name in VOICE_METRICS:
             chosen = [i for i in chosen if targets[i] in VOICES]
             values = VOICE_METRICS[name](Some(estimates, chosen), Some(references, chosen), sample_rate)
@@ -103,10 +110,18 @@ def score(
     return found
 
 
+def mean_of(windows: np.ndarray) -> float:
+    """Over the windows that have a finite score; NaN where none has."""
+    known = windows[np.isfinite(windows)]
+    return float(known.mean()) if len(known) else float("nan")
+
+
 def reason(name: str, value: float) -> str:
     """Why a value is not a finite number, in one sentence."""
     if name in VOICE_METRICS:
         return f"{name}: no window of {perceptual.WINDOW_SECONDS} s with enough voice in the reference"
+    if name == MEAN_SDR:
+        return f"{name}: no window with a score"
     return f"{name}: {_NO_DIGITS.get(value, 'the reference or the estimate is silent from end to end')}"
 
 

@@ -77,6 +77,49 @@ def test_an_import_is_the_same_bytes_and_keeps_what_is_missing(tmp_path: Path) -
     assert row["vocals gain"] == 1.5
 
 
+def write_submission(path: Path, *windows: float) -> None:
+    """As museval writes it: of vocals, where all four scores are the same."""
+    frames = [
+        {"time": float(i), "duration": 1.0, "metrics": dict.fromkeys(("SDR", "SIR", "SAR", "ISR"), value)}
+        for i, value in enumerate(windows)
+    ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"targets": [{"name": "vocals", "frames": frames}]}))
+
+
+def test_an_import_of_the_campaign_s_files_has_the_means_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nothing = float("nan")
+    for track, a, b in (
+        ("one", (1.0, 2.0, 6.0), (1.5,)),
+        ("two", (1.0, nothing, 3.0), (1.5,)),
+        ("three", (nothing,), ()),
+    ):
+        write_submission(tmp_path / "submissions" / "A" / "test" / f"{track}.json", *a)
+        write_submission(tmp_path / "submissions" / "B" / "test" / f"{track}.json", *b)
+    assert main(["board", "import", "sisec18", str(tmp_path / "submissions"), str(tmp_path)]) == 0
+    board = Board(tmp_path)
+    (ranking,) = board.rankings()
+    (means,) = ranking.beside
+    table = board.table().set_index("model")
+    assert table.loc["A", "vocals SDR"] == 2.0
+    assert table.loc["A", f"vocals {means}"] == 2.5  # over tracks the mean of 3 and 2
+    comparison = ranking.comparison("vocals")
+    assert comparison is not None
+    assert not comparison.pairs["turned"].any()
+    write_submission(tmp_path / "submissions" / "B" / "test" / "one.json", 1.5, 1.5, 30.0)
+    assert main(["board", "import", "sisec18", str(tmp_path / "submissions"), str(tmp_path)]) == 0
+    comparison = Board(tmp_path).rankings()[0].comparison("vocals")
+    assert comparison is not None
+    assert comparison.pairs["turned"].all()
+    (tmp_path / "submissions" / "B" / "test" / "one.json").write_text("{")
+    assert main(["board", "import", "sisec18", str(tmp_path / "submissions"), str(tmp_path)]) == 2
+    assert "one.json is not a file of museval's scores" in capsys.readouterr().err
+    assert main(["board", "import", "sisec18", str(tmp_path / "reported"), str(tmp_path)]) == 2
+    assert "has no <method>/test/<track>.json" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("rows", "sentence"),
     [

@@ -154,6 +154,14 @@ def test_turned_by_the_mean() -> None:
     assert pairs.to_dict() == {("steady", "wild"): True, ("steady", "low"): False, ("wild", "low"): False}
 
 
+def test_turned_by_means_over_windows_where_both_have_them() -> None:
+    scores = pd.DataFrame({"a": [1.0, 2.0, 3.0], "b": [0.0, 1.0, 2.0], "without": [-1.0, -1.0, -1.0]})
+    means = pd.DataFrame({"a": [1.0, -9.0, 3.0], "b": [0.0, 1.0, 2.0], "without": [9.0, np.nan, 9.0]})
+    pairs = compare(scores, None, means).pairs.set_index(["a", "b"])["turned"]
+    assert pairs.to_dict() == {("a", "b"): True, ("a", "without"): False, ("b", "without"): False}
+    assert not compare(scores).pairs["turned"].any()
+
+
 def test_seeds_widen_the_intervals_and_are_never_tested() -> None:
     rng = np.random.default_rng(7)
     base = rng.normal(size=60)

@@ -244,7 +244,11 @@ def test_ids_tell_the_targets_where_they_count() -> None:
     ids = beside.metric_ids(beside.NAMES, ["vocals", "bass"])
     assert len(set(ids.values())) == len(beside.NAMES)
     assert all(metric_id.split(";")[0] == name for name, metric_id in ids.items())
-    assert [name for name, metric_id in ids.items() if "targets=bass,vocals" in metric_id] == ["si-sir", "si-sar"]
+    assert [name for name, metric_id in ids.items() if "targets=bass,vocals" in metric_id] == [
+        "si-sir",
+        "si-sar",
+        "mean-sdr",
+    ]
 
 
 def test_what_cannot_be_scored_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

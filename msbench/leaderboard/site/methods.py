@@ -20,7 +20,8 @@ def methods(rankings: list[RankingPages]) -> list[Section]:
     scores = (
         "SDR, SIR and SAR are BSSEval v4 as museval 0.4.1 computes them: 512-tap distortion filters for each track, "
         "windows and hops of 1 s, the median over windows, then the median over tracks, and over seeds the median "
-        "again. A metric id holds all that changes the number; a row of a campaign or a paper says which it has.",
+        "again; mean-sdr has means over windows and tracks in their place. A metric id holds all that changes the "
+        "number; a row of a campaign or a paper says which it has.",
         "Rows of unlike metric ids, data sets or tiers of training data are never ranked together. Ceilings see the "
         "true stems and floors are the mixture itself: both are shown and neither has a rank.",
     )

@@ -169,7 +169,7 @@
     const apart = data.pairs.apart.reduce((sum, v) => sum + v, 0);
     const parts = [`${apart} of ${data.pairs.apart.length} pairs are distinguished.`];
     const turned = data.turned.slice(0, 20).map(([a, b]) => `${data.models[a]} and ${data.models[b]}`);
-    parts.push(`The mean over tracks in place of the median turns the order of ${data.turned.length}`
+    parts.push(`Means in place of medians, over tracks and over windows where records have them, turn the order of ${data.turned.length}`
       + `${turned.length ? `: ${turned.join(", ")}` : ""}${data.turned.length > 20 ? ", …" : "."}`);
     place("verdict").textContent = parts.join(" ");
     const kept = model.selectedOptions[0]?.textContent;
