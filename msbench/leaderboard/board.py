@@ -124,7 +124,8 @@ class Board:
         rows: list[dict[str, Any]] = []
         for place, models in sorted(self._places.items(), key=_with_tracks_first):
             rows += rows_of(models, *place)
-        return pd.DataFrame(rows)
+        table = pd.DataFrame(rows)
+        return table.astype({"rank": "Int64"}) if rows else table  # of whole numbers, though some rows have none
 
     @cached_property
     def _places(self) -> dict[Place, dict[str, list[dict[str, Any]]]]:

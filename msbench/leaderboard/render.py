@@ -128,7 +128,7 @@ def as_json(table: pd.DataFrame, title: str) -> str:
 
 
 def _plain(value: Any) -> Any:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
+    if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
         return None
     return round(float(value), 3) if isinstance(value, float) else value if isinstance(value, str) else int(value)
 

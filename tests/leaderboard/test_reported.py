@@ -64,6 +64,12 @@ def test_the_published_boards_follow_from_their_rows(
     assert "every published number follows from the records" in capsys.readouterr().out
 
 
+def test_ranks_are_whole_numbers_where_some_rows_have_none() -> None:
+    assert ",1,TAU1,system," in (MUSDB18 / "board.csv").read_text()
+    rows = json.loads((MUSDB18 / "board.json").read_text())["rows"]
+    assert {type(row["rank"]) for row in rows} == {int, type(None)}
+
+
 def test_an_import_is_the_same_bytes_and_keeps_what_is_missing(tmp_path: Path) -> None:
     table = tmp_path / "table.csv"
     rows = "A,song,vocals,9,1.5,2,3,4\nA,other song,vocals,9,,,,\nMIX,song,vocals,9,0,0,0,0\n"
