@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import warnings
@@ -335,10 +336,10 @@ def deadly(root: Path, how: int) -> SeparationData:
 @pytest.mark.parametrize(("how", "sentence"), DEATHS)
 def test_a_worker_that_dies_says_why(tmp_path: Path, how: int, sentence: str) -> None:
     data = deadly(write_musdb18hq(tmp_path / "hq"), how)
-    with pytest.raises(RuntimeError, match=rf"^loader worker [12] of 2 \(process \d+\) {sentence}.*$") as raised:
+    with pytest.raises(RuntimeError) as raised:
         epoch(data)
-    assert "\n" not in str(raised.value)
-    data.teardown("fit")
+    data.on_exception(raised.value)  # as Lightning does: torch may tell it while a batch is used, not while it is made
+    assert re.fullmatch(rf"loader worker [12] of 2 \(process \d+\) {sentence}.*", str(raised.value))
 
 
 class Slow(LightningModule):
