@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -270,7 +271,11 @@ class ChunkLoader(DataLoader[Batch]):
             if name.rpartition(".")[2] != type(error).__name__:
                 raise
             raise type(error)(sentence) from error
-        except RuntimeError as error:
+        except (RuntimeError, EOFError, ConnectionError) as error:  # the latter while a dying worker's batch is fetched
+            for _ in range(50):
+                if isinstance(error, RuntimeError) or self.death() is not None:
+                    break
+                time.sleep(0.02)  # its end is near, and not known yet
             if (dead := self.death()) is None:
                 raise
             raise RuntimeError(dead) from error

@@ -365,6 +365,24 @@ def test_a_death_that_is_told_within_a_step(tmp_path: Path) -> None:
         trainer.fit(Slow(), datamodule=data)
 
 
+@pytest.mark.parametrize("error", [EOFError, ConnectionResetError])
+def test_a_death_while_its_batch_is_fetched(tmp_path: Path, error: type[Exception]) -> None:
+    data = set_up(write_musdb18hq(tmp_path / "hq"), workers=1)
+    loader = data.train_dataloader()
+    assert isinstance(loader, ChunkLoader)
+
+    def broken() -> Any:
+        yield None
+        raise error
+
+    told = iter([None, "loader worker 1 of 1 (process 7) was killed by SIGBUS"] * 2)
+    loader.death = lambda: next(told) or "it died"  # type: ignore[method-assign]
+    batches = loader._plainly(broken())
+    next(batches)
+    with pytest.raises(RuntimeError, match=r"it died|was killed by SIGBUS"):
+        next(batches)
+
+
 def test_another_error_stays_as_it_is(tmp_path: Path) -> None:
     data = set_up(write_musdb18hq(tmp_path / "hq"), workers=1)
     loader = data.train_dataloader()
