@@ -6,12 +6,13 @@ import argparse
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from msbench import __version__, registry
 from msbench.cli_board import add_board_commands
+from msbench.cli_commands import adder
 from msbench.cli_data import add_data_commands
 from msbench.cluster import commands as cluster_commands
 from msbench.leaderboard.text import text as one_line
@@ -76,10 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"msbench {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
-    def command(name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
-        added = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
-        added.set_defaults(run=run)
-        return added
+    command = adder(commands)
 
     listing = command("list", _list, "what is registered: models, datasets, losses, recipes, boards")
     listing.add_argument("kind", nargs="?", default="models", choices=[*registry.KINDS, "recipes", "boards"])

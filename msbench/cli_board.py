@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
+from msbench.cli_commands import adder
 from msbench.leaderboard.text import text as one_line
 
 
@@ -14,10 +14,7 @@ def add_board_commands(parser: argparse.ArgumentParser) -> None:
     """Give the parser of `msbench board` its commands; each sets `run`."""
     commands = parser.add_subparsers(metavar="ACTION", required=True)
 
-    def command(name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
-        added = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
-        added.set_defaults(run=run)
-        return added
+    command = adder(commands)
 
     build = command("build", _build, "the tables and the pages, from the records")
     serve = command("serve", _serve, "look at the pages, from this machine alone")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from msbench.cli_commands import adder
 
 _NOTES = 30  # that are printed; Slakh's leave out 390 tracks
 
@@ -16,10 +17,7 @@ def add_data_commands(parser: argparse.ArgumentParser) -> None:
     """Give the parser of `msbench data` its commands; each sets `run`."""
     commands = parser.add_subparsers(metavar="ACTION", required=True)
 
-    def command(name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
-        added = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
-        added.set_defaults(run=run)
-        return added
+    command = adder(commands)
 
     card = command("card", _card, "what a dataset holds: tracks, hours, rates, targets, loudness, licence, citation")
     _add_dataset(card)

@@ -272,11 +272,11 @@ class ChunkLoader(DataLoader[Batch]):
                 raise
             raise type(error)(sentence) from error
         except (RuntimeError, EOFError, ConnectionError) as error:  # the latter while a dying worker's batch is fetched
-            for _ in range(50):
-                if isinstance(error, RuntimeError) or self.death() is not None:
-                    break
+            waits = 0 if isinstance(error, RuntimeError) else 50
+            while (dead := self.death()) is None and waits > 0:
                 time.sleep(0.02)  # its end is near, and not known yet
-            if (dead := self.death()) is None:
+                waits -= 1
+            if dead is None:
                 raise
             raise RuntimeError(dead) from error
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from msbench.leaderboard.rows import shown, targets_of
-from msbench.leaderboard.text import LONGEST_NAME, LONGEST_TEXT, name
+from msbench.leaderboard.text import LONGEST_NAME, LONGEST_TEXT, line, name
 from msbench.records import targets_in
 
 NOTE = (
@@ -102,12 +102,12 @@ def missing_cells(missing: dict[str, str]) -> list[str]:
 
 
 def _escaped(text: str) -> str:
-    text = name(" ".join(text.split()), LONGEST_TEXT).replace("&", "&amp;").replace("<", "&lt;")
+    text = line(text).replace("&", "&amp;").replace("<", "&lt;")
     return "".join(f"\\{sign}" if sign in "\\|[]!`*" else sign for sign in text)
 
 
 def _code(text: str) -> str:
-    return f"`{name(' '.join(text.split()), LONGEST_TEXT).replace('`', chr(39))}`"
+    return f"`{line(text).replace('`', chr(39))}`"
 
 
 def csv(table: pd.DataFrame) -> str:
@@ -162,8 +162,7 @@ def latex(table: pd.DataFrame, title: str) -> str:
 
 
 def _tex(text: str, longest: int = LONGEST_NAME) -> str:
-    plain = name(" ".join(text.split()), longest)
-    return "".join(LATEX.get(sign, sign) for sign in plain).replace("--", "-{}-")
+    return "".join(LATEX.get(sign, sign) for sign in line(text, longest)).replace("--", "-{}-")
 
 
 def _tex_id(metric: str) -> str:

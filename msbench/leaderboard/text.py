@@ -26,7 +26,12 @@ def name(value: Any, longest: int = LONGEST_NAME) -> str:
 
 def text(value: Any) -> str:
     """A sentence or a value, as `name` but longer."""
-    return MISSING if value is None or value == "" else name(" ".join(str(value).split()), LONGEST_TEXT)
+    return MISSING if value is None or value == "" else line(value)
+
+
+def line(value: Any, longest: int = LONGEST_TEXT) -> str:
+    """As `name`, of one space where there is white space."""
+    return name(" ".join(str(value).split()), longest)
 
 
 def _invisible(character: str) -> bool:
