@@ -131,7 +131,7 @@ def stems(rng: np.random.Generator, seconds: int) -> Iterator[np.ndarray]:
 def evaluate(evaluator: str, folder: Path, repeats: int, device: str | None) -> None:
     """Scores the track of a folder, and prints the time and the memory as JSON."""
     from msbench.metrics import bss_eval
-    from msbench.metrics.reference import museval_metrics
+    from msbench.metrics.bsseval.museval import museval_metrics
 
     readers = [Stems([folder / f"{kind}{s}.wav" for s in range(SOURCES)]) for kind in ("references", "estimates")]
     references, estimates = readers if evaluator == "files" else [load(reader) for reader in readers]

@@ -65,8 +65,8 @@ def write_songs(root: Path, songs: int, seconds: float) -> Path:
 
 def chunks_of(dataset: str, root: Path, hold: bool = False, **options: Any) -> Callable[[], Any]:
     """Ours: the next chunk, mixed anew."""
-    from msbench.data.chunks import ChunkDataset
     from msbench.data.dataset import open_dataset
+    from msbench.data.loading.chunks import ChunkDataset
 
     tracks = open_dataset(dataset, root).tracks("train")
     chunks = ChunkDataset(tracks, STEMS, RATE, 2, CHUNK_SECONDS, remix=True, **options)
@@ -174,8 +174,8 @@ def compare_augmentations(prepared: Path, rounds: int) -> list[str]:
 
 def compare_recipes(root: Path) -> list[str]:
     from msbench import registry
-    from msbench.separator import Batch
-    from msbench.training.cli import FitCLI
+    from msbench.model.separator import Batch
+    from msbench.training.fit import FitCLI
 
     torch.set_num_threads(1)
     print("\n| paper recipe | ms to load a chunk | ms to train on it | share of waiting |\n|---|---|---|---|")
@@ -236,10 +236,11 @@ def link_songs(root: Path, to: Path, songs: int) -> Path:
 def open_and_read(root: Path) -> None:
     """In a process of its own: seconds to open, and anonymous bytes after 300 chunks."""
     import msbench.data.musdb18hq
-    from msbench.data.chunks import ChunkDataset
+
+    from msbench.data.loading.chunks import ChunkDataset
 
     started = time.perf_counter()
-    tracks = msbench.data.musdb18hq.MUSDB18HQ(root).tracks("train")
+    tracks = msbench.data.layouts.musdb18hq.MUSDB18HQ(root).tracks("train")
     seconds = time.perf_counter() - started
     chunks = ChunkDataset(tracks, STEMS, RATE, 2, CHUNK_SECONDS, remix=True)
     for number in range(300):
@@ -280,8 +281,8 @@ def main() -> None:
     torch.set_num_threads(1)
     missed = []
     with tempfile.TemporaryDirectory() as temporary:
-        from msbench.data.musdb18hq import MUSDB18HQ
-        from msbench.data.prepare import plan
+        from msbench.data.layouts.musdb18hq import MUSDB18HQ
+        from msbench.data.upkeep.prepare import plan
 
         folder = Path(temporary)
         root = write_songs(folder / "songs", options.songs, options.seconds)

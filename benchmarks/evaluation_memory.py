@@ -81,8 +81,9 @@ def write_songs(folder: Path, seconds: int) -> None:
 def measure(folder: Path, scored: str, metrics: list[str] | None) -> dict[str, float]:
     """Score the model or the files in this process; bytes and seconds."""
     import msbench
-    from msbench import evaluation_track
-    from msbench.metrics import beside, bss_eval
+    from msbench.evaluation import track as evaluation_track
+    from msbench.metrics import bss_eval
+    from msbench.metrics import catalogue as beside
     from msbench.metrics.products import Products
 
     spent = {"bsseval": 0.0, "products": 0.0}

@@ -24,8 +24,8 @@ from msbench.cluster.profile import read_profile
 from msbench.cluster.status import look_at
 from msbench.cluster.submit import submit
 from msbench.cluster.watch import counts
-from msbench.run_state import write_state
-from msbench.suite import Suite, read_suite
+from msbench.runs.state import write_state
+from msbench.runs.suite import Suite, read_suite
 
 MODELS, SEEDS = 100, 100
 
@@ -68,7 +68,7 @@ def main() -> None:
         folder = Path(name)
         os.environ.update(cluster.variables)
         write_suite(folder)
-        imports = "from msbench.suite import read_suite; from msbench.cluster.plan import make_plan;"
+        imports = "from msbench.runs.suite import read_suite; from msbench.cluster.plan import make_plan;"
         seconds, megabytes = timed(f"{imports} make_plan(read_suite({name!r}), longest=1001)")
         print(f"plan: {seconds:.2f} s, {megabytes:.0f} MB, the start of Python among them")
         suite, profile = read_suite(folder), read_profile(folder / "profile.yaml")

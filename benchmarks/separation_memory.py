@@ -55,7 +55,7 @@ def load(name: str):  # type: ignore[no-untyped-def]  # a Separator: torch is im
     import torch
 
     import msbench
-    from msbench.separator import Separator
+    from msbench.model.separator import Separator
 
     if name != "tiny":
         return msbench.load(name)

@@ -18,8 +18,8 @@ import torch
 from lightning.pytorch import Callback
 
 from msbench import registry
-from msbench.separator import Batch
-from msbench.training.cli import FitCLI
+from msbench.model.separator import Batch
+from msbench.training.fit import FitCLI
 
 
 class Clock(Callback):

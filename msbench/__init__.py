@@ -17,21 +17,21 @@ __version__ = "0.1.0"
 # name -> module that defines it; imported at first use, so that `import msbench` and the commands that need no
 # tensor answer at once.
 _PUBLIC = {
-    "Batch": "msbench.separator",
+    "Batch": "msbench.model.separator",
     "Board": "msbench.leaderboard.board",
-    "ConvUNet": "msbench.layers",
+    "ConvUNet": "msbench.model.layers",
     "Dataset": "msbench.data.dataset",
-    "MUSDB_TARGETS": "msbench.separator",
-    "STFT": "msbench.transforms",
-    "Separator": "msbench.separator",
-    "SpectrogramSeparator": "msbench.separator",
+    "MUSDB_TARGETS": "msbench.model.separator",
+    "STFT": "msbench.model.stft",
+    "Separator": "msbench.model.separator",
+    "SpectrogramSeparator": "msbench.model.separator",
     "Track": "msbench.data.track",
     "bss_eval": "msbench.metrics",
-    "centre": "msbench.layers",
-    "evaluate": "msbench.evaluation",
-    "evaluate_estimates": "msbench.evaluation",
-    "load": "msbench.checkpoints",
-    "separate": "msbench.separation",
+    "centre": "msbench.model.layers",
+    "evaluate": "msbench.evaluation.run",
+    "evaluate_estimates": "msbench.evaluation.run",
+    "load": "msbench.model.checkpoints",
+    "separate": "msbench.separation.pipeline",
 }
 
 __all__ = [  # the names above, spelt out for those who read without running
@@ -55,16 +55,16 @@ __all__ = [  # the names above, spelt out for those who read without running
 ]
 
 if TYPE_CHECKING:
-    from msbench.checkpoints import load
     from msbench.data.dataset import Dataset
     from msbench.data.track import Track
-    from msbench.evaluation import evaluate, evaluate_estimates
-    from msbench.layers import ConvUNet, centre
+    from msbench.evaluation.run import evaluate, evaluate_estimates
     from msbench.leaderboard.board import Board
     from msbench.metrics import bss_eval
-    from msbench.separation import separate
-    from msbench.separator import MUSDB_TARGETS, Batch, Separator, SpectrogramSeparator
-    from msbench.transforms import STFT
+    from msbench.model.checkpoints import load
+    from msbench.model.layers import ConvUNet, centre
+    from msbench.model.separator import MUSDB_TARGETS, Batch, Separator, SpectrogramSeparator
+    from msbench.model.stft import STFT
+    from msbench.separation.pipeline import separate
 
 
 def __getattr__(name: str) -> Any:

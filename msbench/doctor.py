@@ -11,9 +11,21 @@ import warnings
 from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
+from typing import NamedTuple
 
-from msbench import plugin_source, registry
-from msbench.finding import Finding
+from msbench import registry
+from msbench.registry import source as plugin_source
+
+
+class Finding(NamedTuple):
+    """One thing that was looked at."""
+
+    name: str
+    works: bool
+    detail: str
+    needed: bool  # whether training, separating and scoring depend on it
+    fix: str  # what to do where it does not work
+
 
 DISK_BYTES = 2e9  # the demo songs, its runs and their checkpoints
 MEMORY_BYTES = 2e9  # one training of the demo
@@ -118,7 +130,7 @@ def _audio() -> Iterator[Finding]:
 def _scoring() -> Iterator[Finding]:
     works, detail = True, ""
     try:
-        from msbench.metrics.reference import museval_metrics
+        from msbench.metrics.bsseval.museval import museval_metrics
 
         museval_metrics()
     except Exception as error:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from msbench.audio import AudioReader, stem_writer
+from msbench.audio.files import AudioReader, stem_writer
 
 RATE = 44100
 needs_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="no ffmpeg")
@@ -137,7 +137,7 @@ def test_nothing_to_open(tmp_path):
 
 
 def test_torch_is_not_imported():
-    code = "import sys, msbench.audio, msbench.streaming; sys.exit('torch' in sys.modules)"
+    code = "import sys, msbench.audio, msbench.audio.streams; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
@@ -238,8 +238,8 @@ def test_full_disk(small_disk, extension):
 
 
 def test_separation_to_a_full_disk(small_disk, tmp_path):
-    from msbench.separation import separate_file
-    from msbench.separator import Separator
+    from msbench.model.separator import Separator
+    from msbench.separation.pipeline import separate_file
 
     class Identity(Separator):
         def forward(self, mixture):

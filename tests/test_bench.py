@@ -12,11 +12,11 @@ import yaml
 
 import msbench
 from msbench import records
-from msbench.cli import main
-from msbench.evaluation import evaluate, metric_id, untrained
+from msbench.cli.app import main
+from msbench.evaluation.run import evaluate, metric_id, untrained
 from msbench.leaderboard.board import Board
 from msbench.leaderboard.render import csv, markdown
-from msbench.suite import read_suite
+from msbench.runs.suite import read_suite
 from tests.requirements import require
 from tests.tiny import write_model, write_songs
 
@@ -145,7 +145,7 @@ def test_a_record_says_how_it_was_made(board: Path) -> None:
 
 
 def test_what_was_trained_on_other_data_is_ranked_apart(board: Path) -> None:
-    from msbench.evaluation import _of_these_data
+    from msbench.evaluation.run import _of_these_data
 
     known = {"datasets": ["musdb18hq"], "tracks": 86, "hours": 6.0, "data": "unknown"}
     assert _of_these_data(known, "musdb18")["data"] == "standard"

@@ -7,11 +7,12 @@ import textwrap
 import pytest
 import torch
 
-from msbench import checkpoints, registry
-from msbench.cli import main
-from msbench.conformance import check
-from msbench.conformance_subject import Subject, difference
-from msbench.conformance_training import checkpoint_of
+from msbench import registry
+from msbench.cli.app import main
+from msbench.conformance.checks import check
+from msbench.conformance.subject import Subject, difference
+from msbench.conformance.training import checkpoint_of
+from msbench.model import checkpoints
 
 SOUND = """
     import torch

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from msbench.cli import main
+from msbench.cli.app import main
 from msbench.doctor import examine
 
 

@@ -16,19 +16,19 @@ import soundfile
 import torch
 
 from msbench import evaluate, evaluate_estimates, records
-from msbench.cli import main
+from msbench.cli.app import main
 from msbench.data.dataset import Dataset, open_dataset
 from msbench.data.track import Track
-from msbench.evaluation_jobs import score_tracks
-from msbench.evaluation_signals import Signals, Spool
-from msbench.evaluation_track import Settings
+from msbench.evaluation.jobs import score_tracks
+from msbench.evaluation.signals import Signals, Spool
+from msbench.evaluation.track import Settings
 from msbench.leaderboard.board import Board
 from msbench.leaderboard.render import markdown
-from msbench.metrics import beside
-from msbench.metrics.reference import museval_metrics
-from msbench.separation import separate_file
-from msbench.separator import Separator
-from msbench.threads import processors
+from msbench.metrics import catalogue as beside
+from msbench.metrics.bsseval.museval import museval_metrics
+from msbench.model.separator import Separator
+from msbench.separation.pipeline import separate_file
+from msbench.system.threads import processors
 from tests.requirements import require
 from tests.tiny import RATE, write_model, write_songs
 
@@ -118,7 +118,7 @@ def test_some_targets_of_a_folder_are_scored_beside_the_rest(songs: Dataset, tmp
 
 def test_processes_change_nothing(songs: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The model is a plugin in a single file, which other processes cannot import by name."""
-    from msbench.checkpoints import create
+    from msbench.model.checkpoints import create
 
     monkeypatch.setenv("MSBENCH_PLUGINS", str(write_model(tmp_path / "plugins")))
     torch.manual_seed(0)

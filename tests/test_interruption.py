@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import torch
 
-from msbench.cli import main
-from msbench.training.cli import fit
+from msbench.cli.app import main
+from msbench.training.fit import fit
 from msbench.training.interruption import AtomicCheckpointIO, RunInterrupted
 from msbench.training.module import SeparationModule
 from tests.tiny import write_model, write_songs

@@ -4,7 +4,7 @@ import pytest
 import torch
 from asteroid.losses import PITLossWrapper, pairwise_neg_sisdr
 
-from msbench.losses import Criterion, RemixedCriterion, bce, l1, mse, si_snr, snr
+from msbench.losses.functions import Criterion, RemixedCriterion, bce, l1, mse, si_snr, snr
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import pytest
 
 from msbench import registry
-from msbench.conformance import check
+from msbench.conformance.checks import check
 
 
 @pytest.mark.parametrize("name", [name for name, entry in registry.entries("models").items() if not entry.error])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from msbench import registry
-from msbench.cli import main
+from msbench.cli.app import main
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("", "plugins", "slurm", "msbench/data", "leaderboards")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from msbench import registry
-from msbench.cli import main
+from msbench.cli.app import main
 from tests.tiny import write_model
 
 OURS = {"unet", "conv_tasnet", "oracle_irm", "oracle_ibm", "mixture", "mixture_share"}

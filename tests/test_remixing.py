@@ -10,11 +10,11 @@ from torch import Tensor
 
 import msbench
 from msbench import registry
-from msbench.checkpoints import read_checkpoint
-from msbench.cli import main
-from msbench.data.unlabelled import RemixedBatch
-from msbench.separator import Separator, SpectrogramSeparator
-from msbench.training.cli import fit
+from msbench.cli.app import main
+from msbench.data.loading.unlabelled import RemixedBatch
+from msbench.model.checkpoints import read_checkpoint
+from msbench.model.separator import Separator, SpectrogramSeparator
+from msbench.training.fit import fit
 from msbench.training.module import SeparationModule
 from tests.tiny import RATE, fit_arguments, write_model, write_songs, write_unlabelled
 

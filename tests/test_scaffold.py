@@ -10,10 +10,11 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from msbench import plugin_source, registry
-from msbench.cli import main
-from msbench.conformance import check
-from msbench.scaffold import _check_spelling, class_name, create_plugin, suggestion
+from msbench import registry
+from msbench.cli.app import main
+from msbench.conformance.checks import check
+from msbench.registry import source as plugin_source
+from msbench.scaffold.create import _check_spelling, class_name, create_plugin, suggestion
 from tests.data.songs import write_musdb18hq
 
 PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
@@ -134,7 +135,7 @@ def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch):
             raise OSError(28, "No space left on device")
         path.write_text(text)
 
-    monkeypatch.setattr("msbench.scaffold.write_text", full)
+    monkeypatch.setattr("msbench.scaffold.create.write_text", full)
     with pytest.raises(OSError, match="No space left"):
         create_plugin("my_net", "mask", tmp_path)
     assert not list(tmp_path.iterdir())

@@ -6,10 +6,10 @@ import soundfile
 import torch
 from torch import nn
 
-from msbench.separation import adaptation, separate, separate_blocks, separate_file
-from msbench.separator import Separator, SpectrogramSeparator
-from msbench.streaming import ChunkPlan, joined, resampled
-from msbench.transforms import resample
+from msbench.audio.streams import ChunkPlan, joined, resampled
+from msbench.model.separator import Separator, SpectrogramSeparator
+from msbench.model.stft import resample
+from msbench.separation.pipeline import adaptation, separate, separate_blocks, separate_file
 
 RATE = 1000
 

@@ -13,8 +13,8 @@ import soundfile
 import torch
 
 import msbench
-from msbench.cli import main
-from msbench.silences import find, silences_of
+from msbench.cli.app import main
+from msbench.separation.silences import find, silences_of
 from tests.data.songs import RATE
 
 # What is silent in a file is known, and the left estimate has a leak of -60 dB of the right.

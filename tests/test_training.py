@@ -7,8 +7,8 @@ import pytest
 import torch
 
 import msbench
-from msbench.cli import main
-from msbench.training.cli import fit
+from msbench.cli.app import main
+from msbench.training.fit import fit
 from msbench.training.module import TrainingDiverged
 from tests.tiny import fit_arguments, write_model, write_songs
 

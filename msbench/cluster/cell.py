@@ -22,8 +22,8 @@ from typing import Any
 import yaml
 
 from msbench import records
-from msbench.run_state import begin_attempt, end_attempt, is_trained, read_state, run_summary, write_state
-from msbench.suite import Cell, Suite, read_suite
+from msbench.runs.state import begin_attempt, end_attempt, is_trained, read_state, run_summary, write_state
+from msbench.runs.suite import Cell, Suite, read_suite
 
 DONE, FAILED, BAD_INPUT, SAVED = 0, 1, 2, 85
 
@@ -117,7 +117,7 @@ def _is_done(suite: Suite, cell: Cell, stage: str) -> bool:
 
 
 def _train(cell: Cell, folder: Path, devices: int, nodes: int) -> None:
-    from msbench.training.cli import fit
+    from msbench.training.fit import fit
 
     recipe = folder / "recipe.yaml"
     records.write_text(recipe, yaml.safe_dump(cell.recipe, sort_keys=False))
@@ -135,8 +135,8 @@ def _evaluate(suite: Suite, cell: Cell) -> None:
     import torch
 
     from msbench.data.dataset import open_dataset
-    from msbench.evaluation import evaluate, untrained
-    from msbench.metrics import beside
+    from msbench.evaluation.run import evaluate, untrained
+    from msbench.metrics import catalogue as beside
 
     folder = suite.run_folder(cell)
     for number in (signal.SIGUSR2, signal.SIGTERM):

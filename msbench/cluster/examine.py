@@ -10,8 +10,8 @@ from pathlib import Path
 
 from msbench.cluster import slurm
 from msbench.cluster.profile import Profile, read_profile
-from msbench.finding import Finding
-from msbench.resources import Resources
+from msbench.doctor import Finding
+from msbench.runs.resources import Resources
 
 COMMANDS = ("sbatch", "scontrol", "squeue", "scancel")
 

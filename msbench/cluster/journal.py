@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from msbench.cluster import slurm
-from msbench.suite import Suite
+from msbench.runs.suite import Suite
 
 
 @dataclass

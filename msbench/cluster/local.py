@@ -21,10 +21,10 @@ from rich.console import Console
 
 from msbench.cluster.local_watch import Watch
 from msbench.data.dataset import open_dataset
-from msbench.resources import Resources
-from msbench.run_state import read_state
-from msbench.suite import Cell, Suite
-from msbench.threads import THREAD_VARIABLES, processors
+from msbench.runs.resources import Resources
+from msbench.runs.state import read_state
+from msbench.runs.suite import Cell, Suite
+from msbench.system.threads import THREAD_VARIABLES, processors
 
 POLL_SECONDS = 0.5
 SAVED = 85  # msbench.cluster.cell: saved, start it again
@@ -81,7 +81,7 @@ def run_cells(suite: Suite, cells: list[Cell], jobs: int, console: Console) -> d
     context = multiprocessing.get_context("forkserver")
     # Imported once, before any fork: a cell then starts in milliseconds instead of ten seconds.
     trains = any(cell.recipe for cell in cells)
-    preload = ["msbench.cluster.cell", "msbench.evaluation", *(["msbench.training.cli"] if trains else [])]
+    preload = ["msbench.cluster.cell", "msbench.evaluation.run", *(["msbench.training.fit"] if trains else [])]
     context.set_forkserver_preload(preload)
     waiting = sorted(cells, key=lambda cell: cell.recipe is None)
     running: dict[str, tuple[ForkServerProcess, list[str]]] = {}

@@ -11,7 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from msbench.suite import Cell
+from msbench.runs.suite import Cell
 
 
 class Watch:

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from msbench.resources import Resources
-from msbench.run_state import is_trained
-from msbench.suite import Cell, Suite
+from msbench.runs.resources import Resources
+from msbench.runs.state import is_trained
+from msbench.runs.suite import Cell, Suite
 
 Stage = Literal["train", "evaluate"]
 TRAINED = ("trained", "evaluating", "done")  # stages of a run whose training needs no further job

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from msbench.resources import Resources
+from msbench.runs.resources import Resources
 
 GPU_FLAGS = ("gpus-per-node", "gres", "none")
 

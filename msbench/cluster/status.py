@@ -14,13 +14,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from msbench import failures
 from msbench.cluster import slurm
 from msbench.cluster.journal import Call, Journal
 from msbench.cluster.plan import missing_cells
 from msbench.cluster.slurm import Element, Seen
-from msbench.run_state import is_trained, read_state
-from msbench.suite import Suite
+from msbench.runs import failures
+from msbench.runs.state import is_trained, read_state
+from msbench.runs.suite import Suite
 
 STATES = ("done", "running", "pending", "waiting", "failed", "cancelled", "lost")
 BUSY = ("running", "pending")

@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import soundfile
 
-from msbench.audio import AudioReader
+from msbench.audio.files import AudioReader
 from msbench.data.samples import layout_of, read_samples
 
 MIXTURE = "mixture"

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
-from msbench import failures, records, strict_json
+from msbench import records
 from msbench.leaderboard.reported import read_reported
 from msbench.leaderboard.rows import MEAN_OF_MEANS, beside_of, by_seed, medians_of, rows_of, shown
-from msbench.records import targets_in
-from msbench.suite import read_suite
+from msbench.records import strict_json
+from msbench.records.record import targets_in
+from msbench.runs import failures
+from msbench.runs.suite import read_suite
 
 if TYPE_CHECKING:
     from msbench.leaderboard.statistics import Comparison

@@ -9,7 +9,7 @@ import pandas as pd
 
 from msbench.leaderboard.rows import shown, targets_of
 from msbench.leaderboard.text import name
-from msbench.records import targets_in
+from msbench.records.record import targets_in
 
 COLOURS = {"ceiling": "#56B4E9", "floor": "#999999"}  # Okabe & Ito: told apart without red and green
 MOST_ROWS = 60  # beyond, nobody reads a picture: the pages have all

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from msbench.leaderboard.rows import shown, targets_of
 from msbench.leaderboard.text import LONGEST_NAME, LONGEST_TEXT, line, name
-from msbench.records import targets_in
+from msbench.records.record import targets_in
 
 NOTE = (
     "Of BSSEval v4: the median over tracks of each track's median over 1 s windows. In brackets: SDR above the higher "

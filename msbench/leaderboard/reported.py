@@ -13,7 +13,7 @@ import yaml
 
 from msbench import records
 from msbench.leaderboard.rows import MEAN_OF_MEANS, TRAINING, median_of, shown
-from msbench.metrics.beside import MEAN_SDR, mean_of
+from msbench.metrics.catalogue import MEAN_SDR, mean_of
 
 METRICS = ("SDR", "ISR", "SIR", "SAR")
 Scores = dict[str, dict[str, dict[str, list[float | None]]]]  # by system, target and track, in the order of columns

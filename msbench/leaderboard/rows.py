@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from msbench import records
-from msbench.records import targets_in
+from msbench.records.record import targets_in
 
 SHOWN = ("SDR", "SIR", "SAR")
 SHOWN_NSDR = ("NSDR", "SIR", "SAR")

@@ -10,8 +10,8 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import WandbLogger
 
-from msbench.run_state import mark_trained, write_state
-from msbench.separator import Batch, Separator
+from msbench.model.separator import Batch, Separator
+from msbench.runs.state import mark_trained, write_state
 
 STATE_SECONDS = 1.0  # no more often is the state file rewritten
 
@@ -95,7 +95,7 @@ class LogExamples(Callback):
         import matplotlib.pyplot as plt
         import wandb
 
-        from msbench.pictures import stem_figure
+        from msbench.audio.pictures import stem_figure
 
         logged: dict[str, Any] = {}
         for name, sound in sounds.items():

@@ -10,9 +10,9 @@ from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable, ReduceLROnPlateau
 from torch import Tensor
 
-from msbench.checkpoints import KEY
-from msbench.losses import Criterion, RemixedCriterion
-from msbench.separator import Batch, Separator, separate_batch
+from msbench.losses.functions import Criterion, RemixedCriterion
+from msbench.model.checkpoints import KEY
+from msbench.model.separator import Batch, Separator, separate_batch
 from msbench.training.random_state import gathered, random_state, restore_random_state
 
 
@@ -71,7 +71,7 @@ class SeparationModule(LightningModule):
         return separate_batch(self.separator, mixture)
 
     def remixed_criterion(self, known: Tensor) -> RemixedCriterion:
-        """The criterion of a batch of `msbench.data.unlabelled`, whose items know the targets (B,).
+        """The criterion of a batch of `msbench.data.loading.unlabelled`, whose items know the targets (B,).
 
         Raises:
             ValueError: If the loss, its domain or the model leaves no sum of several targets to compare.

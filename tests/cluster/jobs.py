@@ -11,7 +11,7 @@ import yaml
 
 from msbench.cluster.journal import Journal
 from msbench.cluster.status import BUSY, CellStatus, look_at
-from msbench.suite import Suite, read_suite
+from msbench.runs.suite import Suite, read_suite
 
 STAND_IN = Path(__file__).with_name("stand_in.py")
 SECONDS = 180.0  # on a busy machine

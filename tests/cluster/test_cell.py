@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from msbench.cluster.cell import main
-from msbench.run_state import attempts, is_trained, read_state
-from msbench.suite import Cell, Suite, read_suite
+from msbench.runs.state import attempts, is_trained, read_state
+from msbench.runs.suite import Cell, Suite, read_suite
 from msbench.training.module import SeparationModule
 from tests.tiny import write_model, write_songs
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from msbench import failures
 from msbench.cluster import slurm
-from msbench.run_state import write_state
+from msbench.runs import failures
+from msbench.runs.state import write_state
 
 
 @pytest.mark.parametrize(

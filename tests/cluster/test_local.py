@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from msbench.cli import main
+from msbench.cli.app import main
 from msbench.cluster.local import visible_gpus
-from msbench.run_state import attempts, read_state
-from msbench.suite import read_suite
+from msbench.runs.state import attempts, read_state
+from msbench.runs.suite import read_suite
 from tests.tiny import write_model, write_songs
 
 SUITE = """

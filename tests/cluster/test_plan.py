@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from msbench.cluster.plan import Plan, Resources, make_plan
-from msbench.run_state import mark_trained
-from msbench.suite import Suite, read_suite
+from msbench.runs.state import mark_trained
+from msbench.runs.suite import Suite, read_suite
 
 SUITE = """
 datasets: [demo]
@@ -83,6 +83,6 @@ def test_resources_that_cannot_be(tmp_path: Path, text: str, sentence: str) -> N
 
 
 def test_a_plan_needs_no_torch(suite: Suite) -> None:
-    code = "import sys; from msbench.cluster.plan import make_plan; from msbench.suite import read_suite; "
+    code = "import sys; from msbench.cluster.plan import make_plan; from msbench.runs.suite import read_suite; "
     code += f"make_plan(read_suite({str(suite.path)!r})); assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

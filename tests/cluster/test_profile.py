@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from msbench.cluster.profile import Profile, read_profile
-from msbench.resources import Resources
+from msbench.runs.resources import Resources
 
 CLUSTERS = Path(__file__).parents[2] / "slurm" / "clusters"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from msbench_slurm.private_cluster import PrivateCluster
 
-from msbench.cli import main
+from msbench.cli.app import main
 from msbench.cluster.journal import Journal
 from msbench.cluster.slurm import job_named
 from tests.cluster.jobs import starts, statuses, wait_for_end, wait_until, write_profile, write_suite

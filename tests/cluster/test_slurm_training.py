@@ -12,10 +12,10 @@ import yaml
 from msbench_slurm.private_cluster import PrivateCluster
 
 from msbench import records
-from msbench.cli import main
+from msbench.cli.app import main
 from msbench.leaderboard.board import Board
-from msbench.run_state import attempts, read_state
-from msbench.suite import Cell, read_suite
+from msbench.runs.state import attempts, read_state
+from msbench.runs.suite import Cell, read_suite
 from tests.cluster.jobs import statuses, wait_for_end, wait_until
 from tests.tiny import MODEL, write_songs
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 from scipy.signal import find_peaks, lfilter
 
-from msbench.data.augmentation import replayed, source_samples, stretched, with_formants
-from msbench.data.musdb18hq import MUSDB18HQ
+from msbench.data.layouts.musdb18hq import MUSDB18HQ
+from msbench.data.loading.augmentation import replayed, source_samples, stretched, with_formants
 from msbench.data.track import Track
 from tests.data.songs import STEMS, write, write_musdb18hq
 from tests.data.test_chunks import assert_equal, chunks_of

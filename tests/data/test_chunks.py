@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from msbench.data.adapted import AdaptedTrack
-from msbench.data.chunks import ChunkDataset, ChunkSampler, ExhaustiveChunks
-from msbench.data.musdb18hq import MUSDB18HQ
+from msbench.data.layouts.musdb18hq import MUSDB18HQ
+from msbench.data.loading.adapted import AdaptedTrack
+from msbench.data.loading.chunks import ChunkDataset, ChunkSampler, ExhaustiveChunks
 from msbench.data.track import Track
-from msbench.separator import Batch
-from msbench.transforms import resample
+from msbench.model.separator import Batch
+from msbench.model.stft import resample
 from tests.data.songs import RATE, STEMS, noise, write, write_musdb18hq, write_song
 
 SUMS = {"accompaniment": ("drums", "bass", "other")}

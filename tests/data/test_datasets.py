@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 import soundfile
 
-from msbench.cli import main
+from msbench.cli.app import main
 from msbench.data.dataset import Dataset, default_root, open_dataset
-from msbench.data.folder import Folder
-from msbench.data.musdb18 import MUSDB18
-from msbench.data.musdb18hq import MUSDB18HQ, Demo, validation_tracks
-from msbench.data.prepare import plan
+from msbench.data.layouts.folder import Folder
+from msbench.data.layouts.musdb18 import MUSDB18
+from msbench.data.layouts.musdb18hq import MUSDB18HQ, Demo, validation_tracks
 from msbench.data.track import Track
-from msbench.data.verify import verify
+from msbench.data.upkeep.prepare import plan
+from msbench.data.upkeep.verify import verify
 from tests.data.songs import RATE, STEMS, noise, write, write_musdb18hq, write_song
 from tests.requirements import require
 
@@ -41,7 +41,7 @@ def test_default_root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_open_dataset_by_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     plugin = tmp_path / "tiny.py"
     plugin.write_text(
-        "from msbench.data.musdb18hq import MUSDB18HQ as HQDataset\nclass Tiny(HQDataset):\n    name = 'tiny'\n"
+        "from msbench.data.layouts.musdb18hq import MUSDB18HQ as HQDataset\nclass Tiny(HQDataset):\n    name = 'tiny'\n"
     )
     monkeypatch.setenv("MSBENCH_PLUGINS", str(plugin))
     data = open_dataset("tiny", write_musdb18hq(tmp_path / "songs"))
@@ -172,11 +172,11 @@ def test_the_other_musdb18(tmp_path: Path) -> None:
 
 def write_tiny_demo(monkeypatch: pytest.MonkeyPatch) -> None:
     """Songs of noise, 5 ms long, in place of twelve seconds of music."""
-    monkeypatch.setattr("msbench.data.demo.write_song", _tiny_song)
+    monkeypatch.setattr("msbench.data.demo.songs.write_song", _tiny_song)
 
 
 def _tiny_song(root: Path, index: int, *, seed: int = 0) -> Path:
-    from msbench.data.demo import SONGS
+    from msbench.data.demo.songs import SONGS
 
     split, name = SONGS[index]
     return write_song(root / split / name, index, frames=200, rate=44100)
@@ -349,7 +349,7 @@ def test_musdb18_fills_the_disk(stem_mp4: Path, monkeypatch: pytest.MonkeyPatch)
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("msbench.audio._PartFile.write", full)
+    monkeypatch.setattr("msbench.audio.files._PartFile.write", full)
     data = MUSDB18(stem_mp4.parents[1])
     with pytest.raises(OSError, match=r"cannot write the prepared .*No space left.*: free some space"):
         data.tracks("train")

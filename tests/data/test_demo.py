@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from msbench.data import demo
+from msbench.data.demo import songs as demo
 
 
 def test_a_song_follows_from_seed_and_number_alone(tmp_path: Path) -> None:

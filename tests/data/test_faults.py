@@ -18,12 +18,12 @@ import soundfile
 import torch
 from lightning.pytorch import LightningModule, Trainer
 
-from msbench.cli import main
-from msbench.data.chunks import ChunkDataset
-from msbench.data.module import ChunkLoader, SeparationData
-from msbench.records import validate
-from msbench.separator import Batch
-from msbench.training.cli import fit
+from msbench.cli.app import main
+from msbench.data.loading.chunks import ChunkDataset
+from msbench.data.loading.module import ChunkLoader, SeparationData
+from msbench.model.separator import Batch
+from msbench.records.record import validate
+from msbench.training.fit import fit
 from msbench.training.module import _of_all_ranks
 from tests.data.songs import RATE, STEMS, noise, write_musdb18hq
 from tests.tiny import write_model, write_songs

@@ -17,11 +17,13 @@ from jsonargparse import ArgumentParser
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
-from msbench.data.module import SeparationData
-from msbench.separator import Batch
+from msbench.data.loading.module import SeparationData
+from msbench.model.separator import Batch
 from tests.data.songs import RATE, STEMS, write_musdb18hq
 
-PLUGIN = "from msbench.data.musdb18hq import MUSDB18HQ as HQDataset\nclass Tiny(HQDataset):\n    name = 'tiny'\n"
+PLUGIN = (
+    "from msbench.data.layouts.musdb18hq import MUSDB18HQ as HQDataset\nclass Tiny(HQDataset):\n    name = 'tiny'\n"
+)
 
 CHUNKS, BATCH, EPOCHS = 10, 2, 3
 

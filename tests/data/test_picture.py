@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from msbench.cli import main
+from msbench.cli.app import main
 from msbench.data.dataset import Dataset, open_dataset
-from msbench.data.picture import estimates_figure, find_track, save, shown_part, track_figure
 from msbench.data.track import Track
+from msbench.data.upkeep.picture import estimates_figure, find_track, save, shown_part, track_figure
 
 RATE = 8000
 

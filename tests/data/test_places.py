@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from msbench.data.chunks import ChunkSampler
-from msbench.data.musdb18hq import MUSDB18HQ
-from msbench.data.places import SILENCE_DB, is_silent
+from msbench.data.layouts.musdb18hq import MUSDB18HQ
+from msbench.data.loading.chunks import ChunkSampler
+from msbench.data.loading.places import SILENCE_DB, is_silent
 from msbench.data.track import Track
 from tests.data.songs import STEMS, noise, write, write_musdb18hq
 from tests.data.test_chunks import assert_equal, chunks_of, places_of

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from msbench.cli import main
+from msbench.cli.app import main
 from msbench.data.dataset import open_dataset
-from msbench.data.prepare import Preparation, plan
 from msbench.data.prepared import Prepared
-from msbench.data.verify import verify
-from msbench.transforms import resample
+from msbench.data.upkeep.prepare import Preparation, plan
+from msbench.data.upkeep.verify import verify
+from msbench.model.stft import resample
 from tests.data.layouts import WRITERS, store, write_csv, write_ikala, write_medleydb, write_slakh2100
 from tests.data.songs import write_musdb18hq, write_song
 
@@ -149,7 +149,7 @@ def test_a_killed_run_goes_on_and_leaves_nothing(tmp_path: Path) -> None:
         write_song(root / "test" / f"Song {i}", i, 100_000)
     code = (
         "import sys; from pathlib import Path; from msbench.data.dataset import open_dataset\n"
-        "from msbench.data.prepare import plan\n"
+        "from msbench.data.upkeep.prepare import plan\n"
         f"made = plan(open_dataset('musdb18hq', {str(root)!r}), Path({str(tmp_path / 'out')!r}), sample_rate=48000)\n"
         "made.run(jobs=1, progress=lambda done, total: print(done, flush=True))"
     )
@@ -209,7 +209,7 @@ def test_too_little_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_disk_that_loses_samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("msbench.data.prepare.encoded", lambda block, subtype: block + 1)
+    monkeypatch.setattr("msbench.data.upkeep.prepare.encoded", lambda block, subtype: block + 1)
     made = plan(open_dataset("musdb18hq", write_musdb18hq(tmp_path / "source")), tmp_path / "prepared")
     with pytest.raises(OSError, match=r"does not hold what was written: the disk is at fault"):
         made.run(jobs=1, progress=lambda done, total: None)

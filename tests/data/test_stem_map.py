@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from msbench.data.stem_map import PACKAGED, StemMap, read_stem_map
+from msbench.data.layouts.stem_map import PACKAGED, StemMap, read_stem_map
 
 
 def test_labels_find_their_targets() -> None:

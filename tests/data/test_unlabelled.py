@@ -12,11 +12,11 @@ import pytest
 import soundfile
 import torch
 
-from msbench.data.chunks import ChunkDataset
-from msbench.data.module import SeparationData
-from msbench.data.musdb18hq import MUSDB18HQ
+from msbench.data.layouts.musdb18hq import MUSDB18HQ
+from msbench.data.loading.chunks import ChunkDataset
+from msbench.data.loading.module import SeparationData
+from msbench.data.loading.unlabelled import RemixedBatch, RemixedChunks
 from msbench.data.track import Track
-from msbench.data.unlabelled import RemixedBatch, RemixedChunks
 from tests.data.songs import RATE, STEMS, noise, write, write_musdb18hq
 
 CHUNK_SECONDS = 0.05

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from msbench.cli import main
-from msbench.data.card import card
+from msbench.cli.app import main
 from msbench.data.dataset import open_dataset
-from msbench.data.prepare import plan
-from msbench.data.verify import ERROR, NOTE, WARNING, Report, verify
+from msbench.data.upkeep.card import card
+from msbench.data.upkeep.prepare import plan
+from msbench.data.upkeep.verify import ERROR, NOTE, WARNING, Report, verify
 from tests.data.layouts import WRITERS, store, write_csv, write_ikala, write_medleydb, write_slakh2100
 from tests.data.songs import noise, write, write_musdb18hq, write_song
 
@@ -196,7 +196,7 @@ def test_a_stopped_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert 3 <= done <= 5
     journal.write_text(journal.read_text() + '{"key": "half a li')
     read: list[str] = []
-    examined = "msbench.data.verify._samples"
+    examined = "msbench.data.upkeep.verify._samples"
     monkeypatch.setattr(examined, lambda data, song, waves, found: read.append(song.name) or [])
     assert verify(data, progress=lambda done, total: None).errors == []
     assert len(read) == 5 - done
@@ -209,7 +209,7 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Mon
     def refuse(path: Path, content: object) -> None:
         raise PermissionError(30, "Read-only file system")
 
-    monkeypatch.setattr("msbench.data.verify.write_json", refuse)
+    monkeypatch.setattr("msbench.data.upkeep.verify.write_json", refuse)
     report = verify(data, progress=lambda done, total: None)
     assert report.errors == []
     assert report.written is None

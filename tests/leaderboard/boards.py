@@ -11,7 +11,7 @@ import numpy as np
 
 from msbench import records
 from msbench.data.dataset import open_dataset
-from msbench.evaluation import evaluate
+from msbench.evaluation.run import evaluate
 from tests.tiny import write_songs
 
 MARKUP = '<script>window.hacked=1</script><img src=x onerror="window.hacked=1">\'"&</td></table>'

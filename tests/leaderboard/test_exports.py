@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from msbench import records
-from msbench.cli import main
+from msbench.cli.app import main
 from msbench.leaderboard.board import Board
 from msbench.leaderboard.render import terminal
 from tests.leaderboard.boards import HOSTILE, record

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from msbench import records
-from msbench.cli import main
+from msbench.cli.app import main
 from tests.leaderboard.boards import record
 
 

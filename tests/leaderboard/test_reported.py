@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from msbench import records
-from msbench.cli import main
+from msbench.cli.app import main
 from msbench.leaderboard.board import Board
 from msbench.leaderboard.publish import publish
 from msbench.leaderboard.site.build import build_site

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import yaml
 
-from msbench.cli import main
+from msbench.cli.app import main
 from msbench.leaderboard import text
 from msbench.leaderboard.board import Board
 from msbench.leaderboard.site import build
@@ -206,8 +206,8 @@ def test_missing_cells_are_named_with_their_cause(tmp_path: Path, board: Path) -
 
 def test_the_licence_of_a_data_set_decides_what_is_heard(tmp_path: Path, board: Path) -> None:
     from msbench.data.dataset import open_dataset
-    from msbench.data.musdb18hq import MUSDB18HQ
-    from msbench.evaluation import evaluate
+    from msbench.data.layouts.musdb18hq import MUSDB18HQ
+    from msbench.evaluation.run import evaluate
 
     data = open_dataset("folder", board / "songs")
     assert not MUSDB18HQ.excerpts_allowed
@@ -221,7 +221,7 @@ def test_the_licence_of_a_data_set_decides_what_is_heard(tmp_path: Path, board: 
 
 def test_excerpts_are_added_to_what_was_scored_without_them(tmp_path: Path, board: Path) -> None:
     from msbench.data.dataset import open_dataset
-    from msbench.evaluation import evaluate
+    from msbench.evaluation.run import evaluate
 
     data = open_dataset("folder", board / "songs")
     without = evaluate("mixture_share", data, output=tmp_path)

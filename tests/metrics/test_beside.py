@@ -11,7 +11,7 @@ import pytest
 import scipy.signal
 import torch
 
-from msbench.metrics import beside
+from msbench.metrics import catalogue as beside
 from msbench.metrics.perceptual import pesq, stoi
 from msbench.metrics.ratios import nsdr, snr, track_sdr
 from msbench.metrics.scale_invariant import si_sar, si_sdr, si_sir

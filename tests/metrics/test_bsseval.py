@@ -16,9 +16,10 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from msbench.metrics import bss_eval, bsseval
-from msbench.metrics.correlation import Correlator
-from msbench.metrics.reference import museval_metrics
+from msbench.metrics import bss_eval
+from msbench.metrics.bsseval import score as bsseval
+from msbench.metrics.bsseval.correlation import Correlator
+from msbench.metrics.bsseval.museval import museval_metrics
 
 BAR_DB = 1e-6
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"

@@ -3,8 +3,8 @@
 import torch
 
 import msbench
-from msbench.losses import Criterion
-from msbench.separator import Batch
+from msbench.losses.functions import Criterion
+from msbench.model.separator import Batch
 from tests.plugins.weights import noise
 
 SMALL = {"targets": ["a", "b"], "window_samples": 64, "hop_samples": 32, "frames": 4, "hidden": 8}

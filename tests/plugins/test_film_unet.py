@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 import msbench
-from msbench.losses import Criterion
-from msbench.separator import Batch
+from msbench.losses.functions import Criterion
+from msbench.model.separator import Batch
 from tests.plugins.weights import noise, randomise_statistics
 
 SMALL = {"depth": 3, "filters": 4, "window_samples": 256, "hop_samples": 128}

@@ -7,8 +7,8 @@ import torch
 import yaml
 
 from msbench import registry
-from msbench.data.module import SeparationData
-from msbench.losses import Criterion
+from msbench.data.loading.module import SeparationData
+from msbench.losses.functions import Criterion
 from msbench.training.module import SeparationModule
 
 RECIPES = registry.recipes()

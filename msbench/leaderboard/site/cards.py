@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from msbench.leaderboard.board import Board
 from msbench.leaderboard.rows import over_tracks
 from msbench.leaderboard.text import decimals, link
-from msbench.records import lacking
+from msbench.records.record import lacking
 
 if TYPE_CHECKING:
     from msbench.leaderboard.site.ranking import RankingPages

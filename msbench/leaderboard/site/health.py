@@ -6,8 +6,8 @@ from typing import Any
 
 from msbench.leaderboard.board import Board
 from msbench.leaderboard.text import decimals, known
-from msbench.records import tier_of
-from msbench.run_state import read_state
+from msbench.records.record import tier_of
+from msbench.runs.state import read_state
 
 
 def health(board: Board) -> dict[str, Any]:

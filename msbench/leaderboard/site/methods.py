@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from msbench.excerpts import SECONDS
+from msbench.evaluation.excerpts import SECONDS
 from msbench.leaderboard import statistics
 
 if TYPE_CHECKING:

@@ -1,0 +1,80 @@
+"""`msbench board ...`: parses, calls, prints."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from msbench.cli.adding import adder
+from msbench.leaderboard.text import text as one_line
+
+
+def add_board_commands(parser: argparse.ArgumentParser) -> None:
+    """Give the parser of `msbench board` its commands; each sets `run`."""
+    commands = parser.add_subparsers(metavar="ACTION", required=True)
+
+    command = adder(commands)
+
+    build = command("build", _build, "the tables and the pages, from the records")
+    serve = command("serve", _serve, "look at the pages, from this machine alone")
+    serve.add_argument("--port", type=int, default=8765, help="0 takes a free one (8765)")
+    push = command("push", _push, "log tables and charts elsewhere")
+    push.add_argument("where", choices=["wandb"])
+    push.add_argument("--project", default="msbench", help="of Weights & Biases (msbench)")
+    push.add_argument("--mode", choices=["online", "offline"], default="online")
+    check = command("check", _check, "whether all that is published follows from the records")
+    take = command("import", _import, "rows of others: sisec18 CSV keeps SiSEC 2018's scores of tracks")
+    take.add_argument("what", choices=["sisec18"])
+    take.add_argument("table", type=Path, metavar="CSV",
+                      help="medians of tracks; or the campaign's folder submissions/, for means too")  # fmt: skip
+    take.add_argument("board", type=Path, nargs="?", default=Path("leaderboards/musdb18"))
+    for action in (build, serve, push, check):
+        action.add_argument("board", type=Path)
+
+
+def _build(options: argparse.Namespace) -> int:
+    from msbench.leaderboard.board import Board
+    from msbench.leaderboard.publish import publish
+
+    for path in publish(Board(options.board)):
+        print(path)
+    return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    from msbench.leaderboard.check import check
+
+    faults = check(options.board)
+    for fault in faults:
+        print(f"msbench: {one_line(fault)}", file=sys.stderr)
+    if not faults:
+        print(f"{options.board}: every published number follows from the records")
+    return 1 if faults else 0
+
+
+def _import(options: argparse.Namespace) -> int:
+    from msbench.leaderboard.reported import import_sisec18
+
+    print(import_sisec18(options.table, options.board))
+    return 0
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from msbench.leaderboard.site.serve import HOST, server
+
+    with server(options.board, options.port) as running:
+        print(f"http://{HOST}:{running.server_port}/  (Ctrl+C ends it)", flush=True)
+        try:
+            running.serve_forever()
+        except KeyboardInterrupt:
+            print()
+    return 0
+
+
+def _push(options: argparse.Namespace) -> int:
+    from msbench.leaderboard.board import Board
+    from msbench.leaderboard.push import push
+
+    print(push(Board(options.board), options.project, options.mode))
+    return 0

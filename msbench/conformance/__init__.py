@@ -1,0 +1,5 @@
+"""`msbench check`."""
+
+from msbench.conformance.checks import Result, check
+
+__all__ = ["Result", "check"]

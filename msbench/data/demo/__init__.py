@@ -1,0 +1,1 @@
+"""The demo songs, composed here."""

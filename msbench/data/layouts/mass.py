@@ -1,0 +1,19 @@
+"""MASS: <song>/tracks_with_effects/*.wav or tracks_without_effects/*.wav."""
+
+from __future__ import annotations
+
+from msbench.data.layouts.multitrack import Multitrack
+
+
+class MASS(Multitrack):
+    """MASS (Vinyes 2008): excerpts of some ten songs as separate tracks with effects, of which SiSEC took its first.
+
+    Their sum is the mixture, as its authors have it. SiSEC's copies (<song>__tracks/<song>__snip_..__<instrument>.wav)
+    are read alike.
+    """
+
+    name = "mass"
+    download = "http://www.mtg.upf.edu/static/mass/resources"
+    licence = "Creative Commons, each song its own; see the files that come with it"
+    citation = 'M. Vinyes, "MTG MASS database", 2008, http://www.mtg.upf.edu/static/mass/resources'
+    rates = (44100,)

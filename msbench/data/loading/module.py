@@ -1,0 +1,321 @@
+"""The LightningDataModule: from a dataset's name to batches at the model's rate."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningDataModule, Trainer
+from lightning.pytorch.loops.loop import _Loop
+from torch.utils.data import DataLoader, DistributedSampler, Sampler
+from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
+
+from msbench.data.dataset import Dataset, open_dataset
+from msbench.data.loading.chunks import ChunkDataset, ChunkSampler, ExhaustiveChunks
+from msbench.data.loading.faults import warn
+from msbench.data.loading.places import Sampling
+from msbench.data.loading.unlabelled import RemixedChunks
+from msbench.data.loading.workers import death
+from msbench.data.track import Track
+from msbench.model.separator import Batch
+
+_WORKER_TIMEOUT_SECONDS = 600  # a worker that gives nothing for so long is an error, not a wait for ever
+
+
+class SeparationData(LightningDataModule):
+    """Training chunks and validation chunks of a dataset.
+
+    Args:
+        dataset: A registered dataset (`msbench list datasets`).
+        root: Its folder; $MSBENCH_DATA/<dataset> or data/<dataset> when not given.
+        targets: The model's targets, in its order.
+        sample_rate: The model's, in Hz; the data are resampled to it.
+        channels: The model's; the data are mixed to mono, or copied from mono, to fit.
+        chunk_seconds: Length of every chunk.
+        chunks_per_epoch: Training chunks of all processes together.
+        batch_size: Chunks a batch, for each process.
+        workers: Loader processes; 0 loads in the training process.
+        sampling: Where training chunks are cut: "random", at random; "exhaustive", at every place of every track once
+            before any comes again, in an order drawn anew for each pass, which goes on across epochs; "balanced", at
+            random and not where it is silent: with remix for each stem, without it for one target of each chunk, drawn
+            evenly.
+        remix: Draw each stem of a training chunk from a song of its own.
+        gain_db: Range in dB of a random gain for each stem.
+        channel_swap: Swap the channels of each stem at random.
+        polarity: Turn the sign of each stem at random.
+        speed: Range of a factor by which each song is played faster at random, and higher; [0.9, 1.1] for one.
+        pitch_semitones: Range of a random pitch shift of each song (with remix, of each stem), its duration kept.
+        stretch: Range of a factor by which each song (with remix, each stem) is played slower, its pitch kept.
+        formants: Range of a ratio by which each stem's spectral envelope is moved up, its pitch kept.
+        unlabelled: Folder of songs without stems, listed by `msbench data silences`, that training remixes too.
+        unlabelled_share: Part of the training chunks that takes its rest from one of those songs.
+        seed: Every training chunk follows from it and the chunk's number.
+        memory_gb: Decoded audio is kept in memory when all that is trained and validated on takes no more than this;
+            it changes the speed alone.
+        strict: Whether a bad file ends the training. Without it, a track of which a file cannot be opened at the start
+            is dropped; a chunk that meets a file that cannot be read, or NaN, is drawn from other tracks, or in
+            validation is the next one of another track. Each such track is warned of, and listed in checkpoints and
+            records.
+
+    Raises:
+        ValueError: If a number is out of its range.
+    """
+
+    def __init__(
+        self,
+        *,
+        dataset: str = "demo",
+        root: Path | None = None,
+        targets: list[str],
+        sample_rate: int,
+        channels: int,
+        chunk_seconds: float = 6.0,
+        chunks_per_epoch: int = 1000,
+        batch_size: int = 8,
+        workers: int = 0,
+        sampling: Sampling = "random",
+        remix: bool = False,
+        gain_db: tuple[float, float] | None = None,
+        channel_swap: bool = False,
+        polarity: bool = False,
+        speed: tuple[float, float] | None = None,
+        pitch_semitones: tuple[float, float] | None = None,
+        stretch: tuple[float, float] | None = None,
+        formants: tuple[float, float] | None = None,
+        unlabelled: Path | None = None,
+        unlabelled_share: float = 0.25,
+        seed: int = 0,
+        memory_gb: float = 0.5,
+        strict: bool = False,
+    ) -> None:
+        super().__init__()
+        counts = {"chunks_per_epoch": (chunks_per_epoch, 1), "batch_size": (batch_size, 1), "workers": (workers, 0),
+                  "seed": (seed, 0), "memory_gb": (memory_gb, 0)}  # fmt: skip
+        for name, (value, least) in counts.items():
+            if value < least:
+                raise ValueError(f"data.{name} must be at least {least}, not {value}")
+        if not 0 < unlabelled_share < 1:
+            raise ValueError(f"data.unlabelled_share must be above 0 and below 1, not {unlabelled_share}")
+        self.dataset = dataset
+        self.root = root
+        self.targets = targets
+        self.sample_rate = sample_rate
+        self.channels = channels
+        self.chunk_seconds = chunk_seconds
+        self.chunks_per_epoch = chunks_per_epoch
+        self.batch_size = batch_size
+        self.workers = workers
+        self.unlabelled = unlabelled
+        self.unlabelled_share = unlabelled_share
+        self.seed = seed
+        self.memory_gb = memory_gb
+        self.strict = strict
+        self.augmentation: dict[str, Any] = {
+            "sampling": sampling, "remix": remix, "gain_db": gain_db, "channel_swap": channel_swap,
+            "polarity": polarity, "speed": speed, "pitch_semitones": pitch_semitones, "stretch": stretch,
+            "formants": formants,
+        }  # fmt: skip
+        self.train_chunks: ChunkDataset | None = None
+        self.remixed_chunks: RemixedChunks | None = None
+        self.valid_chunks: ExhaustiveChunks | None = None
+        self._loaders: list[ChunkLoader] = []
+        self._trained_on: dict[str, Any] = {}
+        self._dropped: dict[tuple[str, str], str] = {}  # (split, track): reason; of earlier attempts too
+
+    def setup(self, stage: str | None = None) -> None:
+        """Open the dataset and check all of it; a second call does nothing.
+
+        Raises:
+            KeyError: If the dataset is unknown.
+            FileNotFoundError: If its folder is missing, or with `strict` a file.
+            ValueError: If a target is not in the dataset, a split has no tracks or none that can be opened, or with
+                `strict` any file is broken.
+        """
+        if self.train_chunks is not None:
+            return
+        data = open_dataset(self.dataset, self.root)
+        self._root = data.root
+        for target in self.targets:
+            if target not in data.targets:
+                raise ValueError(f"dataset '{data.name}' has no target '{target}': it has {', '.join(data.targets)}")
+        cut = (self.targets, self.sample_rate, self.channels, self.chunk_seconds)
+        tracks = self._tracks(data, "train")
+        train = ChunkDataset(tracks, *cut, seed=self.seed, strict=self.strict, **self.augmentation)
+        valid = ExhaustiveChunks(self._tracks(data, "valid"), *cut, strict=self.strict)
+        if self.unlabelled is not None:
+            self.remixed_chunks = RemixedChunks(train, self.unlabelled, self.unlabelled_share)
+        if train.bytes_in_memory + valid.bytes_in_memory <= self.memory_gb * 1e9:
+            train.hold()  # before any worker is forked, so that all share it
+            valid.hold()
+            train.faults.tell()
+            valid.faults.tell()
+        self.train_chunks, self.valid_chunks = train, valid
+        hours = round(sum(track.seconds for track in tracks) / 3600, 4)
+        self._trained_on = {"datasets": [data.name], "tracks": len(tracks), "hours": hours}
+        if self.remixed_chunks is not None:
+            self._trained_on["datasets"].append(f"{self.remixed_chunks.name} (unlabelled)")
+            self._trained_on["unlabelled_hours"] = self.remixed_chunks.hours
+
+    def described(self) -> dict[str, Any]:
+        """What is trained on, for checkpoints and the records of their models.
+
+        Returns:
+            datasets, tracks and hours (with stems) of what could be opened at the start; unlabelled_hours, where a
+            folder of songs without stems is among the datasets; and dropped: each bad track as {split, track, reason}.
+        """
+        for chunks in (self.train_chunks, self.valid_chunks):
+            if chunks is not None:
+                chunks.faults.tell()
+                for track, reason in chunks.faults.found().items():
+                    self._drop(track.split, track.name, reason)
+        dropped = [{"split": s, "track": t, "reason": reason} for (s, t), reason in sorted(self._dropped.items())]
+        return {**self._trained_on, "dropped": dropped}
+
+    def recall(self, described: dict[str, Any]) -> None:
+        """Go on from what an earlier attempt at this run described."""
+        for each in described.get("dropped", []):
+            self._drop(**each)
+
+    def _drop(self, split: str, track: str, reason: str) -> None:
+        # Records are published: they name files within the dataset, not where it lies.
+        self._dropped.setdefault((split, track), reason.replace(f"{self._root}/", ""))
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        rank, world_size = self._place()
+        epoch, batches = (0, 0) if self.trainer is None else position(self.trainer)
+        sampler = ChunkSampler(
+            self.chunks_per_epoch, rank=rank, world_size=world_size, epoch=epoch, start=batches * self.batch_size
+        )
+        return self._loader(self.train_chunks if self.remixed_chunks is None else self.remixed_chunks, sampler)
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        rank, world_size = self._place()
+        assert self.valid_chunks is not None, "Lightning calls setup first"
+        sampler: Sampler[int] | None = None
+        if world_size > 1:  # ranks must validate on as many batches, so the last chunks may come twice
+            sampler = DistributedSampler(self.valid_chunks, world_size, rank, shuffle=False)
+        return self._loader(self.valid_chunks, sampler)
+
+    def on_exception(self, exception: BaseException) -> None:
+        # torch raises a worker's death from a signal handler, so in whatever step is under way.
+        dead = next((sentence for loader in self._loaders if (sentence := loader.death())), None)
+        if dead and isinstance(exception, RuntimeError) and "DataLoader worker" in str(exception):
+            exception.args = (dead,)
+        # Lightning 2.6 stops the loader whose loop was running: a failure in validation leaves the training's workers.
+        self.teardown("fit")
+
+    def teardown(self, stage: str) -> None:
+        for loader in self._loaders:
+            loader.stop()
+        self._loaders.clear()
+
+    def _tracks(self, data: Dataset, split: str) -> list[Track]:
+        tracks, faults = (data.tracks(split), {}) if self.strict else data.sound_tracks(split)
+        if not tracks and not faults:
+            raise ValueError(
+                f"dataset '{data.name}' at {data.root} has no tracks in split '{split}', and training needs some: add "
+                f"a folder {split}/ with at least one track"
+            )
+        if not tracks:
+            raise ValueError(f"no track of split '{split}' can be opened, as {next(iter(faults.values()))}")
+        for name, error in faults.items():
+            reason = " ".join(str(error).split())
+            warn(split, name, reason)
+            self._drop(split, name, reason)
+        return tracks
+
+    def _place(self) -> tuple[int, int]:
+        return (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
+
+    def _loader(self, chunks: Any, sampler: Any) -> DataLoader[Batch]:
+        loader = ChunkLoader(
+            chunks,
+            batch_size=self.batch_size,
+            sampler=sampler,
+            num_workers=self.workers,
+            persistent_workers=self.workers > 0,
+            worker_init_fn=_start_worker,
+            timeout=_WORKER_TIMEOUT_SECONDS if self.workers else 0,
+            pin_memory=torch.cuda.is_available(),
+            # Its own generator: a loader draws a seed at each epoch, and must not move the training's dropout on.
+            generator=torch.Generator().manual_seed(self.seed),
+        )
+        self._loaders.append(loader)
+        return loader
+
+
+class ChunkLoader(DataLoader[Batch]):
+    """A DataLoader that Lightning may resume in mid-epoch: it has no state, its sampler starts where training was."""
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        pass
+
+    def __iter__(self) -> Any:
+        return self._plainly(super().__iter__())
+
+    def _plainly(self, batches: Iterator[Any]) -> Iterator[Any]:
+        """The same batches; what fails in a worker is said in its own words, not as a traceback within a message."""
+        try:
+            for batch in batches:
+                self.dataset.faults.tell()  # type: ignore[attr-defined]  # all our datasets have them
+                yield batch
+        except (ValueError, FileNotFoundError) as error:
+            name, _, sentence = str(error).strip().rpartition("\n")[2].partition(": ")
+            if name.rpartition(".")[2] != type(error).__name__:
+                raise
+            raise type(error)(sentence) from error
+        except (RuntimeError, EOFError, ConnectionError) as error:  # the latter while a dying worker's batch is fetched
+            waits = 0 if isinstance(error, RuntimeError) else 50
+            while (dead := self.death()) is None and waits > 0:
+                time.sleep(0.02)  # its end is near, and not known yet
+                waits -= 1
+            if dead is None:
+                raise
+            raise RuntimeError(dead) from error
+
+    def death(self) -> str | None:
+        """Why a worker died, if one did."""
+        return death(getattr(self._iterator, "_workers", []))
+
+    def stop(self) -> None:
+        """End the workers, as far as there are any."""
+        if isinstance(self._iterator, _MultiProcessingDataLoaderIter):
+            self._iterator._shutdown_workers()
+        self._iterator = None
+
+
+def position(trainer: Trainer) -> tuple[int, int]:
+    """(epoch, batches of it that are done) from which the training loop is about to go on.
+
+    Lightning 2.6 restores its counters from a checkpoint and then trains on as many batches as are left of the epoch,
+    but takes them from the start of the loader. It asks for the loader after the counters are restored and before it
+    corrects them (`_FitLoop.reset`, `_TrainingEpochLoop.reset`), so the same corrections are made here.
+    """
+    loop: Any = trainer.fit_loop
+    epochs, batches = loop.epoch_progress.current, loop.epoch_loop.batch_progress
+    if loop.restarting and epochs.ready == epochs.processed:
+        # With max_steps set, Lightning takes a finished epoch for one to be gone on with, and counts it twice
+        # (its issue 19617); as if max_steps were not set, it begins the next one.
+        _Loop.restarting.fset(loop, False)  # type: ignore[attr-defined]
+    if not loop.restarting:
+        return epochs.processed, 0
+    done, total = batches.current.completed, batches.total
+    # Saved by a hook on_train_batch_end: that batch is done, and not yet counted so.
+    if total.ready == total.started == total.processed == total.completed + 1:
+        done += 1
+        if batches.is_last_batch:
+            return epochs.processed + 1, 0
+    return epochs.processed, done
+
+
+def _start_worker(worker: int) -> None:
+    torch.set_num_threads(1)
+    for number in (signal.SIGUSR2, signal.SIGTERM):  # a cluster sends them to every process; the parent saves and ends
+        signal.signal(number, signal.SIG_IGN)

@@ -1,0 +1,1 @@
+"""Cards, pictures, verifying and preparing of datasets."""

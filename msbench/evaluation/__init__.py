@@ -1,0 +1,1 @@
+"""A model, or files, and a dataset give one record."""

@@ -1,0 +1,1 @@
+"""What estimates are compared with references by, in training."""

@@ -1,0 +1,1 @@
+"""What a plugin is made of: its contract, layers, checkpoints, costs."""

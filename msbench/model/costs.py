@@ -1,0 +1,41 @@
+"""What a model costs: multiply-accumulates for each second of audio."""
+
+from __future__ import annotations
+
+import warnings
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from msbench.model.separator import Separator, separate_batch
+
+
+def macs_per_second(separator: Separator) -> float | None:
+    """Matrix and convolution MACs per second of audio; None for a model that needs the references.
+
+    Counted as the growth from one length to its double: what is spent on padding to a whole stride cancels.
+    """
+    if separator.needs_references:
+        return None
+    stride = separator.stride_samples
+    samples = stride * -(-separator.sample_rate // (4 * stride))
+    short, long = (_macs(separator, n) for n in (samples, 2 * samples))
+    return (long - short) * separator.sample_rate / samples
+
+
+def _macs(separator: Separator, samples: int) -> float:
+    device = next((parameter.device for parameter in separator.parameters()), torch.device("cpu"))
+    mixture = torch.zeros(1, separator.channels, samples, device=device)
+    # A fused LSTM or GRU is one operation that the counter does not know; without oneDNN it is made of products.
+    recurrent = any(isinstance(module, nn.RNNBase) for module in separator.modules())
+    training = separator.training
+    separator.eval()
+    try:
+        with warnings.catch_warnings(), torch.inference_mode():
+            warnings.simplefilter("ignore")  # that switch warns of TF32 on Intel GPUs
+            with torch.backends.mkldnn.flags(enabled=not recurrent), FlopCounterMode(display=False) as counter:
+                separate_batch(separator, mixture)
+    finally:
+        separator.train(training)
+    return counter.get_total_flops() / 2

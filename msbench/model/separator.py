@@ -1,0 +1,150 @@
+"""The plugin contract: a model is one subclass of `Separator`, or of `SpectrogramSeparator` if it masks a STFT.
+
+Shapes use the letters B (batch), S (targets), C (channels), T (samples), F (frequency bins) and N (STFT frames).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from msbench.model.stft import STFT
+
+MUSDB_TARGETS = ("vocals", "drums", "bass", "other")
+
+
+class Batch(NamedTuple):
+    """What a training step sees, at the model's own rate and channel count."""
+
+    mixture: Tensor  # (B, C, T)
+    references: Tensor  # (B, S, C, T), in the order of the model's targets
+
+
+class Separator(nn.Module):
+    """A model that maps a mixture to one estimate a target.
+
+    A subclass calls `super().__init__(targets, sample_rate, channels)` and writes `forward`. Its constructor's
+    signature is its configuration: every argument becomes a field of the recipe and a flag of `msbench fit`.
+
+    Args:
+        targets: Names of the stems that the model estimates, in the order of its output.
+        sample_rate: The rate in Hz that the model works at; other audio is resampled around it.
+        channels: The channel count that the model works at; other audio is adapted around it.
+
+    Raises:
+        ValueError: If there is no target, a target is named twice, or the rate or channel count is below one.
+    """
+
+    trainable: ClassVar[bool] = True  # False: no weights to fit (oracles, floors); `msbench fit` refuses it
+    needs_references: ClassVar[bool] = False  # True: forward(mixture, references); for oracles alone
+    loss_domains: ClassVar[tuple[str, ...]] = ("waveform",)
+    whole_loss: ClassVar[bool] = True  # False: `loss` compares some targets alone, so that their sum is not known
+    role: ClassVar[str] = "system"  # on a board: "system", "floor" or "ceiling"
+
+    stride_samples: int = 1  # chunks start at multiples of this, so that a strided model sees the same grid in each
+    registered: dict[str, Any] | None = None  # {"name", "options"} as `msbench.load` built it; kept in checkpoints
+
+    def __init__(self, targets: Sequence[str], sample_rate: int, channels: int) -> None:
+        super().__init__()
+        if not targets or len(set(targets)) != len(targets):
+            raise ValueError(f"targets must be one or more different names, not {list(targets)}")
+        if sample_rate < 1 or channels < 1:
+            raise ValueError(f"sample_rate and channels must be at least 1, not {sample_rate} and {channels}")
+        self.targets = list(targets)
+        self.sample_rate = sample_rate
+        self.channels = channels
+
+    def forward(self, mixture: Tensor) -> Tensor:
+        """Separate: (B, C, T) to (B, S, C, T) for every T of at least one sample."""
+        raise NotImplementedError(f"{type(self).__name__} must define forward(mixture)")
+
+    def loss(self, batch: Batch, criterion: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+        """The training loss of one batch, a scalar. Override it for a loss that needs more than the estimates."""
+        return criterion(self(batch.mixture), batch.references)
+
+
+class SpectrogramSeparator(Separator):
+    """A model that masks the mixture's STFT; it owns the STFT, the mixture's phase and the way back.
+
+    A subclass writes `mask(spectrogram)` alone. It is given magnitudes (B, C, F, N), or the complex STFT where
+    `complex_input` is set, and returns one mask a target, (B, S, C, F, N), real or complex. A full-scale sine has a
+    magnitude of about one half, whatever the window.
+
+    Args:
+        targets, sample_rate, channels: As for `Separator`.
+        window_samples: Length of the Hann window and of the FFT.
+        hop_samples: Step from one frame to the next.
+    """
+
+    complex_input: ClassVar[bool] = False
+    loss_domains: ClassVar[tuple[str, ...]] = ("waveform", "magnitude")
+
+    def __init__(
+        self, targets: Sequence[str], sample_rate: int, channels: int, window_samples: int, hop_samples: int
+    ) -> None:
+        super().__init__(targets, sample_rate, channels)
+        self.stft = STFT(window_samples, hop_samples)
+        self.stride_samples = hop_samples
+
+    def mask(self, spectrogram: Tensor) -> Tensor:
+        """The masks (B, S, C, F, N) for a spectrogram (B, C, F, N)."""
+        raise NotImplementedError(f"{type(self).__name__} must define mask(spectrogram)")
+
+    def masks_of(self, mixture: Tensor) -> tuple[Tensor, Tensor]:
+        """The masks (B, S, C, F, N) of a mixture (B, C, T), and its STFT (B, C, F, N)."""
+        spectrum = self.stft(mixture)
+        return self.mask(spectrum if self.complex_input else spectrum.abs()), spectrum
+
+    def forward(self, mixture: Tensor) -> Tensor:
+        masks, spectrum = self.masks_of(mixture)
+        return self.stft.inverse(masks * spectrum.unsqueeze(1), mixture.shape[-1])
+
+    def loss(self, batch: Batch, criterion: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+        return self.masked_loss(*self.masks_of(batch.mixture), batch.references, criterion)
+
+    def masked_loss(
+        self, masks: Tensor, spectrum: Tensor, references: Tensor, criterion: Callable[[Tensor, Tensor], Tensor]
+    ) -> Tensor:
+        """The loss of masks (B, S, C, F, N) on a mixture's STFT (B, C, F, N), in the criterion's domain.
+
+        That is `waveform`; `magnitude`, |mask x mixture| against |references|; or `mask`, the mask against the ideal
+        binary one, which is 1 where a reference is louder than all the rest (Wang 2005).
+        """
+        domain = getattr(criterion, "domain", "waveform")
+        masked = masks * spectrum.unsqueeze(1)
+        if domain == "waveform":
+            return criterion(self.stft.inverse(masked, references.shape[-1]), references)
+        true = self.stft(references)
+        if domain == "mask":
+            return criterion(masks, (true.abs() > (spectrum.unsqueeze(1) - true).abs()).to(masks.dtype))
+        return criterion(masked.abs(), true.abs())
+
+
+def parameter_count(separator: nn.Module) -> int:
+    """Number of values in all parameters."""
+    return sum(p.numel() for p in separator.parameters())
+
+
+def separate_batch(separator: Separator, mixture: Tensor, references: Tensor | None = None) -> Tensor:
+    """Call a separator, with the references where it asks for them.
+
+    Raises:
+        ValueError: If it needs references and none are given, or its output has not the shape (B, S, C, T).
+    """
+    if separator.needs_references:
+        if references is None:
+            raise ValueError(
+                f"{type(separator).__name__} is an oracle: it needs the true stems, which only `msbench evaluate` has"
+            )
+        estimates = separator(mixture, references)
+    else:
+        estimates = separator(mixture)
+    batch, channels, time = mixture.shape
+    expected = (batch, len(separator.targets), channels, time)
+    if not isinstance(estimates, torch.Tensor) or tuple(estimates.shape) != expected:
+        shape = tuple(estimates.shape) if isinstance(estimates, torch.Tensor) else type(estimates).__name__
+        raise ValueError(f"{type(separator).__name__}.forward returned {shape}; the contract is {expected}")
+    return estimates

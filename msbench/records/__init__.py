@@ -1,0 +1,43 @@
+"""The record of one result."""
+
+from msbench.records.record import (
+    METRICS,
+    SCHEMA,
+    SCHEMA_VERSION,
+    TIERS,
+    code_state,
+    completed,
+    digest,
+    driver,
+    hardware,
+    lacking,
+    read,
+    targets_in,
+    tier_of,
+    training_data_of,
+    validate,
+    write,
+    write_json,
+    write_text,
+)
+
+__all__ = [
+    "METRICS",
+    "SCHEMA",
+    "SCHEMA_VERSION",
+    "TIERS",
+    "code_state",
+    "completed",
+    "digest",
+    "driver",
+    "hardware",
+    "lacking",
+    "read",
+    "targets_in",
+    "tier_of",
+    "training_data_of",
+    "validate",
+    "write",
+    "write_json",
+    "write_text",
+]

@@ -1,0 +1,235 @@
+"""Records: one JSON file a result, with what is needed to trust it and to make it again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import platform
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from msbench.records import strict_json
+from msbench.system.files import write_json, write_text
+
+__all__ = [
+    "code_state",
+    "completed",
+    "digest",
+    "driver",
+    "hardware",
+    "lacking",
+    "read",
+    "targets_in",
+    "tier_of",
+    "training_data_of",
+    "validate",
+    "write",
+    "write_json",
+    "write_text",
+]
+
+SCHEMA_VERSION = 1
+METRICS = ("SDR", "SIR", "SAR", "ISR")  # of the id that a board ranks by; others stand under their own ids
+METRICS_SET = frozenset(METRICS)
+SCHEMA = Path(__file__).with_name("record.schema.json")
+TIERS = ("measured", "unverified", "reported")  # how far a row can be trusted
+
+
+def tier_of(record: dict[str, Any]) -> str:
+    """`reported` by a paper or a campaign; `unverified` where a field is missing that the number rests on."""
+    if record.get("tier") in TIERS:  # a record of ours cannot say so of itself: the schema allows `reported` alone
+        return str(record["tier"])
+    return "unverified" if lacking(record) else "measured"
+
+
+def lacking(record: dict[str, Any]) -> list[str]:
+    """The fields that keep a record from the tier `measured`: absent, null, or not what they should be."""
+    found = set()
+    for fault in _validator("measured").iter_errors(record):
+        place = ".".join(str(part) for part in fault.absolute_path)
+        if fault.validator == "required":
+            missing = [name for name in fault.validator_value if name not in fault.instance]
+            found |= {f"{place}.{name}" if place else name for name in missing}
+        else:
+            found.add(place)
+    return sorted(found)
+
+
+def completed(record: dict[str, Any]) -> dict[str, Any]:
+    """The record with its tier, and null for each field that it lacks: what a board shows needs not ask."""
+    filled = {**record, "tier": tier_of(record)}
+    for group, about in _schema()["properties"].items():
+        if about.get("type") == "object" and "required" in about:
+            filled[group] = dict.fromkeys(about["properties"]) | (record.get(group) or {})
+    return filled
+
+
+def training_data_of(record: dict[str, Any]) -> str:
+    """`extra` where more than the dataset's own training split was learned from, `standard`, or `unknown`."""
+    return str((record.get("training") or {}).get("data") or "unknown")
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of a value's canonical JSON, in hexadecimal."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+
+
+@cache
+def _schema() -> dict[str, Any]:
+    return dict(json.loads(SCHEMA.read_text("utf-8")))
+
+
+@cache
+def _validator(part: str | None = None) -> Any:
+    from jsonschema import Draft202012Validator  # takes longer to import than most commands run
+
+    schema = _schema()
+    return Draft202012Validator(schema if part is None else schema["$defs"][part])
+
+
+def targets_in(metric: str) -> list[str]:
+    """The targets that were scored together, as a metric id names them."""
+    return metric.rsplit("targets=", 1)[1].split(",")
+
+
+def validate(record: Any, where: str, text: str | None = None) -> dict[str, Any]:
+    """Check that a record has what a board needs and only finite scores; what else it lacks lowers its tier.
+
+    Args:
+        record: What to check.
+        where: Its file, for the message.
+        text: As it stands there, so that the message can name the line.
+
+    Raises:
+        ValueError: Naming the file, the line where it is known, and the field that is wrong.
+    """
+    fault = _fault(record)
+    if fault is None:
+        return dict(record)
+    path, sentence = fault
+    line = None if text is None else strict_json.line_of(text, path)
+    raise ValueError(f"{where}{'' if line is None else f', line {line}'}: {sentence}")
+
+
+def _fault(record: Any) -> tuple[list[Any], str] | None:
+    """(path of the value, what is wrong with it) of the first fault."""
+    from jsonschema.exceptions import best_match
+
+    fault = best_match(_validator().iter_errors(record))
+    if fault is not None:
+        path = list(fault.absolute_path)
+        place = ".".join(str(part) for part in path)
+        return path, f"{f'field {place}: ' if place else ''}{fault.message[:300]}"
+    listed = record["dataset"].get("tracks")
+    if listed is not None and sorted(listed) != sorted(record["scores"]):
+        return ["dataset", "tracks"], "scores are of other tracks than dataset.tracks lists"
+    wanted = targets_in(record["metric"]["id"])
+    for track, targets in record["scores"].items():
+        lacking = [name for name in wanted if not isinstance(targets, dict) or not isinstance(targets.get(name), dict)]
+        if lacking:
+            return ["scores", track], f"{track} has no scores of {lacking[0]}, which the metric id names"
+        for target, scores in targets.items():
+            if _are_plain(scores):
+                continue
+            for metric in dict.fromkeys((*METRICS, *scores)):
+                value = scores.get(metric)
+                if metric == "reason":
+                    continue
+                path, where = ["scores", track, target, metric], f"{track} / {target} / {metric}"
+                if value is None and not scores.get("reason"):
+                    return path, f"{where} is null without a reason"
+                if value is not None and not (isinstance(value, int | float) and _is_finite(value)):
+                    return path, f"{where} is {value!r}, not a finite number"
+    return None
+
+
+def _are_plain(scores: dict[str, Any]) -> bool:
+    """All there and all finite: nearly all are, and boards have a million."""
+    values = scores.values()
+    return scores.keys() >= METRICS_SET and all(type(v) is float for v in values) and math.isfinite(sum(values))
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # an integer that no float holds
+        return False
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Read and validate one record.
+
+    Raises:
+        ValueError: Naming the file, the line and what is wrong with it.
+    """
+    try:
+        text = path.read_text("utf-8")
+        record = strict_json.parse(text)
+    except ValueError as error:  # of the encoding too
+        raise ValueError(
+            f"{path}: not a record that can be read ({error}): delete it and run the suite again"
+        ) from error
+    return validate(record, str(path), text)
+
+
+def write(path: Path, record: dict[str, Any]) -> None:
+    """Validate a record, then write it whole.
+
+    Raises:
+        ValueError: Naming the field that is wrong; nothing is written.
+        OSError: If it cannot be written; nothing is left behind.
+    """
+    write_json(path, validate(record, str(path)))
+
+
+@cache
+def code_state() -> dict[str, Any]:
+    """Version, commit and a hash of uncommitted changes of msbench's own code (None outside a git checkout)."""
+    from msbench import __version__
+
+    folder = Path(__file__).parent.parent  # msbench/
+
+    def git(*arguments: str) -> str | None:
+        try:
+            done = subprocess.run(
+                ["git", *arguments], cwd=folder, capture_output=True, text=True, check=True, timeout=20
+            )
+        except (OSError, subprocess.SubprocessError):
+            return None
+        return done.stdout.strip()
+
+    root = git("rev-parse", "--show-toplevel")
+    # An installed package may lie within a checkout of something else.
+    ours = root is not None and folder.parent == Path(root)
+    changes = git("diff", "HEAD") if ours else None
+    lock = folder.parent / "uv.lock"
+    return {
+        "msbench": __version__,
+        "commit": git("rev-parse", "HEAD") if ours else None,
+        "dirty": hashlib.sha256(changes.encode()).hexdigest() if changes else None,
+        "lock_sha256": hashlib.sha256(lock.read_bytes()).hexdigest() if ours and lock.is_file() else None,
+    }
+
+
+@cache
+def hardware() -> str:
+    """The processor, in words."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        name = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        name = platform.processor() or platform.machine()
+    return f"{name}, {os.cpu_count()} cores"
+
+
+@cache
+def driver() -> str | None:
+    """The NVIDIA driver in its own words, where there is one."""
+    try:
+        return Path("/proc/driver/nvidia/version").read_text().splitlines()[0]
+    except OSError:
+        return None

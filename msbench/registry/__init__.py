@@ -1,0 +1,29 @@
+"""Finds plugins, and imports none until it is asked for one."""
+
+from msbench.registry.entries import (
+    KINDS,
+    Entry,
+    entries,
+    error_of,
+    find,
+    find_recipe,
+    licence_of,
+    load,
+    plugin_files,
+    recipes,
+    summary_of,
+)
+
+__all__ = [
+    "KINDS",
+    "Entry",
+    "entries",
+    "error_of",
+    "find",
+    "find_recipe",
+    "licence_of",
+    "load",
+    "plugin_files",
+    "recipes",
+    "summary_of",
+]

@@ -1,0 +1,1 @@
+"""The cells of a suite, and what their folders tell."""

@@ -1,0 +1,1 @@
+"""`msbench new`."""

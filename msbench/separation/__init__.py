@@ -1,0 +1,1 @@
+"""Separation of any audio, in bounded memory."""

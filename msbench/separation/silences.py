@@ -1,0 +1,184 @@
+"""Where songs without stems are without a target, as a trained model hears it: the list that training remixes by.
+
+The activity detector of Défossez et al. (2019, arXiv 1909.01174) was a network of its own; here the level of a
+separator's estimate decides.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from msbench import __version__
+from msbench.audio.files import AudioReader
+from msbench.data.loading.unlabelled import LIST, song_of
+from msbench.data.upkeep.progress import Progress, shown
+from msbench.model.checkpoints import KEY, load, read_checkpoint, sha256_of
+from msbench.model.separator import Separator
+from msbench.separation.pipeline import separate_blocks
+from msbench.system.files import write_json
+
+# A target is silent where its estimate's level is no higher, beside the mixture's. A U-Net after 8 epochs on the demo
+# songs left -38 to -8 dB of absent targets (10 to 90 % of blocks), but also -17 to -6 dB of the quietest present ones:
+# what is taken for silent must be so, and more training finds more of it.
+THRESHOLD_DB = -30.0
+BLOCK_SECONDS = 0.5  # over which both levels are taken
+AUDIBLE_DB = -60.0  # of full scale, mean square: a mixture below this says nothing of its targets
+LEAST_SECONDS = 1.0  # shorter silences are not listed
+
+# What a folder of music may hold; what of it cannot be read is told by its name, with the fix.
+_EXTENSIONS = (".wav", ".flac", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".caf", ".w64", ".rf64", ".ogg", ".oga",
+               ".opus", ".m4a", ".mp4", ".aac", ".wma")  # fmt: skip
+
+Spans = list[list[float]]  # [start, end] in seconds, in order
+
+
+def find(
+    checkpoint: Path,
+    folder: Path,
+    *,
+    threshold_db: float = THRESHOLD_DB,
+    device: str | torch.device | None = None,
+    progress: Progress | None = None,
+) -> tuple[dict[str, Any], list[str]]:
+    """Separate every song of a folder, and list in its `silences.json` where each target is silent.
+
+    The list is written after each song. A later call goes on where it stopped, and looks again at what has changed
+    since; another checkpoint or threshold begins anew.
+
+    Args:
+        checkpoint: Of a separator, as `msbench fit` writes it.
+        folder: Audio files, and folders of them.
+        threshold_db: Below 0; see `THRESHOLD_DB`.
+        device: Where the model runs; where it is by default.
+        progress: Called with (songs done, songs in all); None shows a bar on a terminal.
+
+    Returns:
+        The list, and one sentence for each song that cannot be read; the others are listed all the same.
+
+    Raises:
+        FileNotFoundError: If the checkpoint or the folder is missing.
+        ValueError: If the threshold is not below 0, the folder holds no audio, or no song of it can be read.
+        OSError: If the list cannot be written.
+    """
+    if not -120 <= threshold_db < 0:
+        raise ValueError(f"the threshold is in dB below the mixture, from -120 to below 0, not {threshold_db:g}")
+    model = load(read_checkpoint(checkpoint)[KEY]["name"], checkpoint)
+    made: dict[str, Any] = {
+        "made_by": {
+            "checkpoint_sha256": sha256_of(checkpoint), "threshold_db": threshold_db, "block_seconds": BLOCK_SECONDS,
+            "audible_db": AUDIBLE_DB, "least_seconds": LEAST_SECONDS, "msbench": __version__,
+        },
+        "targets": model.targets,
+    }  # fmt: skip
+    states = _states(folder)
+    songs = {name: song for name, song in _listed(folder, made).items() if states.get(name) == song["state"]}
+    waiting, failed = [name for name in states if name not in songs], []
+    with shown(progress, f"listening to {folder.resolve().name}") as show:
+        for done, name in enumerate(waiting, 1):
+            try:
+                song_of(folder, name).check()  # training reads it in parts
+                seconds, silent = silences_of(model, folder / name, threshold_db, device)
+            except (ValueError, OSError) as error:
+                failed.append(str(error))
+            else:
+                songs[name] = {"state": states[name], "seconds": seconds, "silent": silent}
+                write_json(folder / LIST, {**made, "songs": dict(sorted(songs.items()))})
+            show(done, len(waiting))
+    if not songs:
+        raise ValueError(f"no song in {folder} can be read: {'; '.join(failed)}")
+    made["songs"] = dict(sorted(songs.items()))
+    write_json(folder / LIST, made)
+    return made, failed
+
+
+def silences_of(
+    model: Separator, path: Path, threshold_db: float = THRESHOLD_DB, device: str | torch.device | None = None
+) -> tuple[float, dict[str, Spans]]:
+    """The length of one song in seconds, and where each target is silent; in bounded memory.
+
+    Raises:
+        ValueError, OSError: If the file cannot be read, or the model not be adapted to its channels.
+    """
+    with AudioReader(path) as reader:
+        rate, channels = reader.sample_rate, reader.channels
+        mixture, estimates = _Energies(round(BLOCK_SECONDS * rate)), _Energies(round(BLOCK_SECONDS * rate))
+
+        def heard() -> Iterator[np.ndarray]:
+            for block in reader.blocks():
+                mixture.add(block[None])
+                yield block
+
+        for stems in separate_blocks(model, heard(), rate, channels, device=device, name=str(path)):
+            estimates.add(np.stack([stems[target] for target in model.targets]))
+    total = mixture.blocks[0]
+    frames = np.minimum(mixture.size, mixture.done - mixture.size * np.arange(len(total)))
+    audible = total >= 10 ** (AUDIBLE_DB / 10) * channels * frames
+    silent = (estimates.blocks <= 10 ** (threshold_db / 10) * total) & audible
+    ends = np.minimum(mixture.size * np.arange(len(total) + 1), mixture.done) / rate
+    return round(mixture.done / rate, 6), {
+        target: _spans(blocks, ends) for target, blocks in zip(model.targets, silent, strict=True)
+    }
+
+
+class _Energies:
+    """The energy of each block of a stream, channels together."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.done = 0
+        self._sums: list[np.ndarray] = []  # (rows,) of each block
+
+    def add(self, samples: np.ndarray) -> None:
+        """Take the next samples (rows, C, frames), any number of them."""
+        for start in range(-(self.done % self.size), samples.shape[-1], self.size):
+            part = samples[..., max(0, start) : start + self.size]
+            energy = np.square(part, dtype=np.float64).sum((1, 2))
+            if start < 0:
+                self._sums[-1] += energy
+            else:
+                self._sums.append(energy)
+        self.done += samples.shape[-1]
+
+    @property
+    def blocks(self) -> np.ndarray:
+        """(rows, blocks)."""
+        return np.stack(self._sums, 1)
+
+
+def _spans(silent: np.ndarray, edges: np.ndarray) -> Spans:
+    """The runs of silent blocks (n,) that are long enough, by the seconds at which blocks begin and end (n + 1,)."""
+    changes = np.flatnonzero(np.diff(silent, prepend=False, append=False)).reshape(-1, 2)
+    spans = [[round(float(edges[first]), 6), round(float(edges[last]), 6)] for first, last in changes]
+    return [[start, end] for start, end in spans if end - start >= LEAST_SECONDS]
+
+
+def _states(folder: Path) -> dict[str, dict[str, int]]:
+    """Every song of a folder, in order, and by what a change of it is seen."""
+    if not folder.is_dir():
+        raise FileNotFoundError(f"no folder {folder}: correct the path")
+    states = {}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder)
+        hidden = any(part[0] == "." for part in name.parts)
+        if path.suffix.lower() in _EXTENSIONS and path.is_file() and not hidden:
+            status = path.stat()
+            states[name.as_posix()] = {"bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
+    if not states:
+        raise ValueError(f"{folder} holds no audio file: name the folder of the songs")
+    return states
+
+
+def _listed(folder: Path, made: dict[str, Any]) -> dict[str, Any]:
+    """The songs of an earlier list that was made alike."""
+    try:
+        held = json.loads((folder / LIST).read_text("utf-8"))
+        alike = {**held["made_by"], "msbench": __version__} == made["made_by"] and held["targets"] == made["targets"]
+        return {name: song for name, song in held["songs"].items() if song["state"]} if alike else {}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
