@@ -17,7 +17,7 @@ from msbench.data.prepared import Prepared
 from msbench.data.upkeep.prepare import Preparation, plan
 from msbench.data.upkeep.verify import verify
 from msbench.model.stft import resample
-from tests.data.layouts import WRITERS, store, write_csv, write_ikala, write_medleydb, write_slakh2100
+from tests.data.layouts.published import WRITERS, store, write_csv, write_ikala, write_medleydb, write_slakh2100
 from tests.data.songs import write_musdb18hq, write_song
 
 

@@ -264,7 +264,7 @@ def test_what_cannot_be_served_is_said(
 
 
 def test_the_workflow_runs_what_is_there() -> None:
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     workflow = yaml.safe_load((root / ".github" / "workflows" / "board.yml").read_text())
     assert "pull_request" in workflow[True]  # YAML's own reading of the key `on`
     assert workflow["permissions"] == {"contents": "read"}

@@ -12,8 +12,8 @@ from scipy.signal import find_peaks, lfilter
 from msbench.data.layouts.musdb18hq import MUSDB18HQ
 from msbench.data.loading.augmentation import replayed, source_samples, stretched, with_formants
 from msbench.data.track import Track
+from tests.data.loading.test_chunks import assert_equal, chunks_of
 from tests.data.songs import STEMS, write, write_musdb18hq
-from tests.data.test_chunks import assert_equal, chunks_of
 
 RATES = [8192, 44100]
 

@@ -17,7 +17,7 @@ from msbench.registry import source as plugin_source
 from msbench.scaffold.create import _check_spelling, class_name, create_plugin, suggestion
 from tests.data.songs import write_musdb18hq
 
-PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
+PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
 KINDS = ("mask", "waveform")
 
 

@@ -11,7 +11,7 @@ import soundfile
 
 from msbench import registry
 from msbench.data.dataset import Dataset, divide, open_dataset
-from tests.data.layouts import (
+from tests.data.layouts.published import (
     FRAMES,
     WRITERS,
     store,

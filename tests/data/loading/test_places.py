@@ -15,8 +15,8 @@ from msbench.data.layouts.musdb18hq import MUSDB18HQ
 from msbench.data.loading.chunks import ChunkSampler
 from msbench.data.loading.places import SILENCE_DB, is_silent
 from msbench.data.track import Track
+from tests.data.loading.test_chunks import assert_equal, chunks_of, places_of
 from tests.data.songs import STEMS, noise, write, write_musdb18hq
-from tests.data.test_chunks import assert_equal, chunks_of, places_of
 
 ALL_BUT_SPEED: dict[str, Any] = {"remix": True, "gain_db": (-6.0, 3.0), "channel_swap": True, "polarity": True}
 SPARSE_FRAMES = 8000

@@ -302,7 +302,7 @@ DISTRIBUTED = """
 import json, os, sys
 sys.path.insert(0, os.getcwd())
 from pathlib import Path
-from tests.data.test_module import Interrupt, Watching, data_of, fit
+from tests.data.loading.test_module import Interrupt, Watching, data_of, fit
 
 if __name__ == "__main__":
     root, folder = map(Path, sys.argv[1:])
