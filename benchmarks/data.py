@@ -65,8 +65,8 @@ def write_songs(root: Path, songs: int, seconds: float) -> Path:
 
 def chunks_of(dataset: str, root: Path, hold: bool = False, **options: Any) -> Callable[[], Any]:
     """Ours: the next chunk, mixed anew."""
-    from msbench.data.dataset import open_dataset
     from msbench.data.loading.chunks import ChunkDataset
+    from msbench.data.opening import open_dataset
 
     tracks = open_dataset(dataset, root).tracks("train")
     chunks = ChunkDataset(tracks, STEMS, RATE, 2, CHUNK_SECONDS, remix=True, **options)

@@ -11,28 +11,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from msbench import registry
+from msbench.public import PUBLIC, VERSION
 
-__version__ = "0.1.0"
-
-# name -> module that defines it; imported at first use, so that `import msbench` and the commands that need no
-# tensor answer at once.
-_PUBLIC = {
-    "Batch": "msbench.model.separator",
-    "Board": "msbench.leaderboard.board",
-    "ConvUNet": "msbench.model.layers",
-    "Dataset": "msbench.data.dataset",
-    "MUSDB_TARGETS": "msbench.model.separator",
-    "STFT": "msbench.model.stft",
-    "Separator": "msbench.model.separator",
-    "SpectrogramSeparator": "msbench.model.separator",
-    "Track": "msbench.data.track",
-    "bss_eval": "msbench.metrics",
-    "centre": "msbench.model.layers",
-    "evaluate": "msbench.evaluation.run",
-    "evaluate_estimates": "msbench.evaluation.run",
-    "load": "msbench.model.checkpoints",
-    "separate": "msbench.separation.pipeline",
-}
+__version__ = VERSION
 
 __all__ = [  # the names above, spelt out for those who read without running
     "MUSDB_TARGETS",
@@ -68,8 +49,8 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    if name in _PUBLIC:
-        return getattr(importlib.import_module(_PUBLIC[name]), name)
+    if name in PUBLIC:
+        return getattr(importlib.import_module(PUBLIC[name]), name)
     raise AttributeError(f"module 'msbench' has no attribute '{name}'")
 
 

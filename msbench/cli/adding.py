@@ -1,4 +1,4 @@
-"""How every command of the command line is added."""
+"""How every command of the command line is added, and the options that several share."""
 
 from __future__ import annotations
 
@@ -20,3 +20,33 @@ def adder(commands: Any) -> Callable[[str, Run, str], argparse.ArgumentParser]:
         return added
 
     return command
+
+
+Adder = Callable[[str, Run, str], argparse.ArgumentParser]
+
+
+def add_jobs(parser: argparse.ArgumentParser) -> None:
+    """How many cells of a suite run at a time."""
+    parser.add_argument("--jobs", type=int, default=None, help="cells at a time (one a core, at most 4)")
+
+
+def names(text: str) -> tuple[str, ...]:
+    """The names in "a, b"."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def add_inference(parser: argparse.ArgumentParser) -> None:
+    """How a model is run over long audio."""
+    parser.add_argument("--chunk-seconds", type=float, default=10.0, help="length of a chunk (10)")
+    parser.add_argument("--overlap", type=float, default=0.25, help="part of a chunk shared with the next (0.25)")
+    parser.add_argument("--batch-size", type=int, default=1, help="chunks at a time (1)")
+    parser.add_argument("--device", default=None, help="cpu or cuda (cuda where there is one)")
+
+
+def inference_of(options: argparse.Namespace) -> dict[str, Any]:
+    """What `add_inference` was given, as keywords of `msbench.separate`."""
+    import torch
+
+    device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    return {"chunk_seconds": options.chunk_seconds, "overlap": options.overlap, "batch_size": options.batch_size,
+            "device": device}  # fmt: skip

@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 
 from msbench.cli.adding import adder
-from msbench.leaderboard.text import text as one_line
+from msbench.system.errors import one_line
 
 
-def add_board_commands(parser: argparse.ArgumentParser) -> None:
+def add(parser: argparse.ArgumentParser) -> None:
     """Give the parser of `msbench board` its commands; each sets `run`."""
     commands = parser.add_subparsers(metavar="ACTION", required=True)
 

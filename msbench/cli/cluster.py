@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msbench.cli.adding import Adder
 
 if TYPE_CHECKING:
     from msbench.cluster.status import CellStatus
 
-Run = Callable[[argparse.Namespace], int]
 
-
-def add(command: Callable[[str, Run, str], argparse.ArgumentParser]) -> None:
-    """Add the commands to a parser, by its function (name, run, text) -> parser of the command."""
+def add(command: Adder) -> None:
+    """Add the commands."""
     submit = command("submit", _submit, "train, evaluate and aggregate a suite on a SLURM cluster")
     submit.add_argument("suite", type=Path)
     submit.add_argument("--cluster", type=Path, required=True, metavar="PROFILE", help="slurm/clusters/example.yaml")

@@ -13,7 +13,7 @@ from msbench.cli.adding import adder
 _NOTES = 30  # that are printed; Slakh's leave out 390 tracks
 
 
-def add_data_commands(parser: argparse.ArgumentParser) -> None:
+def add(parser: argparse.ArgumentParser) -> None:
     """Give the parser of `msbench data` its commands; each sets `run`."""
     commands = parser.add_subparsers(metavar="ACTION", required=True)
 
@@ -74,7 +74,7 @@ def _at_least_one(text: str) -> int:
 
 
 def _opened(options: argparse.Namespace) -> Any:
-    from msbench.data.dataset import open_dataset
+    from msbench.data.opening import open_dataset
 
     return open_dataset(options.name, options.root, options.stem_map)
 
@@ -166,7 +166,7 @@ def _silences(options: argparse.Namespace) -> int:
 
 
 def _demo(options: argparse.Namespace) -> int:
-    from msbench.data.dataset import open_dataset
+    from msbench.data.opening import open_dataset
 
     print(open_dataset("demo", options.output).root)
     return 0

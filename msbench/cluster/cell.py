@@ -24,8 +24,9 @@ import yaml
 from msbench import records
 from msbench.runs.state import begin_attempt, end_attempt, is_trained, read_state, run_summary, write_state
 from msbench.runs.suite import Cell, Suite, read_suite
-
-DONE, FAILED, BAD_INPUT, SAVED = 0, 1, 2, 85
+from msbench.system.errors import exit_code, sentence
+from msbench.system.exit_codes import BAD_INPUT, DONE, SAVED
+from msbench.system.files import write_text
 
 
 class Told(BaseException):
@@ -53,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 "submit it again"
             )
     except (ValueError, KeyError, OSError) as error:
-        print(f"msbench: {_sentence(error)}", file=sys.stderr)
+        print(f"msbench: {sentence(error)}", file=sys.stderr)
         return BAD_INPUT
     except Told:
         return SAVED
@@ -95,14 +96,13 @@ def _attempt(suite: Suite, cell: Cell, stage: str, devices: int, nodes: int) -> 
         else:
             _evaluate(suite, cell)
     except (RunInterrupted, Told) as told:
-        print(f"msbench: {_sentence(told)}", file=sys.stderr)
+        print(f"msbench: {sentence(told)}", file=sys.stderr)
         return SAVED
     except BaseException as error:
         traceback.print_exc()
         if read_state(folder).get("stage") != "failed":  # of several ranks, the first one says why
-            write_state(folder, stage="failed", error=_sentence(error), kind=type(error).__name__)
-        bad = isinstance(error, ValueError | KeyError | FileNotFoundError | ImportError)
-        return BAD_INPUT if bad else FAILED
+            write_state(folder, stage="failed", error=sentence(error), kind=type(error).__name__)
+        return exit_code(error)
     return DONE
 
 
@@ -120,7 +120,7 @@ def _train(cell: Cell, folder: Path, devices: int, nodes: int) -> None:
     from msbench.training.fit import fit
 
     recipe = folder / "recipe.yaml"
-    records.write_text(recipe, yaml.safe_dump(cell.recipe, sort_keys=False))
+    write_text(recipe, yaml.safe_dump(cell.recipe, sort_keys=False))
     arguments = ["-c", str(recipe), "--output", str(folder), "--trainer.enable_progress_bar", "false"]
     arguments += ["--data.dataset", cell.dataset, "--seed_everything", str(cell.seed), "--data.seed", str(cell.seed)]
     arguments += ["--trainer.devices", str(devices), "--trainer.num_nodes", str(nodes)]
@@ -134,7 +134,7 @@ def _train(cell: Cell, folder: Path, devices: int, nodes: int) -> None:
 def _evaluate(suite: Suite, cell: Cell) -> None:
     import torch
 
-    from msbench.data.dataset import open_dataset
+    from msbench.data.opening import open_dataset
     from msbench.evaluation.run import evaluate, untrained
     from msbench.metrics import catalogue as beside
 
@@ -173,11 +173,6 @@ def _gpus() -> int:
 def tell(number: int, frame: FrameType | None) -> None:
     """Handle a signal, where the process may end anywhere."""
     raise Told(f"{signal.Signals(number).name} came: the same command goes on from here")
-
-
-def _sentence(error: BaseException) -> str:
-    text = error.args[0] if isinstance(error, KeyError) and error.args else error
-    return " ".join(str(text).split()) or type(error).__name__
 
 
 if __name__ == "__main__":

@@ -20,14 +20,14 @@ from typing import Any
 from rich.console import Console
 
 from msbench.cluster.local_watch import Watch
-from msbench.data.dataset import open_dataset
+from msbench.data.opening import open_dataset
 from msbench.runs.resources import Resources
 from msbench.runs.state import read_state
 from msbench.runs.suite import Cell, Suite
+from msbench.system.exit_codes import SAVED
 from msbench.system.threads import THREAD_VARIABLES, processors
 
 POLL_SECONDS = 0.5
-SAVED = 85  # msbench.cluster.cell: saved, start it again
 RESTARTS = 3  # of a cell that was told to save and end
 SAVING_SECONDS = 60  # for what runs to save, when the executor is told to end
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from msbench.cluster.plan import JobArray
 from msbench.cluster.profile import Profile
-from msbench.records.record import write_text
 from msbench.runs.resources import Resources
 from msbench.runs.suite import Suite
+from msbench.system.files import write_text
 
 EXPORTED = ("MSBENCH_PLUGINS", "MSBENCH_DATA")
 

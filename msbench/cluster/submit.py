@@ -14,9 +14,9 @@ from msbench.cluster.journal import Journal
 from msbench.cluster.plan import Plan, make_plan, missing_cells
 from msbench.cluster.profile import Profile
 from msbench.cluster.status import BUSY, CellStatus, look_at
-from msbench.records.record import write_json
 from msbench.runs.failures import RETRIED
 from msbench.runs.suite import Suite
+from msbench.system.files import write_json
 
 Say = Callable[[str], None]
 

@@ -8,7 +8,7 @@ import warnings
 import torch
 
 from msbench.conformance.subject import Broken, Skipped, Subject, difference, require_finite
-from msbench.losses.functions import Criterion
+from msbench.losses.criterion import Criterion
 from msbench.model.costs import macs_per_second
 from msbench.model.separator import Batch, parameter_count
 from msbench.registry import source as plugin_source

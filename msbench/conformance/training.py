@@ -14,7 +14,8 @@ from torch import Tensor
 
 from msbench import registry
 from msbench.conformance.subject import Broken, Skipped, Subject, difference, require_finite
-from msbench.losses.functions import DOMAINS, Criterion
+from msbench.losses.criterion import Criterion
+from msbench.losses.functions import DOMAINS
 from msbench.model.checkpoints import KEY, create, load
 from msbench.model.separator import Separator
 

@@ -12,6 +12,7 @@ from typing import Any
 from msbench.data.track import Track
 from msbench.evaluation.sources import Source
 from msbench.evaluation.track import Settings, score_track
+from msbench.system import errors
 from msbench.system.threads import limited_threads, processors
 
 _source: Source  # of a worker process: a model is sent once, not with each track
@@ -65,4 +66,8 @@ def _start(source: bytes) -> None:
 
 
 def _score(track: Track, settings: Settings) -> dict[str, Any]:
-    return score_track(_source, track, settings)
+    try:
+        return score_track(_source, track, settings)
+    except Exception as error:
+        errors.mark(error)
+        raise

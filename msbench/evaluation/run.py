@@ -18,7 +18,8 @@ import numpy as np
 import torch
 
 from msbench import records, registry
-from msbench.data.dataset import Dataset, open_dataset
+from msbench.data.dataset import Dataset
+from msbench.data.opening import open_dataset
 from msbench.data.track import Track
 from msbench.evaluation.excerpts import about_of, chosen
 from msbench.evaluation.jobs import score_tracks
@@ -27,6 +28,8 @@ from msbench.evaluation.track import Settings, scored_targets, track_scores
 from msbench.metrics import catalogue as beside
 from msbench.model.checkpoints import create, load
 from msbench.model.separator import Separator
+from msbench.records import provenance
+from msbench.system.files import write_json, write_text
 
 Progress = Callable[[int, int, str, dict[str, float]], None]
 
@@ -160,7 +163,7 @@ def _evaluate(
         {
             "schema_version": records.SCHEMA_VERSION,
             **described,
-            "code": records.code_state(),
+            "code": provenance.code_state(),
             "dataset": {
                 "name": data.name, "version": data.version, "split": split, "fingerprint": data.fingerprint(split),
                 "manifest_sha256": data.manifest_sha256, "sample_rate": tracks[0].sample_rate, "files": files,
@@ -178,7 +181,7 @@ def _evaluate(
                 "real_time_factor_p95": round(float(np.quantile(factors, 0.95)), 4) if factors else None,
                 "seconds": round(seconds, 3) if factors else None,
                 "peak_bytes": max(result["msbench_peak_bytes"] for result in results.values()),
-                "hardware": records.hardware(), "gpu": gpu, "driver": records.driver() if gpu else None,
+                "hardware": provenance.hardware(), "gpu": gpu, "driver": provenance.driver() if gpu else None,
             },
             "environment": {"python": sys.version.split()[0], "torch": torch.__version__, "numpy": np.__version__},
             "scores": {track.name: track_scores(results[track.name]) for track in tracks},
@@ -186,7 +189,7 @@ def _evaluate(
         "the new record",
     )  # fmt: skip
     if kept is not None:
-        records.write_json(kept.folder / "excerpts.json", about_of(record["model"]["label"], record["dataset"]))
+        write_json(kept.folder / "excerpts.json", about_of(record["model"]["label"], record["dataset"]))
     return record
 
 
@@ -223,7 +226,7 @@ def _results(
         if path is not None:
             # museval writes NaN where a window has no score, and so its readers expect it.
             path.parent.mkdir(parents=True, exist_ok=True)
-            records.write_text(path, json.dumps({**result, "msbench_key": keys[track.name]}, indent=1))
+            write_text(path, json.dumps({**result, "msbench_key": keys[track.name]}, indent=1))
         keep(track, result)
     return results
 

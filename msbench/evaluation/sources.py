@@ -15,10 +15,11 @@ from msbench.audio.files import BLOCK_FRAMES
 from msbench.data.dataset import Dataset
 from msbench.data.track import MIXTURE, Track, header_difference
 from msbench.evaluation.signals import Read, Spool
-from msbench.model.checkpoints import create, read_checkpoint, sha256_of
+from msbench.model.checkpoints import create, read_checkpoint
 from msbench.model.costs import macs_per_second
 from msbench.model.separator import Separator, parameter_count
 from msbench.separation.pipeline import adaptation, separate_blocks
+from msbench.system.files import sha256_of
 
 EXTENSIONS = (".wav", ".flac")
 

@@ -19,6 +19,7 @@ from msbench.metrics import bss_eval
 from msbench.metrics import catalogue as beside
 from msbench.metrics.bsseval import score as bsseval
 from msbench.metrics.products import Products
+from msbench.system.errors import located
 
 REST = "rest"  # what a model of few targets leaves of the mixture, scored beside them
 NO_WINDOW = "no window in which every reference and estimate sounds"
@@ -58,22 +59,19 @@ def score_track(source: Source, track: Track, settings: Settings) -> dict[str, A
         ValueError: Naming the track, if an estimate holds what is not finite or a model cannot take the track.
         FileNotFoundError: If a file has been removed.
     """
-    try:
-        with source.estimates(track) as found:
-            shape = (len(source.targets), track.channels, track.frames)
-            mixture = None if track.covers(source.targets) else reader(track, [MIXTURE])
-            files = [str(track.files.get(target, target)) for target in source.targets]
-            if settings.excerpts is not None and settings.excerpts.wants(track):
-                keep(settings.excerpts, track, source.targets, found.read)
-            estimates = Signals(shape, found.read, found.names, track.sample_rate, mixture)
-            references = Signals(shape, reader(track, source.targets), files, track.sample_rate, mixture)
-            return {
-                **_scores(estimates, references, track, scored_targets(source.targets, track), settings),
-                "msbench_seconds": found.seconds,
-                "msbench_peak_bytes": _peak_bytes(),
-            }
-    except ValueError as error:
-        raise ValueError(f"track '{track.name}': {error}") from error
+    with located(f"track '{track.name}'"), source.estimates(track) as found:
+        shape = (len(source.targets), track.channels, track.frames)
+        mixture = None if track.covers(source.targets) else reader(track, [MIXTURE])
+        files = [str(track.files.get(target, target)) for target in source.targets]
+        if settings.excerpts is not None and settings.excerpts.wants(track):
+            keep(settings.excerpts, track, source.targets, found.read)
+        estimates = Signals(shape, found.read, found.names, track.sample_rate, mixture)
+        references = Signals(shape, reader(track, source.targets), files, track.sample_rate, mixture)
+        return {
+            **_scores(estimates, references, track, scored_targets(source.targets, track), settings),
+            "msbench_seconds": found.seconds,
+            "msbench_peak_bytes": _peak_bytes(),
+        }
 
 
 def _scores(

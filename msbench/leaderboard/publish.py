@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from msbench import records
 from msbench.leaderboard.board import Board
 from msbench.leaderboard.chart import chart
 from msbench.leaderboard.render import exports
 from msbench.leaderboard.site.build import build_site
+from msbench.system.files import write_text
 
 
 def publish(board: Board) -> list[Path]:
@@ -24,7 +24,7 @@ def publish(board: Board) -> list[Path]:
     written = []
     for name, text in exports(table, board.title, board.missing).items():
         written.append(board.folder / name)
-        records.write_text(written[-1], text)
+        write_text(written[-1], text)
     if len(table):
         written.append(board.folder / "board.png")
         chart(table, board.title, written[-1])

@@ -14,6 +14,7 @@ import yaml
 from msbench import records
 from msbench.leaderboard.rows import MEAN_OF_MEANS, TRAINING, median_of, shown
 from msbench.metrics.catalogue import MEAN_SDR, mean_of
+from msbench.system.files import write_text
 
 METRICS = ("SDR", "ISR", "SIR", "SAR")
 Scores = dict[str, dict[str, dict[str, list[float | None]]]]  # by system, target and track, in the order of columns
@@ -72,7 +73,7 @@ def import_sisec18(table: Path, folder: Path) -> Path:
     }  # fmt: skip
     path = folder / "reported" / "sisec18.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    records.write_text(path, _compact(content))
+    write_text(path, _compact(content))
     return path
 
 

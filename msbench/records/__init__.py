@@ -5,11 +5,8 @@ from msbench.records.record import (
     SCHEMA,
     SCHEMA_VERSION,
     TIERS,
-    code_state,
     completed,
     digest,
-    driver,
-    hardware,
     lacking,
     read,
     targets_in,
@@ -17,8 +14,6 @@ from msbench.records.record import (
     training_data_of,
     validate,
     write,
-    write_json,
-    write_text,
 )
 
 __all__ = [
@@ -26,11 +21,8 @@ __all__ = [
     "SCHEMA",
     "SCHEMA_VERSION",
     "TIERS",
-    "code_state",
     "completed",
     "digest",
-    "driver",
-    "hardware",
     "lacking",
     "read",
     "targets_in",
@@ -38,6 +30,4 @@ __all__ = [
     "training_data_of",
     "validate",
     "write",
-    "write_json",
-    "write_text",
 ]

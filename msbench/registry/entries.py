@@ -19,6 +19,7 @@ from types import ModuleType
 from typing import Any
 
 from msbench.registry import source as plugin_source
+from msbench.system import errors
 
 KINDS = ("models", "datasets", "losses")
 
@@ -164,6 +165,7 @@ def load(kind: str, name: str) -> Any:
 
 
 def _import(entry: Entry) -> Any:
+    errors.AUTHORS.add(entry.module.partition(".")[0])  # what it raises on purpose speaks to the user
     module = _import_file(Path(entry.module)) if entry.module.endswith(".py") else importlib.import_module(entry.module)
     target: Any = module
     for part in entry.attribute.split("."):

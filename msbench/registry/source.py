@@ -10,6 +10,8 @@ import sys
 from functools import cache
 from pathlib import Path
 
+from msbench.public import PUBLIC
+
 UNSURE = "unsure"  # the verdict on code that only a real import can judge
 
 
@@ -180,11 +182,8 @@ def _import_problem(node: ast.Import | ast.ImportFrom) -> str | None:
         if _top_level(module.partition(".")[0]) is None:
             return f"ModuleNotFoundError: No module named '{module.partition('.')[0]}'"
     if isinstance(node, ast.ImportFrom) and node.module == "msbench":
-        import msbench
-
-        public = set(msbench.__all__)
         for alias in node.names:
-            if alias.name not in public and locate(f"msbench.{alias.name}") is None:
+            if alias.name not in {*PUBLIC, "__version__"} and locate(f"msbench.{alias.name}") is None:
                 return f"ImportError: cannot import name '{alias.name}' from 'msbench'"
     elif module.startswith("msbench.") and locate(module) is None:
         return f"ModuleNotFoundError: No module named '{module}'"

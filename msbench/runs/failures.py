@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from msbench.runs.state import read_state
+from msbench.system.exit_codes import SAVED
 
 # Classes that trying again can heal; the others fail again, whoever runs them.
 RETRIED = ("node", "preempted", "time limit", "CUDA", "killed", "lost")
@@ -51,7 +52,7 @@ def of_slurm(state: str, exit_code: int | None, log: str) -> str:
         return named
     if exit_code is not None and exit_code > 128:
         return "killed"
-    return "preempted" if exit_code == 85 else "code"
+    return "preempted" if exit_code == SAVED else "code"
 
 
 def write_verdict(folder: Path, verdict: Mapping[str, Any]) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 from string import Template
 
 from msbench import registry
-from msbench.records.record import write_text
 from msbench.scaffold.templates import MODELS, RECIPE, TEST
+from msbench.system.files import write_text
 
 LONGEST = 36  # letters of a name; the lines of the templates hold as many
 _IMPORTED = ("Sequence", "Tensor", "Separator", "SpectrogramSeparator")  # what a template's class may not be called

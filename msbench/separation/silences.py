@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from msbench import __version__
 from msbench.audio.files import AudioReader
 from msbench.data.loading.unlabelled import LIST, song_of
 from msbench.data.upkeep.progress import Progress, shown
-from msbench.model.checkpoints import KEY, load, read_checkpoint, sha256_of
+from msbench.model.checkpoints import KEY, load, read_checkpoint
 from msbench.model.separator import Separator
+from msbench.public import VERSION
 from msbench.separation.pipeline import separate_blocks
-from msbench.system.files import write_json
+from msbench.system.files import sha256_of, write_json
 
 # A target is silent where its estimate's level is no higher, beside the mixture's. A U-Net after 8 epochs on the demo
 # songs left -38 to -8 dB of absent targets (10 to 90 % of blocks), but also -17 to -6 dB of the quietest present ones:
@@ -72,7 +72,7 @@ def find(
     made: dict[str, Any] = {
         "made_by": {
             "checkpoint_sha256": sha256_of(checkpoint), "threshold_db": threshold_db, "block_seconds": BLOCK_SECONDS,
-            "audible_db": AUDIBLE_DB, "least_seconds": LEAST_SECONDS, "msbench": __version__,
+            "audible_db": AUDIBLE_DB, "least_seconds": LEAST_SECONDS, "msbench": VERSION,
         },
         "targets": model.targets,
     }  # fmt: skip
@@ -178,7 +178,7 @@ def _listed(folder: Path, made: dict[str, Any]) -> dict[str, Any]:
     """The songs of an earlier list that was made alike."""
     try:
         held = json.loads((folder / LIST).read_text("utf-8"))
-        alike = {**held["made_by"], "msbench": __version__} == made["made_by"] and held["targets"] == made["targets"]
+        alike = {**held["made_by"], "msbench": VERSION} == made["made_by"] and held["targets"] == made["targets"]
         return {name: song for name, song in held["songs"].items() if song["state"]} if alike else {}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}

@@ -10,7 +10,7 @@ from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable, ReduceLROnPlateau
 from torch import Tensor
 
-from msbench.losses.functions import Criterion, RemixedCriterion
+from msbench.losses.criterion import Criterion, RemixedCriterion
 from msbench.model.checkpoints import KEY
 from msbench.model.separator import Batch, Separator, separate_batch
 from msbench.training.random_state import gathered, random_state, restore_random_state

@@ -17,6 +17,7 @@ from msbench.evaluation.run import evaluate, metric_id, untrained
 from msbench.leaderboard.board import Board
 from msbench.leaderboard.render import csv, markdown
 from msbench.runs.suite import read_suite
+from msbench.system.files import write_json
 from tests.requirements import require
 from tests.tiny import write_model, write_songs
 
@@ -174,7 +175,7 @@ def test_museval_reads_the_per_track_files(board: Path) -> None:
 
 
 def test_both_backends_give_the_same_record(board: Path) -> None:
-    from msbench.data.dataset import open_dataset
+    from msbench.data.opening import open_dataset
 
     data = open_dataset("folder", board / "songs")
     model = untrained("oracle_irm", data)
@@ -186,7 +187,7 @@ def test_both_backends_give_the_same_record(board: Path) -> None:
 
 
 def test_a_model_of_one_target_is_scored_beside_the_rest(board: Path) -> None:
-    from msbench.data.dataset import open_dataset
+    from msbench.data.opening import open_dataset
 
     data = open_dataset("folder", board / "songs")
     record = evaluate(untrained("oracle_irm", data, targets=["voice"]), data)
@@ -246,7 +247,7 @@ def test_a_full_disk_leaves_no_half_written_record(tmp_path: Path) -> None:
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (100, limit[1]))
         with pytest.raises(OSError, match="File too large"):
-            records.write_json(tmp_path / "record.json", {"long": "x" * 1000})
+            write_json(tmp_path / "record.json", {"long": "x" * 1000})
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
         signal.signal(signal.SIGXFSZ, handler)

@@ -15,9 +15,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from msbench.records.record import write_json
 from msbench.runs.state import mark_trained, write_state
 from msbench.runs.suite import Cell, read_suite
+from msbench.system.files import write_json
 
 SAVED = 85
 

@@ -13,10 +13,12 @@ import pytest
 import soundfile
 
 from msbench.cli.app import main
-from msbench.data.dataset import Dataset, default_root, open_dataset
+from msbench.data.dataset import Dataset, default_root
+from msbench.data.demo.dataset import Demo
 from msbench.data.layouts.folder import Folder
 from msbench.data.layouts.musdb18 import MUSDB18
-from msbench.data.layouts.musdb18hq import MUSDB18HQ, Demo, validation_tracks
+from msbench.data.layouts.musdb18hq import MUSDB18HQ, validation_tracks
+from msbench.data.opening import open_dataset
 from msbench.data.track import Track
 from msbench.data.upkeep.prepare import plan
 from msbench.data.upkeep.verify import verify

@@ -17,7 +17,8 @@ import torch
 
 from msbench import evaluate, evaluate_estimates, records
 from msbench.cli.app import main
-from msbench.data.dataset import Dataset, open_dataset
+from msbench.data.dataset import Dataset
+from msbench.data.opening import open_dataset
 from msbench.data.track import Track
 from msbench.evaluation.jobs import score_tracks
 from msbench.evaluation.signals import Signals, Spool
@@ -28,6 +29,7 @@ from msbench.metrics import catalogue as beside
 from msbench.metrics.bsseval.museval import museval_metrics
 from msbench.model.separator import Separator
 from msbench.separation.pipeline import separate_file
+from msbench.system.files import write_json
 from msbench.system.threads import processors
 from tests.requirements import require
 from tests.tiny import RATE, write_model, write_songs
@@ -147,7 +149,7 @@ class Fate:
 
 def test_processes_share_the_processors(songs: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
-    with pytest.raises(ValueError, match=f"track 'song .': {max(1, processors() // 2)} threads"):
+    with pytest.raises(ValueError, match=f"{max(1, processors() // 2)} threads"):
         list(score_tracks(Fate(dies=False), songs.tracks("test"), Settings(), jobs=2))  # type: ignore[arg-type]
     assert os.environ["OMP_NUM_THREADS"] == "7"
 
@@ -244,8 +246,8 @@ def test_a_board_ranks_files_beside_models(songs: Dataset, tmp_path: Path) -> No
     songs = open_dataset("folder", songs.root)
     for label in ("one", "two"):
         record = evaluate_estimates(write_estimates(tmp_path / label, songs, Filter()), songs)
-        records.write_json(tmp_path / "board" / "records" / f"{label}.json", record)
-    records.write_json(tmp_path / "board" / "records" / "model.json", evaluate(Filter(), songs, label="model"))
+        write_json(tmp_path / "board" / "records" / f"{label}.json", record)
+    write_json(tmp_path / "board" / "records" / "model.json", evaluate(Filter(), songs, label="model"))
     board = Board(tmp_path / "board")
     table = board.table().set_index("model")
     assert table["voice SDR"].nunique() == 1
@@ -431,7 +433,7 @@ def test_a_spool_gives_back_what_was_written() -> None:
 def test_a_full_disk_names_the_folder(tmp_path: Path) -> None:
     program = """
 import resource, signal, numpy as np
-from msbench.evaluation_signals import Spool
+from msbench.evaluation.signals import Spool
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 try:

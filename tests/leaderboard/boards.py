@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from msbench import records
-from msbench.data.dataset import open_dataset
+from msbench.data.opening import open_dataset
 from msbench.evaluation.run import evaluate
+from msbench.system.files import write_json
 from tests.tiny import write_songs
 
 MARKUP = '<script>window.hacked=1</script><img src=x onerror="window.hacked=1">\'"&</td></table>'
@@ -33,10 +34,10 @@ def write_sounding_board(folder: Path) -> Path:
     data = open_dataset("folder", write_songs(folder / "songs"))
     for name in ("oracle_irm", "mixture", "mixture_share"):
         record = evaluate(name, data, output=folder / "runs" / name / "evaluation", excerpts=1)
-        records.write_json(folder / "records" / f"{name}.json", record)
+        write_json(folder / "records" / f"{name}.json", record)
     for number, name in enumerate(("net_small", "net_large")):
         made = altered(record, name, 2.0 + number, number)
-        records.write_json(folder / "records" / f"{name}.json", made)
+        write_json(folder / "records" / f"{name}.json", made)
     return folder
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from msbench import records
 from msbench.cli.app import main
 from msbench.leaderboard.board import Board
 from msbench.leaderboard.render import terminal
+from msbench.system.files import write_json
 from tests.leaderboard.boards import HOSTILE, record
 
 TEXTS = {
@@ -36,7 +36,7 @@ def board(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     scores = made["scores"]["song"]
     made["scores"] = {text: {"band": scores["band"], target: scores["voice"]}}
     for name, content in (("plain", record("plain")), ("hostile", made)):
-        records.write_json(tmp_path / "board" / "records" / f"{name}.json", content)
+        write_json(tmp_path / "board" / "records" / f"{name}.json", content)
     return tmp_path / "board"
 
 
@@ -88,7 +88,7 @@ def test_latex_takes_the_tables(tmp_path: Path) -> None:
     made["metric"]["id"] = (
         "bsseval-v4;win=1;hop=1;filters=512;agg=median-median;together=as-submitted;targets=band,voice"
     )
-    records.write_json(tmp_path / "records" / "one.json", made)
+    write_json(tmp_path / "records" / "one.json", made)
     assert main(["board", "build", str(tmp_path)]) == 0
     (tmp_path / "paper.tex").write_text(
         r"\documentclass{article}\usepackage{booktabs}\begin{document}\input{board.tex}\end{document}"

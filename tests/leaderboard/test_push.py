@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from msbench import records
 from msbench.cli.app import main
+from msbench.system.files import write_json
 from tests.leaderboard.boards import record
 
 
@@ -25,7 +25,7 @@ def test_tables_and_charts_go_to_wandb(text: str, tmp_path: Path, monkeypatch: p
         made["scores"] = {
             track: {"band": scores["band"], target: scores["voice"]} for track, scores in made["scores"].items()
         }
-        records.write_json(board / "records" / f"{label}.json", made)
+        write_json(board / "records" / f"{label}.json", made)
     monkeypatch.setenv("WANDB_DIR", str(runs))
     assert main(["board", "push", "wandb", str(board), "--mode", "offline"]) == 0
     media = [path.relative_to(runs).as_posix() for path in runs.rglob("files/media/**/*") if path.is_file()]

@@ -16,6 +16,7 @@ from msbench.cli.app import main
 from msbench.leaderboard.board import Board
 from msbench.leaderboard.publish import publish
 from msbench.leaderboard.site.build import build_site
+from msbench.system.files import write_json
 from tests.leaderboard.boards import record
 from tests.tiny import write_songs
 
@@ -34,7 +35,7 @@ HEADER = "method,track,target,frames,SDR,ISR,SIR,SAR\n"
 def board(tmp_path: Path) -> Iterator[Path]:
     (tmp_path / "records").mkdir()
     for name in ("one", "two"):
-        records.write_json(tmp_path / "records" / f"{name}.json", record(name))
+        write_json(tmp_path / "records" / f"{name}.json", record(name))
     assert main(["board", "build", str(tmp_path)]) == 0
     return tmp_path
 
@@ -145,7 +146,7 @@ def test_bad_tables(tmp_path: Path, rows: str, sentence: str, capsys: pytest.Cap
 def test_other_data_under_the_same_name_is_not_ranked_with_it(board: Path) -> None:
     other = record("one")
     other["dataset"]["fingerprint"] = "g"
-    records.write_json(board / "records" / "other.json", other)
+    write_json(board / "records" / "other.json", other)
     rankings = Board(board).rankings()
     assert [(ranking.fingerprint, set(ranking.rows["model"])) for ranking in rankings] == [
         ("f", {"one", "two"}), ("g", {"one"}),
@@ -156,7 +157,7 @@ def test_other_data_under_the_same_name_is_not_ranked_with_it(board: Path) -> No
 def test_names_that_a_spreadsheet_or_a_page_would_run(tmp_path: Path) -> None:
     (tmp_path / "records").mkdir()
     for number, name in enumerate(("=1+1", "[x](javascript:1)")):
-        records.write_json(tmp_path / "records" / f"{number}.json", record(name))
+        write_json(tmp_path / "records" / f"{number}.json", record(name))
     assert main(["board", "build", str(tmp_path)]) == 0
     assert ",'=1+1," in (tmp_path / "board.csv").read_text()
     assert r"\[x\](javascript:1)" in (tmp_path / "board.md").read_text()
@@ -263,7 +264,7 @@ def test_a_record_that_is_wrong_is_not_written(tmp_path: Path) -> None:
 def test_a_record_that_lacks_provenance_is_unverified_and_ranked_apart(board: Path) -> None:
     lacking = record("three")
     del lacking["speed"]["hardware"]
-    records.write_json(board / "records" / "three.json", lacking)
+    write_json(board / "records" / "three.json", lacking)
     table = Board(board).table().set_index("model")
     assert table.loc["three", ["tier", "rank"]].tolist() == ["unverified", 1]
     assert table.loc["one", "tier"] == "measured"
@@ -277,7 +278,7 @@ def test_a_system_of_fewer_tracks_is_shown_and_has_no_rank(board: Path) -> None:
     del fewer["scores"]["other song"]
     for target in fewer["scores"]["song"].values():
         target["SDR"] = 99.0
-    records.write_json(board / "records" / "three.json", fewer)
+    write_json(board / "records" / "three.json", fewer)
     table = Board(board).table().set_index("model")
     assert table.loc[["one", "two", "three"], "tracks"].tolist() == [2, 2, 1]
     assert sorted(table.loc[["one", "two"], "rank"]) == [1, 2]
@@ -413,7 +414,7 @@ def test_scores_that_are_not_whole(
 
 def test_exports_are_the_same_bytes_and_escape_names(tmp_path: Path) -> None:
     (tmp_path / "records").mkdir()
-    records.write_json(tmp_path / "records" / "x.json", record(r"50% \input{a} a_b | <b>&$#~^"))
+    write_json(tmp_path / "records" / "x.json", record(r"50% \input{a} a_b | <b>&$#~^"))
     texts = []
     for _ in range(2):
         assert main(["board", "build", str(tmp_path)]) == 0

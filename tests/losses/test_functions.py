@@ -4,7 +4,8 @@ import pytest
 import torch
 from asteroid.losses import PITLossWrapper, pairwise_neg_sisdr
 
-from msbench.losses.functions import Criterion, RemixedCriterion, bce, l1, mse, si_snr, snr
+from msbench.losses.criterion import Criterion, RemixedCriterion
+from msbench.losses.functions import bce, l1, mse, si_snr, snr
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import torch
 
 import msbench
-from msbench.losses.functions import Criterion
+from msbench.losses.criterion import Criterion
 from msbench.model.separator import Batch
 from tests.plugins.weights import noise
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 import msbench
-from msbench.losses.functions import Criterion
+from msbench.losses.criterion import Criterion
 from msbench.model.separator import Batch
 from tests.plugins.weights import noise, randomise_statistics
 

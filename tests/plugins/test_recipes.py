@@ -8,7 +8,7 @@ import yaml
 
 from msbench import registry
 from msbench.data.loading.module import SeparationData
-from msbench.losses.functions import Criterion
+from msbench.losses.criterion import Criterion
 from msbench.training.module import SeparationModule
 
 RECIPES = registry.recipes()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
@@ -86,44 +85,3 @@ def validation_tracks() -> frozenset[str]:
         raise ImportError("musdb is not installed, and it lists MUSDB18's validation tracks: pip install musdb")
     path = Path(spec.submodule_search_locations[0], "configs", "mus.yaml")
     return frozenset(yaml.safe_load(path.read_text("utf-8"))["validation_tracks"])
-
-
-class Demo(MUSDB18HQ):
-    """The demo set: 14 short songs synthesised from a seed at first use, without a download.
-
-    Raises:
-        ValueError: If the folder holds the demo set of another version.
-    """
-
-    name = "demo"
-    download = ""
-    licence = "MIT, as msbench"
-    citation = "composed by msbench"
-    rule = "8 songs to train on, 2 to validate, 4 to test"
-    published: Mapping[str, int] = {"train": 8, "valid": 2, "test": 4}
-    errata: Mapping[str, str] = {}
-    sum_error_db: float | None = -60.0
-    excerpts_allowed = True
-
-    def prepare(self) -> None:
-        from msbench.data.demo.songs import MANIFEST, VERSION, write_demo
-
-        self.version = str(VERSION)
-        if not self.root.exists() or (self.root.is_dir() and not any(self.root.iterdir())):
-            # Two processes may get here at once: each writes beside, the first one's rename counts.
-            self.root.parent.mkdir(parents=True, exist_ok=True)
-            write_demo(self.root)
-            return
-        manifest = self.root / MANIFEST
-        try:
-            found = json.loads(manifest.read_text("utf-8"))["version"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ValueError(
-                f"{self.root} is not the demo set, its {MANIFEST} is missing or broken: remove the folder, and the "
-                "set is written anew, or give another root"
-            ) from error
-        if found != VERSION:
-            raise ValueError(
-                f"{self.root} holds version {found} of the demo set and this msbench makes version {VERSION}: "
-                "remove the folder, and the set is written anew"
-            )

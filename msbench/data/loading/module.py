@@ -14,12 +14,13 @@ from lightning.pytorch.loops.loop import _Loop
 from torch.utils.data import DataLoader, DistributedSampler, Sampler
 from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
-from msbench.data.dataset import Dataset, open_dataset
+from msbench.data.dataset import Dataset
 from msbench.data.loading.chunks import ChunkDataset, ChunkSampler, ExhaustiveChunks
 from msbench.data.loading.faults import warn
 from msbench.data.loading.places import Sampling
 from msbench.data.loading.unlabelled import RemixedChunks
 from msbench.data.loading.workers import death
+from msbench.data.opening import open_dataset
 from msbench.data.track import Track
 from msbench.model.separator import Batch
 

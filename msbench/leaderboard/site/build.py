@@ -11,7 +11,6 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from msbench import __version__
 from msbench.leaderboard import text
 from msbench.leaderboard.board import Board
 from msbench.leaderboard.site.cards import card
@@ -19,6 +18,7 @@ from msbench.leaderboard.site.health import health
 from msbench.leaderboard.site.methods import methods
 from msbench.leaderboard.site.ranking import PAGES, RankingPages
 from msbench.leaderboard.site.sound import Sound
+from msbench.public import VERSION
 
 PARTS = Path(__file__).parent
 EXPORTS = ("board.md", "board.csv", "board.json", "board.tex")
@@ -80,7 +80,7 @@ class _Site:
     def __init__(self, board: Board, folder: Path) -> None:
         self._board, self._folder = board, folder
         self._environment = environment()
-        self._environment.globals |= {"board": board, "version": __version__}
+        self._environment.globals |= {"board": board, "version": VERSION}
         (folder / "data").mkdir()
 
     def write(self) -> None:

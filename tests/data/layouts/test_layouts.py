@@ -10,7 +10,8 @@ import pytest
 import soundfile
 
 from msbench import registry
-from msbench.data.dataset import Dataset, divide, open_dataset
+from msbench.data.dataset import Dataset, divide
+from msbench.data.opening import open_dataset
 from tests.data.layouts.published import (
     FRAMES,
     WRITERS,

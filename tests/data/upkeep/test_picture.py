@@ -11,7 +11,8 @@ import pytest
 import soundfile
 
 from msbench.cli.app import main
-from msbench.data.dataset import Dataset, open_dataset
+from msbench.data.dataset import Dataset
+from msbench.data.opening import open_dataset
 from msbench.data.track import Track
 from msbench.data.upkeep.picture import estimates_figure, find_track, save, shown_part, track_figure
 

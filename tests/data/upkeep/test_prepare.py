@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from msbench.cli.app import main
-from msbench.data.dataset import open_dataset
+from msbench.data.opening import open_dataset
 from msbench.data.prepared import Prepared
 from msbench.data.upkeep.prepare import Preparation, plan
 from msbench.data.upkeep.verify import verify

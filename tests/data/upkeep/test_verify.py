@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from msbench.cli.app import main
-from msbench.data.dataset import open_dataset
+from msbench.data.opening import open_dataset
 from msbench.data.upkeep.card import card
 from msbench.data.upkeep.prepare import plan
 from msbench.data.upkeep.verify import ERROR, NOTE, WARNING, Report, verify

@@ -205,8 +205,8 @@ def test_missing_cells_are_named_with_their_cause(tmp_path: Path, board: Path) -
 
 
 def test_the_licence_of_a_data_set_decides_what_is_heard(tmp_path: Path, board: Path) -> None:
-    from msbench.data.dataset import open_dataset
     from msbench.data.layouts.musdb18hq import MUSDB18HQ
+    from msbench.data.opening import open_dataset
     from msbench.evaluation.run import evaluate
 
     data = open_dataset("folder", board / "songs")
@@ -220,7 +220,7 @@ def test_the_licence_of_a_data_set_decides_what_is_heard(tmp_path: Path, board: 
 
 
 def test_excerpts_are_added_to_what_was_scored_without_them(tmp_path: Path, board: Path) -> None:
-    from msbench.data.dataset import open_dataset
+    from msbench.data.opening import open_dataset
     from msbench.evaluation.run import evaluate
 
     data = open_dataset("folder", board / "songs")

@@ -1,0 +1,113 @@
+"""A registered loss as a training step uses it: one scalar per batch, in a declared domain."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from msbench import registry
+from msbench.losses.functions import DOMAINS, Loss, domains_of
+
+
+class Criterion:
+    """A registered loss as a training step uses it: one scalar for a batch, in a declared domain.
+
+    Args:
+        loss: Name of a registered loss.
+        domain: `waveform`, or `magnitude` and `mask` for the models that have them.
+        pit: Permutation invariant (Yu et al. 2017): the best assignment of estimates to references is taken for each
+            item, through asteroid's PITLossWrapper.
+
+    Raises:
+        KeyError: If the loss is unknown.
+        ValueError: If the domain is unknown, or none of the loss's.
+    """
+
+    def __init__(self, loss: str = "l1", domain: str = "waveform", pit: bool = False) -> None:
+        if domain not in DOMAINS:
+            raise ValueError(f"unknown loss domain '{domain}': one of {', '.join(DOMAINS)}")
+        self.domain = domain
+        self.pit = pit
+        self.function: Loss = registry.load("losses", loss)
+        if domain not in domains_of(self.function):
+            raise ValueError(
+                f"loss '{loss}' does not take the {domain}: it takes {', '.join(domains_of(self.function))}"
+            )
+        self._wrapped: Loss | None = None
+        if pit:
+            from asteroid.losses import PITLossWrapper
+
+            self._wrapped = PITLossWrapper(_pairwise(self.function), pit_from="pw_mtx")
+
+    def __call__(self, estimates: Tensor, references: Tensor) -> Tensor:
+        if estimates.shape != references.shape:
+            raise ValueError(f"estimates {tuple(estimates.shape)} and references {tuple(references.shape)} differ")
+        return self._wrapped(estimates, references) if self._wrapped else self.function(estimates, references).mean()
+
+
+class RemixedCriterion:
+    """A criterion for one batch in which some items know one target, and the sum of the others (Demucs v1).
+
+    Of such an item the estimate of that target and the sum of the other estimates are compared with their references,
+    by the very same loss, as of a model of two targets. Défossez et al. 2019 (arXiv 1909.01174). The value is the mean
+    over all items, those weighted. Magnitudes are summed as magnitudes, which is exact for masks that are not negative.
+
+    Args:
+        criterion: Of the other items.
+        known: (B,) index of the one known target, -1 where all are known.
+        weight: Of the items that know one target.
+        targets: How many the model has.
+
+    Raises:
+        ValueError: If the criterion is permutation invariant or compares masks: there is no sum of the others then.
+    """
+
+    def __init__(self, criterion: Criterion, known: Tensor, weight: float, targets: int) -> None:
+        if criterion.pit or criterion.domain == "mask":
+            what = "model.pit" if criterion.pit else "model.loss_domain mask"
+            raise ValueError(f"{what} cannot compare the sum of several targets: train without it, or leave out "
+                             "data.unlabelled")  # fmt: skip
+        self.domain = criterion.domain
+        self.function = criterion.function
+        self.known = known
+        self.weight = weight
+        self.targets = targets
+
+    def __call__(self, estimates: Tensor, references: Tensor) -> Tensor:
+        if estimates.shape != references.shape or estimates.shape[1] != self.targets:
+            raise ValueError(
+                f"with data.unlabelled a loss compares all {self.targets} targets at once, not estimates "
+                f"{tuple(estimates.shape)} with references {tuple(references.shape)}"
+            )
+        one = self.known >= 0
+        losses = []
+        if not one.all():
+            losses.append(self.function(estimates[~one], references[~one]).sum())
+        if one.any():
+            pairs = [_one_and_rest(signals[one], self.known[one]) for signals in (estimates, references)]
+            losses.append(self.weight * self.function(*pairs).sum())
+        return torch.stack(losses).sum() / len(estimates)
+
+
+def _one_and_rest(signals: Tensor, known: Tensor) -> Tensor:
+    """Of (B, S, ...) the known target, and the sum of the others where there are any: (B, 2, ...) or (B, 1, ...)."""
+    count = signals.shape[1]
+    if count == 1:
+        return signals
+    chosen = torch.nn.functional.one_hot(known, count).bool().view(-1, count, *[1] * (signals.dim() - 2))
+    parts = [signals.masked_fill(~chosen, 0).sum(1), signals.masked_fill(chosen, 0).sum(1)]
+    return torch.stack(parts, 1)
+
+
+def _pairwise(loss: Loss) -> Loss:
+    """All S x S losses: (B, S, ...) twice to (B, S estimates, S references): what asteroid's PIT asks for."""
+
+    def pairs(estimates: Tensor, references: Tensor) -> Tensor:
+        count = estimates.shape[1]
+        rows = [
+            torch.stack([loss(estimates[:, i : i + 1], references[:, j : j + 1]) for j in range(count)], 1)
+            for i in range(count)
+        ]
+        return torch.stack(rows, 1)
+
+    return pairs

@@ -1,0 +1,23 @@
+"""What `import msbench` offers: the version, and each public name with the module that defines it."""
+
+VERSION = "0.1.0"
+
+# name -> module that defines it; imported at first use, so that `import msbench` and the commands that need no
+# tensor answer at once.
+PUBLIC = {
+    "Batch": "msbench.model.separator",
+    "Board": "msbench.leaderboard.board",
+    "ConvUNet": "msbench.model.layers",
+    "Dataset": "msbench.data.dataset",
+    "MUSDB_TARGETS": "msbench.model.separator",
+    "STFT": "msbench.model.stft",
+    "Separator": "msbench.model.separator",
+    "SpectrogramSeparator": "msbench.model.separator",
+    "Track": "msbench.data.track",
+    "bss_eval": "msbench.metrics",
+    "centre": "msbench.model.layers",
+    "evaluate": "msbench.evaluation.run",
+    "evaluate_estimates": "msbench.evaluation.run",
+    "load": "msbench.model.checkpoints",
+    "separate": "msbench.separation.pipeline",
+}
