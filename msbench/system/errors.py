@@ -106,7 +106,7 @@ def _escaped(character: str) -> str:
 
 @contextlib.contextmanager
 def located(place: str) -> Iterator[None]:
-    """Put a place before the sentence of bad input that is raised within; a bug stays what it is, and notes the place."""
+    """Put a place before the sentence of bad input that is raised within; a bug stays one, and notes the place."""
     try:
         yield
     except _INPUT as error:
