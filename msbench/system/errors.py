@@ -19,8 +19,8 @@ from msbench.system.exit_codes import BAD_INPUT, FAILED
 AUTHORS = {"msbench", "msbench_plugins", "msbench_leaderboards", "msbench_slurm"}
 SINGLE_FILE = "msbench_plugin_"  # how the modules of single-file plugins begin
 
-_INPUT = (ValueError, TypeError, LookupError, ImportError, FileNotFoundError, FileExistsError, IsADirectoryError,
-          NotADirectoryError)  # fmt: skip
+_NO_SUCH_PLACE = (FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError)
+_INPUT = (ValueError, TypeError, LookupError, ImportError, *_NO_SUCH_PLACE)
 # What the machine refuses, whatever code asks for it: neither the user's input nor our bug.
 _MACHINE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.EIO}
 _MARK = "msbench_raised_on_purpose"
@@ -77,15 +77,18 @@ def sentence(error: BaseException) -> str:
     return one_line(text) or type(error).__name__
 
 
+def named(error: BaseException) -> str:
+    """The sentence of an error behind the name of its kind, as for what a library raised: "ImportError: no x"."""
+    kind, said = type(error).__name__, sentence(error)
+    return kind if said == kind else f"{kind}: {said}"
+
+
 def report(error: BaseException) -> str:
     """The sentence that a command ends with; that of a bug names its kind and the way to its traceback."""
     if not is_bug(error):
         return sentence(error)
-    kind = type(error).__name__
-    said = sentence(error)
     places = "".join(f"{one_line(note)}: " for note in reversed(getattr(error, "__notes__", [])))
-    what = kind if said == kind else f"{kind}: {said}"
-    return f"{places}{what} (a bug in msbench or a plugin: --debug shows where)"
+    return f"{places}{named(error)} (a bug in msbench or a plugin: --debug shows where)"
 
 
 def one_line(text: str, longest: int = LONGEST) -> str:

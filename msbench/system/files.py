@@ -1,40 +1,97 @@
-"""Files written beside their final name and then renamed, so that none is ever half there."""
+"""Files and folders written under a temporary name and then renamed, so that none is ever half there."""
 
 from __future__ import annotations
 
+import contextlib
+import glob
 import hashlib
 import json
 import os
-import tempfile
+import platform
+import secrets
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+_LONGEST_NAME = 30  # characters of a name that its temporary name repeats: file systems end names at 255 bytes
 
-def write_json(path: Path, content: Any) -> None:
-    """Write JSON beside its final name, then rename: a reader, or a full disk, never leaves half a file.
+
+def write_json(path: Path, content: Any, indent: int | None = 1) -> None:
+    """Write JSON under a temporary name, then rename; the folder is made if need be.
 
     Raises:
         OSError: If it cannot be written; nothing is left behind.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text(path, json.dumps(content, indent=indent, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def write_text(path: Path, content: str) -> None:
-    """Write text beside its final name, then rename.
+    """Write text under a temporary name, then rename.
 
     Raises:
         OSError: If it cannot be written; nothing is left behind.
     """
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with replacing(path) as part:
+        part.write_text(content, encoding="utf-8")
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary name; what is written there, a file or a folder, is renamed to `path` at the end.
+
+    Until then, and if the block raises, whatever was at `path` stays as it was.
+    """
+    with part_of(path) as part:
+        yield part
+        if not (part.is_dir() and path.exists()):
+            part.replace(path)
+            return
+        with part_of(path) as old:  # no system renames onto a folder that holds something
+            path.rename(old)
+            try:
+                part.rename(path)
+            except OSError:
+                old.rename(path)
+                raise
+
+
+@contextlib.contextmanager
+def part_of(path: Path) -> Iterator[Path]:
+    """Yield the temporary name of a path, in the same folder; what is left there at the end is removed.
+
+    The name is hidden and no other process has it, on this machine or another one that shares the folder.
+    """
+    part = part_name(path)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(content)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        yield part
+    finally:
+        _remove(part)
+
+
+def part_name(path: Path) -> Path:
+    """A temporary name for a path that no other call returns; `clear_parts` knows whose it is."""
+    return path.with_name(f".{path.name[:_LONGEST_NAME]}.{secrets.token_hex(4)}.{os.getpid()}@{platform.node()}.part")
+
+
+def clear_parts(path: Path) -> None:
+    """Remove what processes that were killed on this machine have left under temporary names of a path."""
+    for part in path.parent.glob(f".{glob.escape(path.name[:_LONGEST_NAME])}.*@{glob.escape(platform.node())}.part"):
+        owner = part.name.removesuffix(".part").rpartition("@")[0].rpartition(".")[2]
+        try:
+            os.kill(int(owner), 0)
+        except ProcessLookupError:
+            _remove(part)
+        except (ValueError, OSError):
+            continue  # another user's process, or a name that is not ours
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def sha256_of(path: str | Path) -> str:

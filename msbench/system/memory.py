@@ -1,0 +1,44 @@
+"""The memory that this process has taken, and what it may still take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def peak_bytes() -> int | None:
+    """The most that was resident at once since this process started; None where the system does not say (not Linux).
+
+    ru_maxrss would count what the parent process held before the fork.
+    """
+    return _status("VmHWM")
+
+
+def resident_bytes() -> int | None:
+    """What is resident now; None where the system does not say (not Linux)."""
+    return _status("VmRSS")
+
+
+def _status(field: str) -> int | None:
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        return None
+    found = [line.split() for line in lines if line.startswith(f"{field}:")]
+    return int(found[0][1]) * 1024 if found else None
+
+
+def free_bytes(meminfo: Path = Path("/proc/meminfo"), cgroup: Path = Path("/sys/fs/cgroup")) -> int | None:
+    """What this process may still take, of the machine or of its container; None where neither is known."""
+    free = []
+    try:
+        lines = dict(line.split(":", 1) for line in meminfo.read_text().splitlines() if ":" in line)
+        free.append(int(lines["MemAvailable"].split()[0]) * 1024)
+    except (OSError, KeyError, ValueError):
+        pass
+    try:
+        limit, used = ((cgroup / f"memory.{each}").read_text().strip() for each in ("max", "current"))
+        if limit != "max":
+            free.append(int(limit) - int(used))
+    except (OSError, ValueError):
+        pass
+    return max(0, min(free)) if free else None

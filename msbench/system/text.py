@@ -1,0 +1,19 @@
+"""Small pieces of the sentences and tables that people read."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """ "Did you mean unet or demucs? ", of the known names that are nearest; "" where none is near."""
+    near = difflib.get_close_matches(name, list(dict.fromkeys(known)), n=3, cutoff=0.5)
+    return f"Did you mean {' or '.join(near)}? " if near else ""
+
+
+def quantity(value: float) -> str:
+    """A count as people read it: 1234567 as "1.23 M", 123456 as "0.12 M", 1234 as "1.2 k"."""
+    if value >= 1e9:
+        return f"{value / 1e9:.2f} G"
+    return f"{value / 1e6:.2f} M" if value >= 1e5 else f"{value / 1e3:.1f} k"

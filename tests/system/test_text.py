@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+import pytest
+
+from msbench.system.text import did_you_mean, quantity
+
+
+def test_near_names_are_offered_and_far_ones_are_not() -> None:
+    assert did_you_mean("unett", ["demucs", "unet", "unet"]) == "Did you mean unet? "
+    assert did_you_mean("sed", ["seed", "seeds"]) == "Did you mean seed or seeds? "
+    assert did_you_mean("zzz", ["demucs", "unet"]) == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "0.0 k"), (1234, "1.2 k"), (99_999, "100.0 k"), (123_456, "0.12 M"), (1_234_567, "1.23 M"), (2.5e9, "2.50 G")],
+)
+def test_quantities(value: float, text: str) -> None:
+    assert quantity(value) == text
