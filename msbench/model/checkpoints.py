@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
+from torch import Tensor
 
 from msbench import registry
 from msbench.model.separator import Separator
+from msbench.system import errors
 
 KEY = "msbench_separator"  # where a checkpoint holds {"name", "options"} of its model
+_PREFIX = "separator."  # of the model's weights among those of the LightningModule
+
+
+def names_checkpoint(model: str | Path) -> bool:
+    """Whether a text that stands for a model is the path of a checkpoint, and not a registered name."""
+    return str(model).endswith(".ckpt")
 
 
 def load(model: str | Path, checkpoint: str | Path | None = None, **options: Any) -> Separator:
@@ -25,24 +36,100 @@ def load(model: str | Path, checkpoint: str | Path | None = None, **options: Any
     Raises:
         KeyError: If the name is unknown.
         ImportError: If the plugin is broken.
-        ValueError: If an option is unknown to the model, or the checkpoint is of another model.
+        ValueError: If an option is unknown to the model or refused by it, or the checkpoint is of another model.
         FileNotFoundError: If there is no such checkpoint.
     """
-    name: str | None = str(model)
-    if str(model).endswith(".ckpt"):
+    if names_checkpoint(model):
         if checkpoint is not None:
             raise ValueError(f"two checkpoints given, {model} and {checkpoint}: name the model, or give one")
-        name, checkpoint = None, model
+        return Checkpoint.read(model).separator(**options)
     if checkpoint is None:
-        assert name is not None
-        return create(name, options)
-    content = read_checkpoint(checkpoint)
-    registered = content[KEY]
-    if name is not None and name != registered["name"]:
-        raise ValueError(f"{checkpoint} is a checkpoint of '{registered['name']}', not of '{name}'")
-    separator = create(registered["name"], {**registered["options"], **options})
-    load_weights(separator, content, checkpoint)
-    return separator
+        return create(str(model), options)
+    held = Checkpoint.read(checkpoint)
+    if held.name != str(model):
+        raise ValueError(f"{checkpoint} is a checkpoint of '{held.name}', not of '{model}'")
+    return held.separator(**options)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a checkpoint written by `msbench fit` holds of its model; the state of the training is left out.
+
+    A pickled copy leaves the weights behind: it goes to other processes to be told of, not to be loaded there.
+
+    Attributes:
+        path: The file.
+        sha256: Of the file, in hexadecimal.
+        name: The model's registered name.
+        options: The arguments of its constructor.
+        seed: Of the training.
+        step, epoch: Where in the training it was saved.
+        training: What it was trained on, as `SeparationData.described` says it.
+        ema: Whether the weights are a moving average.
+        weights: The model's parameters and buffers, on the CPU.
+
+    The seed, step, epoch and training are None where the file does not say.
+    """
+
+    path: Path
+    sha256: str
+    name: str
+    options: dict[str, Any]
+    seed: int | None = None
+    step: int | None = None
+    epoch: int | None = None
+    training: dict[str, Any] | None = None
+    ema: bool = False
+    weights: Mapping[str, Tensor] | None = field(default=None, repr=False, compare=False)
+
+    @classmethod
+    def read(cls, path: str | Path) -> Self:
+        """Load the file once, and nothing of it that is code.
+
+        Raises:
+            FileNotFoundError: If there is no such file.
+            ValueError: If it is not a checkpoint of ours.
+        """
+        content, sha256 = _content_of(path)
+        registered = content[KEY]
+        weights = {k.removeprefix(_PREFIX): v for k, v in content["state_dict"].items() if k.startswith(_PREFIX)}
+        return cls(
+            path=Path(path),
+            sha256=sha256,
+            name=registered["name"],
+            options=registered["options"],
+            seed=content.get("seed"),
+            step=content.get("global_step"),
+            epoch=content.get("epoch"),
+            training=content.get("training"),
+            ema="averaging_state" in content,  # Lightning's EMAWeightAveraging keeps its own state under this key
+            weights=weights,
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "weights": None}
+
+    def separator(self, **options: Any) -> Separator:
+        """The model with its weights.
+
+        Args:
+            options: Of the model's constructor, in place of those it was trained with.
+
+        Raises:
+            KeyError, ImportError: If the model is not registered here, or its plugin is broken.
+            ValueError: If the model refuses an option, or the weights do not fit it.
+        """
+        if self.weights is None:
+            raise RuntimeError(f"{self.path} was pickled without its weights: build the model before, or read it again")
+        separator = create(self.name, {**self.options, **options})
+        try:
+            separator.load_state_dict(self.weights)
+        except RuntimeError as error:
+            # The first line names the class, the second the first weight that is missing, unknown or of another shape.
+            lines = str(error).splitlines()
+            detail = errors.one_line(lines[min(1, len(lines) - 1)])
+            raise ValueError(f"{self.path} does not fit {type(separator).__name__} as configured: {detail}") from error
+        return separator
 
 
 def create(name: str, options: dict[str, Any]) -> Separator:
@@ -50,48 +137,74 @@ def create(name: str, options: dict[str, Any]) -> Separator:
 
     Raises:
         KeyError, ImportError: As `msbench.registry.load`.
-        ValueError: If an option is not one of the constructor's.
+        ValueError: If an option is unknown, missing, or refused by the constructor.
     """
     plugin = registry.load("models", name)
     known = inspect.signature(plugin).parameters
     unknown = [key for key in options if key not in known]
     if unknown and not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in known.values()):
         raise ValueError(f"model '{name}' has no option '{unknown[0]}': it takes {', '.join(known) or 'none'}")
-    separator: Separator = plugin(**options)
+    variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    required = [key for key, p in known.items() if p.default is p.empty and p.kind not in variadic]
+    missing = [key for key in required if key not in options]
+    if missing:
+        raise ValueError(f"model '{name}' needs the option '{missing[0]}', which has no default: give it")
+    try:
+        with errors.located(f"model '{name}'"):
+            separator = plugin(**options)
+    except Exception as error:
+        wrong = None if errors.is_deliberate(error) else _refused(plugin, options)
+        if wrong is None:
+            raise
+        raise ValueError(
+            f"model '{name}' cannot be built with {wrong}={options[wrong]!r}: "
+            f"{type(error).__name__}: {errors.sentence(error)}"
+        ) from error
     if not isinstance(separator, Separator):
         raise ValueError(f"model '{name}' is a {type(separator).__name__}, not an msbench.Separator")
     separator.registered = {"name": name, "options": options}
     return separator
 
 
-def read_checkpoint(path: str | Path) -> dict[str, Any]:
-    """The content of a checkpoint written by `msbench fit`.
+def _refused(plugin: Callable[..., Any], options: dict[str, Any]) -> str | None:
+    """The option that makes a constructor fail by accident, deep in torch or so: without it, it does not.
 
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is not a checkpoint of ours.
+    None where the constructor fails without any one option too: that is a bug of the plugin.
+    """
+    for option in options:
+        try:
+            plugin(**{key: value for key, value in options.items() if key != option})
+        except Exception:
+            continue
+        return option
+    return None
+
+
+def _content_of(path: str | Path) -> tuple[dict[str, Any], str]:
+    """What a checkpoint holds, and its SHA-256.
+
+    Both are of one open file: a training that goes on may put another in its place meanwhile.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"no checkpoint {path}")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise ValueError(f"{path} is not a checkpoint that can be read: {str(error).splitlines()[0]}") from error
-    if not isinstance(content, dict) or KEY not in content:
+    with Path(path).open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        file.seek(0)
+        try:
+            content = torch.load(file, map_location="cpu", weights_only=True)
+        except MemoryError:
+            raise
+        except Exception as error:  # a file that is cut or no checkpoint at all makes unpickling fail in any way
+            reason = errors.one_line(next(iter(str(error).splitlines()), type(error).__name__))
+            raise ValueError(f"{path} is not a checkpoint that can be read: {reason}") from error
+    registered = content.get(KEY) if isinstance(content, dict) else None
+    if not isinstance(registered, dict) or not {"name", "options"} <= registered.keys():
         raise ValueError(f"{path} is not a checkpoint of msbench: it does not say which model it holds")
-    return content
+    if not isinstance(content.get("state_dict"), dict):
+        raise ValueError(f"{path} is not a checkpoint of msbench: it holds no weights")
+    return content, sha256
 
 
-def load_weights(separator: Separator, content: dict[str, Any], path: str | Path) -> None:
-    """Put the separator's weights of a checkpoint (their moving average, where one was kept) into a model.
-
-    Raises:
-        ValueError: If names or shapes of the weights do not match.
-    """
-    prefix = "separator."
-    weights = {k.removeprefix(prefix): v for k, v in content["state_dict"].items() if k.startswith(prefix)}
-    try:
-        separator.load_state_dict(weights)
-    except RuntimeError as error:
-        detail = str(error).splitlines()[1].strip() if len(str(error).splitlines()) > 1 else str(error)
-        raise ValueError(f"{path} does not fit {type(separator).__name__} as configured: {detail}") from error
+def read_checkpoint(path: str | Path) -> dict[str, Any]:
+    """The content of a checkpoint; `Checkpoint` is what takes its place."""
+    return _content_of(path)[0]

@@ -17,11 +17,11 @@ import torch
 from msbench.audio.files import AudioReader
 from msbench.data.loading.unlabelled import LIST, song_of
 from msbench.data.upkeep.progress import Progress, shown
-from msbench.model.checkpoints import KEY, load, read_checkpoint
+from msbench.model.checkpoints import Checkpoint
 from msbench.model.separator import Separator
 from msbench.public import VERSION
 from msbench.separation.pipeline import separate_blocks
-from msbench.system.files import sha256_of, write_json
+from msbench.system.files import write_json
 
 # A target is silent where its estimate's level is no higher, beside the mixture's. A U-Net after 8 epochs on the demo
 # songs left -38 to -8 dB of absent targets (10 to 90 % of blocks), but also -17 to -6 dB of the quietest present ones:
@@ -68,10 +68,11 @@ def find(
     """
     if not -120 <= threshold_db < 0:
         raise ValueError(f"the threshold is in dB below the mixture, from -120 to below 0, not {threshold_db:g}")
-    model = load(read_checkpoint(checkpoint)[KEY]["name"], checkpoint)
+    held = Checkpoint.read(checkpoint)
+    model = held.separator()
     made: dict[str, Any] = {
         "made_by": {
-            "checkpoint_sha256": sha256_of(checkpoint), "threshold_db": threshold_db, "block_seconds": BLOCK_SECONDS,
+            "checkpoint_sha256": held.sha256, "threshold_db": threshold_db, "block_seconds": BLOCK_SECONDS,
             "audible_db": AUDIBLE_DB, "least_seconds": LEAST_SECONDS, "msbench": VERSION,
         },
         "targets": model.targets,

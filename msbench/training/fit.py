@@ -22,7 +22,7 @@ from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
 
 from msbench import registry
 from msbench.data.loading.module import SeparationData
-from msbench.model.checkpoints import KEY, read_checkpoint
+from msbench.model.checkpoints import Checkpoint
 from msbench.training.callbacks import LogExamples, RunState, StepOnPlateau
 from msbench.training.devices import parallel_settings
 from msbench.training.interruption import AtomicCheckpointIO, SaveInTime
@@ -196,7 +196,7 @@ def fit(argv: Sequence[str]) -> Path:
     cli = FitCLI(name, argv)
     checkpoint = cli.config.ckpt_path or (cli.output / "last.ckpt" if (cli.output / "last.ckpt").exists() else None)
     if checkpoint is not None:
-        held = read_checkpoint(checkpoint)[KEY]["name"]
+        held = Checkpoint.read(checkpoint).name
         if held != name:
             raise ValueError(f"{checkpoint} is a checkpoint of '{held}', not of '{name}': give --output another folder")
     cli.datamodule.setup("fit")  # what is wrong with the data is said before a folder is made

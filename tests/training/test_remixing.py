@@ -12,7 +12,7 @@ import msbench
 from msbench import registry
 from msbench.cli.app import main
 from msbench.data.loading.unlabelled import RemixedBatch
-from msbench.model.checkpoints import read_checkpoint
+from msbench.model.checkpoints import Checkpoint
 from msbench.model.separator import Separator, SpectrogramSeparator
 from msbench.training.fit import fit
 from msbench.training.module import SeparationModule
@@ -46,7 +46,8 @@ def test_from_the_detector_to_the_record(arguments: list[str], more: Path) -> No
     torch.save(content, "detector.ckpt")
     assert main(["data", "silences", "detector.ckpt", "more", "--device", "cpu"]) == 0
     second = fit([*arguments, "--output", "second", "--data.unlabelled", "more", "--data.unlabelled_share", "0.5"])
-    training = read_checkpoint(second / "best.ckpt")["training"]
+    training = Checkpoint.read(second / "best.ckpt").training
+    assert training is not None
     assert training["datasets"] == ["folder", "more (unlabelled)"]
     assert training["unlabelled_hours"] == pytest.approx(3 / 3600, abs=1e-4)
     for folder, data in ((first, "standard"), (second, "extra")):
