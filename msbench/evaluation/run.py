@@ -29,6 +29,7 @@ from msbench.metrics import catalogue as beside
 from msbench.model.checkpoints import create, load
 from msbench.model.separator import Separator
 from msbench.records import provenance
+from msbench.records.metric_id import BSSEVAL
 from msbench.system.files import write_json, write_text
 
 Progress = Callable[[int, int, str, dict[str, float]], None]
@@ -170,7 +171,7 @@ def _evaluate(
                 "tracks": [track.name for track in tracks],
             },
             "metric": {
-                "id": metric_id(targets), "backend": settings.backend,
+                "id": str(BSSEVAL.of(targets)), "backend": settings.backend,
                 "implementation": f"{'msbench' if settings.backend == 'fast' else 'museval'} "
                 f"{version('msbench' if settings.backend == 'fast' else 'museval')}",
                 "beside": list(beside.metric_ids(settings.beside, targets).values()),
@@ -204,7 +205,7 @@ def _results(
     progress: Progress | None,
 ) -> dict[str, dict[str, Any]]:
     """The result of each track: what `output` holds already of the same estimates and settings, and the others' new."""
-    metric = [metric_id(scored_targets(source.targets, tracks[0])), settings.backend, settings.beside]
+    metric = [str(BSSEVAL.of(scored_targets(source.targets, tracks[0]))), settings.backend, settings.beside]
     fingerprint = data.fingerprint(split)
     results: dict[str, dict[str, Any]] = {}
 
@@ -237,14 +238,6 @@ def _of_these_data(training: dict[str, Any], dataset: str) -> dict[str, Any]:
         return training
     same = {name.removesuffix("hq") for name in training["datasets"]} == {dataset.removesuffix("hq")}
     return training | {"data": "standard" if same else "extra"}
-
-
-def metric_id(targets: list[str]) -> str:
-    """Everything that changes BSSEval's numbers, in one line; different ids are never ranked together.
-
-    The targets are sorted: which are scored together counts, their order does not.
-    """
-    return f"bsseval-v4;win=1;hop=1;filters=512;agg=median-median;targets={','.join(sorted(targets))}"
 
 
 def _model(model: Separator | str | Path, checkpoint: str | Path | None, data: Dataset) -> tuple[Separator, Any]:

@@ -11,9 +11,9 @@ import pandas as pd
 
 from msbench import records
 from msbench.leaderboard.reported import read_reported
-from msbench.leaderboard.rows import MEAN_OF_MEANS, beside_of, by_seed, medians_of, rows_of, shown
+from msbench.leaderboard.rows import beside_of, by_seed, medians_of, rows_of, shown
 from msbench.records import strict_json
-from msbench.records.record import targets_in
+from msbench.records.metric_id import MetricId
 from msbench.runs import failures
 from msbench.runs.suite import read_suite
 
@@ -71,7 +71,7 @@ class Ranking:
             return None
         systems = self.rows[self.rows["role"] == "system"].to_dict("records")
         groups = {row["model"]: f"{row['tier']}, {row['data']} training data" for row in systems}
-        of_means = next((score for score in self.beside if MEAN_OF_MEANS in score), None)
+        of_means = next((score for score in self.beside if MetricId.parse(score).is_of_means), None)
         return compare(known, groups, None if of_means is None else self.scores(target, of_means))
 
 
@@ -145,7 +145,7 @@ class Board:
         found: list[Ranking] = []
         for key, part in table.groupby(list(Place._fields), sort=False) if len(table) else []:
             place = Place(*key)
-            targets = targets_in(place.metric)
+            targets = list(MetricId.parse(place.metric).targets)
             by_model = self._places[place]
             scored = {
                 model: own

@@ -9,7 +9,7 @@ import pandas as pd
 
 from msbench.leaderboard.rows import shown, targets_of
 from msbench.leaderboard.text import name
-from msbench.records.record import targets_in
+from msbench.records.metric_id import MetricId
 
 COLOURS = {"ceiling": "#56B4E9", "floor": "#999999"}  # Okabe & Ito: told apart without red and green
 MOST_ROWS = 60  # beyond, nobody reads a picture: the pages have all
@@ -23,7 +23,8 @@ def chart(table: pd.DataFrame, title: str, path: Path) -> None:
     first = table[(table["dataset"] == table["dataset"].iloc[0]) & (table["metric"] == table["metric"].iloc[0])]
     dropped = max(0, len(first) - MOST_ROWS)
     first = first.head(MOST_ROWS)
-    own, score = targets_in(first["metric"].iloc[0]), shown(first["metric"].iloc[0])[0]
+    metric = first["metric"].iloc[0]
+    own, score = MetricId.parse(metric).targets, shown(metric)[0]
     targets = [target for target in targets_of(first) if target in own]
     systems = [model for model, role in zip(first["model"], first["role"], strict=True) if role == "system"]
     colours = [

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from msbench.leaderboard.rows import shown, targets_of
 from msbench.leaderboard.text import LONGEST_NAME, LONGEST_TEXT, line, name
-from msbench.records.record import targets_in
+from msbench.records.metric_id import BSSEVAL, MetricId
 
 NOTE = (
     "Of BSSEval v4: the median over tracks of each track's median over 1 s windows. In brackets: SDR above the higher "
@@ -52,7 +52,7 @@ def _parts(table: pd.DataFrame) -> list[tuple[str, str, pd.DataFrame]]:
         return []
     parts = []
     for (dataset, metric, _), part in table.groupby(["dataset", "metric", "fingerprint"], sort=False):
-        own = targets_in(str(metric))
+        own = MetricId.parse(str(metric)).targets
         kept = [f"{target} {score}" for target in own for score in (*shown(str(metric)), "gain")]
         others = {column for column in part if any(column.startswith(f"{t} ") for t in targets_of(part))}
         parts.append((str(dataset), str(metric), part.drop(columns=sorted(others - set(kept)))))
@@ -90,7 +90,7 @@ def markdown(table: pd.DataFrame, title: str, missing: dict[str, str]) -> str:
         lines.append("")
         if origins:
             lines += [COUNTED, ""]
-    if not len(table) or table["metric"].str.startswith("bsseval-v4").any():
+    if not len(table) or any(MetricId.parse(str(m)).family == BSSEVAL.family for m in table["metric"].unique()):
         lines += [NOTE, ""]
     text = "\n".join(lines)
     return text + CELLS_HEADING.removeprefix("\n") + "\n".join([*missing_cells(missing), ""]) if missing else text

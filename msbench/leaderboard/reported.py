@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +13,17 @@ import numpy as np
 import yaml
 
 from msbench import records
-from msbench.leaderboard.rows import MEAN_OF_MEANS, TRAINING, median_of, shown
-from msbench.metrics.catalogue import MEAN_SDR, mean_of
+from msbench.leaderboard.rows import TRAINING, median_of, shown
+from msbench.metrics.catalogue import mean_of
+from msbench.records.metric_id import BSSEVAL, MEAN_SDR, MetricId
 from msbench.system.files import write_text
 
 METRICS = ("SDR", "ISR", "SIR", "SAR")
 Scores = dict[str, dict[str, dict[str, list[float | None]]]]  # by system, target and track, in the order of columns
 # Which targets were scored together was each participant's choice, and moves vocals by up to some 0.2 dB.
-SISEC18_METRIC = (
-    "bsseval-v4;win=1;hop=1;filters=512;agg=median-median;together=as-submitted;"
-    "targets=vocals,drums,bass,other,accompaniment"
-)
-SISEC18_MEANS = SISEC18_METRIC.replace("bsseval-v4", MEAN_SDR).replace("agg=median-median", MEAN_OF_MEANS)
-BSSEVAL = "bsseval-v4;win=1;hop=1;filters=512;agg=median-median;together=not-stated"
+SISEC18_TARGETS = ("vocals", "drums", "bass", "other", "accompaniment")
+SISEC18_METRIC = str(replace(BSSEVAL.with_setting("together=as-submitted"), targets=SISEC18_TARGETS))
+SISEC18_MEANS = str(replace(MEAN_SDR.with_setting("together=as-submitted"), targets=SISEC18_TARGETS))
 FIGURE_FIELDS = (
     "system", "citation", "read_in", "data", "dataset", "split", "metric", "SDR", "NSDR", "SIR", "SAR", "ISR",
 )  # fmt: skip
@@ -57,7 +56,7 @@ def import_sisec18(table: Path, folder: Path) -> Path:
         columns, scores = METRICS, _of_csv(table)
     else:
         raise FileNotFoundError(f"no table {table}: give the CSV of SiSEC 2018's track medians")
-    targets = records.targets_in(SISEC18_METRIC)
+    targets = SISEC18_TARGETS
     names = sorted({track for of_system in scores.values() for found in of_system.values() for track in found})
     systems = {
         method: {
@@ -102,7 +101,7 @@ def _of_submissions(folder: Path) -> Scores:
 
 def _of_csv(table: Path) -> Scores:
     scores: Scores = {}
-    targets = records.targets_in(SISEC18_METRIC)
+    targets = SISEC18_TARGETS
     with table.open(encoding="utf-8", newline="") as file:
         for number, row in enumerate(csv.DictReader(file), 2):
             try:
@@ -180,10 +179,10 @@ def _figure(entry: Any, number: int, path: Path) -> dict[str, Any]:
         name, citation, data = str(entry["system"]), str(entry["citation"]), entry["data"]
         if data not in TRAINING:
             raise ValueError(f"data is one of {', '.join(TRAINING)}, not {data!r}")
-        family = str(entry.get("metric") or BSSEVAL)
-        ranked = shown(family)[0]
-        targets = sorted(entry[ranked])
-        metric = f"{family};targets={','.join(targets)}"
+        stated = entry.get("metric")
+        family = MetricId.parse(str(stated)) if stated else BSSEVAL.with_setting("together=not-stated")
+        targets = sorted(entry[shown(str(family))[0]])
+        metric = str(family.of(targets))
         scores: dict[str, dict[str, Any]] = {}
         for target in targets:
             values = {score: (entry.get(score) or {}).get(target) for score in dict.fromkeys((*shown(metric), "ISR"))}
@@ -202,7 +201,7 @@ def _figure(entry: Any, number: int, path: Path) -> dict[str, Any]:
 
 def _expanded(content: dict[str, Any]) -> Iterator[dict[str, Any]]:
     columns, tracks = content["columns"], content["tracks"]
-    targets = records.targets_in(content["metric"])
+    targets = MetricId.parse(content["metric"]).targets
     absent = {**dict.fromkeys(columns), "reason": "not submitted"}
     silent = {**dict.fromkeys(columns), "reason": "no window with a score"}
     for name, system in content["systems"].items():
@@ -231,7 +230,7 @@ def _row(
         "schema_version": records.SCHEMA_VERSION,
         "tier": "reported",
         "source": source,
-        "model": {"name": name, "label": name, "role": role, "targets": records.targets_in(metric)},
+        "model": {"name": name, "label": name, "role": role, "targets": list(MetricId.parse(metric).targets)},
         "training": {"data": data},
         "dataset": {"name": place[0], "split": place[1], "fingerprint": None, "tracks": tracks},
         "metric": {"id": metric},

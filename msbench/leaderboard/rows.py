@@ -11,11 +11,10 @@ import numpy as np
 import pandas as pd
 
 from msbench import records
-from msbench.records.record import targets_in
+from msbench.records.metric_id import MetricId
 
 SHOWN = ("SDR", "SIR", "SAR")
 SHOWN_NSDR = ("NSDR", "SIR", "SAR")
-MEAN_OF_MEANS = "agg=mean-mean"
 TRAINING = ("standard", "unknown", "extra")  # of a model's seeds, the last counts
 
 Record = dict[str, Any]
@@ -23,7 +22,7 @@ Record = dict[str, Any]
 
 def shown(metric: str) -> tuple[str, ...]:
     """The scores that a board shows of a metric id; it ranks by the first."""
-    return SHOWN_NSDR if metric.startswith("nsdr") else SHOWN
+    return SHOWN_NSDR if MetricId.parse(metric).family.startswith("nsdr") else SHOWN
 
 
 def rows_of(models: dict[str, list[Record]], dataset: str, metric: str, fingerprint: str) -> list[dict[str, Any]]:
@@ -105,7 +104,7 @@ def _row(
         "parameters": first["model"]["parameters"] or 0,  # unknown where files were scored
         "rtf": median_of(record["speed"]["real_time_factor"] for record in found),
     }
-    for target in targets_in(metric):
+    for target in MetricId.parse(metric).targets:
         for score in scores:
             row[f"{target} {score}"] = median_of(over_tracks(record, target, score) for record in found)
     return row
@@ -114,7 +113,7 @@ def _row(
 def over_tracks(record: Record, target: str, score: str) -> float | None:
     """A record's median over tracks; the mean of a score whose id says so."""
     values = [track[target].get(score) for track in record["scores"].values()]
-    if MEAN_OF_MEANS not in score:
+    if not MetricId.parse(score).is_of_means:
         return median_of(values)
     known = [value for value in values if value is not None]
     return fmean(known) if known else None
@@ -128,7 +127,7 @@ def median_of(values: Iterable[float | None]) -> float | None:
 
 def _add_gains(rows: list[dict[str, Any]], metric: str) -> None:
     score = shown(metric)[0]
-    for target in targets_in(metric):
+    for target in MetricId.parse(metric).targets:
         column = f"{target} {score}"
         floors = [row[column] for row in rows if row["role"] == "floor" and row[column] is not None]
         for row in rows:
@@ -137,7 +136,7 @@ def _add_gains(rows: list[dict[str, Any]], metric: str) -> None:
 
 
 def _mean_score(row: dict[str, Any], metric: str) -> float:
-    values = [row[f"{target} {shown(metric)[0]}"] for target in targets_in(metric)]
+    values = [row[f"{target} {shown(metric)[0]}"] for target in MetricId.parse(metric).targets]
     known = [value for value in values if value is not None]
     # Fewer targets than others: below them, among their like.
     return sum(known) / len(known) - 1000 * (len(values) - len(known)) if known else float("-inf")

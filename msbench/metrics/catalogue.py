@@ -14,6 +14,8 @@ import numpy as np
 
 from msbench.metrics import perceptual, ratios, scale_invariant, spectral
 from msbench.metrics.products import Products
+from msbench.records import metric_id
+from msbench.records.metric_id import MetricId
 
 RATIOS: dict[str, Callable[[Products], np.ndarray]] = {  # one reading serves them all
     "si-sdr": scale_invariant.si_sdr_of,
@@ -27,23 +29,24 @@ VOICE_METRICS: dict[str, Callable[[Any, Any, int], np.ndarray]] = {
     "stoi": perceptual.stoi,
     "pesq": perceptual.pesq,
 }
-MEAN_SDR = "mean-sdr"  # BSSEval's, the mean over windows; of a data set, the mean over tracks
+MEAN_SDR = metric_id.MEAN_SDR.family  # BSSEval's, the mean over windows; of a data set, the mean over tracks
 NAMES = (*RATIOS, MEAN_SDR, "l1-spectrogram", *VOICE_METRICS)
 DEFAULT = (*RATIOS, MEAN_SDR)
 VOICES = ("vocals", "voice", "speech")
 
-_IDS = {
-    "si-sdr": "si-sdr;channels=joint",
-    "si-sir": "si-sir;channels=joint;targets={targets}",
-    "si-sar": "si-sar;channels=joint;targets={targets}",
-    "snr": "snr;channels=joint",
-    "track-sdr": f"track-sdr;delta={ratios.DELTA:g}",
-    "nsdr": f"nsdr;of=track-sdr;delta={ratios.DELTA:g}",
-    MEAN_SDR: f"{MEAN_SDR};win=1;hop=1;filters=512;agg=mean-mean;targets={{targets}}",
-    "l1-spectrogram": f"l1-spectrogram;win={spectral.WINDOW};hop={spectral.HOP}",
-    "stoi": f"stoi;win={perceptual.WINDOW_SECONDS};agg=median;channels=mean",
-    "pesq": f"pesq;mode=wb;win={perceptual.WINDOW_SECONDS};agg=median;channels=mean",
+_SETTINGS = {
+    "si-sdr": ("channels=joint",),
+    "si-sir": ("channels=joint",),
+    "si-sar": ("channels=joint",),
+    "snr": ("channels=joint",),
+    "track-sdr": (f"delta={ratios.DELTA:g}",),
+    "nsdr": ("of=track-sdr", f"delta={ratios.DELTA:g}"),
+    MEAN_SDR: metric_id.MEAN_SDR.settings,
+    "l1-spectrogram": (f"win={spectral.WINDOW}", f"hop={spectral.HOP}"),
+    "stoi": (f"win={perceptual.WINDOW_SECONDS}", "agg=median", "channels=mean"),
+    "pesq": ("mode=wb", f"win={perceptual.WINDOW_SECONDS}", "agg=median", "channels=mean"),
 }
+_OF_ALL_TARGETS = ("si-sir", "si-sar", MEAN_SDR)  # which other targets are scored changes these
 _NO_DIGITS = {
     np.inf: "infinite, what it divides by is nought",
     -np.inf: "minus infinity, nothing of the reference is in the estimate",
@@ -70,7 +73,8 @@ def check_names(names: Sequence[str], targets: Sequence[str]) -> None:
 
 def metric_ids(names: Sequence[str], targets: Sequence[str]) -> dict[str, str]:
     """{name: metric id} for the targets scored together."""
-    return {name: _IDS[name].format(targets=",".join(sorted(targets))) for name in names}
+    ids = {name: MetricId(name, _SETTINGS[name]) for name in names}
+    return {name: str(each.of(targets) if name in _OF_ALL_TARGETS else each) for name, each in ids.items()}
 
 
 def score(

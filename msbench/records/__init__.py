@@ -1,5 +1,6 @@
 """The record of one result."""
 
+from msbench.records.metric_id import MetricId
 from msbench.records.record import (
     METRICS,
     SCHEMA,
@@ -9,7 +10,6 @@ from msbench.records.record import (
     digest,
     lacking,
     read,
-    targets_in,
     tier_of,
     training_data_of,
     validate,
@@ -21,11 +21,11 @@ __all__ = [
     "SCHEMA",
     "SCHEMA_VERSION",
     "TIERS",
+    "MetricId",
     "completed",
     "digest",
     "lacking",
     "read",
-    "targets_in",
     "tier_of",
     "training_data_of",
     "validate",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from msbench.records import strict_json
+from msbench.records.metric_id import MetricId
 from msbench.system.files import write_json
 
 SCHEMA_VERSION = 1
@@ -71,11 +72,6 @@ def _validator(part: str | None = None) -> Any:
     return Draft202012Validator(schema if part is None else schema["$defs"][part])
 
 
-def targets_in(metric: str) -> list[str]:
-    """The targets that were scored together, as a metric id names them."""
-    return metric.rsplit("targets=", 1)[1].split(",")
-
-
 def validate(record: Any, where: str, text: str | None = None) -> dict[str, Any]:
     """Check that a record has what a board needs and only finite scores; what else it lacks lowers its tier.
 
@@ -97,17 +93,29 @@ def validate(record: Any, where: str, text: str | None = None) -> dict[str, Any]
 
 def _fault(record: Any) -> tuple[list[Any], str] | None:
     """(path of the value, what is wrong with it) of the first fault."""
+    return _fault_of_form(record) or _fault_of_scores(record)
+
+
+def _fault_of_form(record: Any) -> tuple[list[Any], str] | None:
+    """What the schema says."""
     from jsonschema.exceptions import best_match
 
     fault = best_match(_validator().iter_errors(record))
-    if fault is not None:
-        path = list(fault.absolute_path)
-        place = ".".join(str(part) for part in path)
-        return path, f"{f'field {place}: ' if place else ''}{fault.message[:300]}"
+    if fault is None:
+        return None
+    path = list(fault.absolute_path)
+    place = ".".join(str(part) for part in path)
+    if path == ["metric", "id"] and fault.validator == "pattern":
+        return path, f"field {place}: {fault.instance[:300]!r} names no targets: end it with ;targets=vocals,drums"
+    return path, f"{f'field {place}: ' if place else ''}{fault.message[:300]}"
+
+
+def _fault_of_scores(record: dict[str, Any]) -> tuple[list[Any], str] | None:
+    """What a schema cannot say of them: the tracks listed, the targets of the metric id, and finite numbers."""
     listed = record["dataset"].get("tracks")
     if listed is not None and sorted(listed) != sorted(record["scores"]):
         return ["dataset", "tracks"], "scores are of other tracks than dataset.tracks lists"
-    wanted = targets_in(record["metric"]["id"])
+    wanted = MetricId.parse(record["metric"]["id"]).targets
     for track, targets in record["scores"].items():
         lacking = [name for name in wanted if not isinstance(targets, dict) or not isinstance(targets.get(name), dict)]
         if lacking:

@@ -13,9 +13,10 @@ import yaml
 import msbench
 from msbench import records
 from msbench.cli.app import main
-from msbench.evaluation.run import evaluate, metric_id, untrained
+from msbench.evaluation.run import evaluate, untrained
 from msbench.leaderboard.board import Board
 from msbench.leaderboard.render import csv, markdown
+from msbench.records.metric_id import BSSEVAL
 from msbench.runs.suite import read_suite
 from msbench.system.files import write_json
 from tests.requirements import require
@@ -191,7 +192,7 @@ def test_a_model_of_one_target_is_scored_beside_the_rest(board: Path) -> None:
 
     data = open_dataset("folder", board / "songs")
     record = evaluate(untrained("oracle_irm", data, targets=["voice"]), data)
-    assert record["metric"]["id"] == metric_id(["voice", "rest"])
+    assert record["metric"]["id"] == str(BSSEVAL.of(["voice", "rest"]))
     assert set(record["scores"]["song 0"]) == {"voice", "rest"}
 
 

@@ -11,6 +11,7 @@ from msbench.leaderboard.board import Ranking
 from msbench.leaderboard.site import tables
 from msbench.leaderboard.statistics import Comparison
 from msbench.leaderboard.text import identifier, known, name, rounded
+from msbench.records.metric_id import MetricId
 
 WITHOUT_UNIT = ("l1-spectrogram", "stoi", "pesq")
 PAGES = ("Table", "Comparison", "Tracks", "Cost")
@@ -68,12 +69,12 @@ class RankingPages:
     @property
     def score_labels(self) -> list[str]:
         """Of the scores to choose from, with their unit."""
-        labels = [score.split(";")[0] for score in self.scores_shown]
+        labels = [MetricId.parse(score).family for score in self.scores_shown]
         return [label if label in WITHOUT_UNIT else f"{label} (dB)" for label in labels]
 
     @property
     def caption(self) -> str:
-        if self.metric.startswith("bsseval"):
+        if MetricId.parse(self.metric).family.startswith("bsseval"):
             return "Median over tracks of each track's median SDR over windows, in dB; higher is better."
         return f"{self.scores_shown[0]} in dB, as the metric id says; higher is better."
 

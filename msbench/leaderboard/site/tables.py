@@ -9,6 +9,7 @@ import pandas as pd
 
 from msbench.leaderboard.statistics import Comparison
 from msbench.leaderboard.text import decimals, known, size
+from msbench.records.metric_id import MetricId
 
 NOTE = (
     "Bars: 95 % bootstrap interval of the median over tracks, on one scale a target. Ranks and places are counted "
@@ -64,7 +65,7 @@ def columns(targets: list[str], scores: list[str]) -> list[Column]:
             Column(target, "score", f"all {own}", "descending", f"{target}: median {first} in dB"),
             Column("95 % interval", "number", own),
             Column("Gain", "number", own, "descending", f"{first} above the higher floor, dB"),
-            *(Column(score.split(";")[0], "number", own, help=score) for score in others),
+            *(Column(MetricId.parse(score).family, "number", own, help=score) for score in others),
             Column("Not distinguished", "word", own, "ascending", "rows that share a letter are not distinguished"),
             Column("P(best)", "number", own, "descending", "share of resamples in which it comes first"),
         ]

@@ -1,0 +1,80 @@
+"""Metric ids: the text that records and boards hold, composed and taken apart without a change."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from msbench.leaderboard.reported import SISEC18_MEANS, SISEC18_METRIC
+from msbench.metrics.catalogue import NAMES, metric_ids
+from msbench.records import MetricId
+from msbench.records.metric_id import BSSEVAL, MEAN_SDR
+
+ROOT = Path(__file__).parents[2]
+CATALOGUE = {
+    "si-sdr": "si-sdr;channels=joint",
+    "si-sir": "si-sir;channels=joint;targets=drums,vocals",
+    "si-sar": "si-sar;channels=joint;targets=drums,vocals",
+    "snr": "snr;channels=joint",
+    "track-sdr": "track-sdr;delta=1e-07",
+    "nsdr": "nsdr;of=track-sdr;delta=1e-07",
+    "mean-sdr": "mean-sdr;win=1;hop=1;filters=512;agg=mean-mean;targets=drums,vocals",
+    "l1-spectrogram": "l1-spectrogram;win=2048;hop=1024",
+    "stoi": "stoi;win=10;agg=median;channels=mean",
+    "pesq": "pesq;mode=wb;win=10;agg=median;channels=mean",
+}
+STRANGERS = (
+    "", ";", "targets=vocals", "sdr targets=vocals", "sdr;targets=", "sdr;targets=a;agg=b", "a;;b=;targets=,,x",
+    "x;targets=a;targets=b", "nsdr;bsseval-v3;agg=mean", "\n;targets=\u202e",
+)  # fmt: skip
+
+
+def ids_of_boards() -> Iterator[str]:
+    """Every metric id that the boards of this repository hold."""
+
+    def of(value: Any) -> Iterator[str]:
+        for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+            yield from of(inner)
+        if isinstance(value, str) and ";" in value and "=" in value and " " not in value:
+            yield value
+
+    for path in (ROOT / "leaderboards").rglob("*.json"):
+        yield from of(json.loads(path.read_text("utf-8")))
+
+
+def test_ids_have_the_text_that_records_hold() -> None:
+    assert str(BSSEVAL.of(["vocals", "drums"])) == (
+        "bsseval-v4;win=1;hop=1;filters=512;agg=median-median;targets=drums,vocals"
+    )
+    assert metric_ids(NAMES, ["vocals", "drums"]) == CATALOGUE
+    together = "together=as-submitted;targets=vocals,drums,bass,other,accompaniment"
+    assert f"bsseval-v4;win=1;hop=1;filters=512;agg=median-median;{together}" == SISEC18_METRIC
+    assert f"mean-sdr;win=1;hop=1;filters=512;agg=mean-mean;{together}" == SISEC18_MEANS
+
+
+def test_every_id_of_a_board_is_read_and_written_without_a_change() -> None:
+    found = set(ids_of_boards())
+    assert {SISEC18_METRIC, "nsdr;bsseval-v3;agg=mean;targets=accompaniment,vocals"} <= found
+    for text in found:
+        parsed = MetricId.parse(text)
+        assert str(parsed) == text
+        assert ",".join(parsed.targets) == text.rsplit("targets=", 1)[1], text
+
+
+@pytest.mark.parametrize("text", [*STRANGERS, *CATALOGUE.values()])
+def test_the_id_of_a_stranger_has_parts_too(text: str) -> None:
+    assert str(MetricId.parse(text)) == text
+
+
+def test_the_parts() -> None:
+    parsed = MetricId.parse("bsseval-v4;win=1;agg=median-median;targets=b,a")
+    assert parsed == MetricId("bsseval-v4", ("win=1", "agg=median-median"), ("b", "a"))
+    assert MetricId.parse("si-sdr;channels=joint").targets == ()
+    assert MetricId.parse("targets=vocals") == MetricId("targets=vocals")
+    assert MEAN_SDR.is_of_means
+    assert not BSSEVAL.is_of_means
+    assert not MetricId.parse("SDR").is_of_means
