@@ -19,6 +19,8 @@ from typing import Self
 import numpy as np
 import soundfile
 
+from msbench.system.files import part_name
+
 BLOCK_FRAMES = 65536
 FORMATS = {"wav": ("WAV", "FLOAT"), "flac": ("FLAC", "PCM_24")}  # extension -> what libsndfile calls it
 
@@ -181,7 +183,7 @@ class _PartFile:
         if kind == "WAV" and (frames or 0) * channels * 4 > _WAV_LIMIT_BYTES:
             kind = "RF64"
         self.path = path
-        self.part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        self.part = part_name(path)
         try:
             self._disk = _Disk(self.part)
         except OSError as error:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from msbench.data.track import Song, Track
+from msbench.system.files import sha256_of
 
 SPLITS = ("train", "valid", "test")
 MANIFEST = "msbench-manifest.json"
@@ -153,7 +154,7 @@ class Dataset:
     @property
     def manifest_sha256(self) -> str | None:
         """Of the manifest; None where the dataset has not been verified."""
-        return hashlib.sha256(self.manifest.read_bytes()).hexdigest() if self.manifest.is_file() else None
+        return sha256_of(self.manifest) if self.manifest.is_file() else None
 
     def fingerprint(self, split: str) -> str:
         """SHA-256 that tells one state of a split's audio from another, wherever it lies on disk.

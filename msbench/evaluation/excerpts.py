@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ import soundfile
 from msbench.data.dataset import Dataset
 from msbench.data.track import MIXTURE, Track
 from msbench.evaluation.signals import Read
+from msbench.system.files import replacing
 
 SECONDS = 8.0
 QUALITY = 0.4  # of libsndfile's MP3 coder, 0 the best: some 190 kbit/s; every browser decodes MP3
@@ -50,7 +50,7 @@ def chosen(data: Dataset, tracks: list[Track], count: int, output: str | Path | 
 
 
 def keep(excerpts: Excerpts, track: Track, targets: list[str], estimates: Read) -> None:
-    """Write the excerpt of one track beside its place, then rename.
+    """Write the excerpt of one track, in the place of an earlier one.
 
     Args:
         excerpts: Where.
@@ -63,16 +63,13 @@ def keep(excerpts: Excerpts, track: Track, targets: list[str], estimates: Read) 
     sound |= {f"reference.{target}": track.read(target, start, count) for target in targets}
     sound |= {f"estimate.{target}": one for target, one in zip(targets, estimates(start, start + count), strict=True)}
     place = excerpts.folder / track.name
-    temporary = place.with_name(f".{place.name}.new")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    for name, samples in sound.items():
-        path = temporary / f"{name}.mp3"
-        soundfile.write(path, samples.T.clip(-1, 1), track.sample_rate, format="MP3", compression_level=QUALITY)
     about = {"targets": targets, "start": start / track.sample_rate, "seconds": count / track.sample_rate}
-    (temporary / "excerpt.json").write_text(json.dumps(about))
-    shutil.rmtree(place, ignore_errors=True)
-    temporary.replace(place)
+    with replacing(place) as part:
+        part.mkdir(parents=True)
+        for name, samples in sound.items():
+            path = part / f"{name}.mp3"
+            soundfile.write(path, samples.T.clip(-1, 1), track.sample_rate, format="MP3", compression_level=QUALITY)
+        (part / "excerpt.json").write_text(json.dumps(about))
 
 
 def _place(track: Track, targets: list[str]) -> tuple[int, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pandas as pd
@@ -10,6 +9,7 @@ import pandas as pd
 from msbench.leaderboard.rows import shown, targets_of
 from msbench.leaderboard.text import name
 from msbench.records.metric_id import MetricId
+from msbench.system.files import replacing
 
 COLOURS = {"ceiling": "#56B4E9", "floor": "#999999"}  # Okabe & Ito: told apart without red and green
 MOST_ROWS = 60  # beyond, nobody reads a picture: the pages have all
@@ -48,9 +48,5 @@ def chart(table: pd.DataFrame, title: str, path: Path) -> None:
     figure.axes[0].invert_yaxis()
     more = f", {dropped} rows below are not drawn" if dropped else ""
     figure.suptitle(f"{title} (dotted: the higher floor{more})", fontsize=11, parse_math=False)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        figure.savefig(temporary, format="png", dpi=130)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as part:
+        figure.savefig(part, format="png", dpi=130)

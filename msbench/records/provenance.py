@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from msbench.public import VERSION
+from msbench.system.files import sha256_of
 
 
 @cache
@@ -36,7 +37,7 @@ def code_state() -> dict[str, Any]:
         "msbench": VERSION,
         "commit": git("rev-parse", "HEAD") if ours else None,
         "dirty": hashlib.sha256(changes.encode()).hexdigest() if changes else None,
-        "lock_sha256": hashlib.sha256(lock.read_bytes()).hexdigest() if ours and lock.is_file() else None,
+        "lock_sha256": sha256_of(lock) if ours and lock.is_file() else None,
     }
 
 

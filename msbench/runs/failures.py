@@ -10,6 +10,7 @@ from typing import Any
 
 from msbench.runs.state import read_state
 from msbench.system.exit_codes import SAVED
+from msbench.system.files import write_text
 
 # Classes that trying again can heal; the others fail again, whoever runs them.
 RETRIED = ("node", "preempted", "time limit", "CUDA", "killed", "lost")
@@ -58,9 +59,7 @@ def of_slurm(state: str, exit_code: int | None, log: str) -> str:
 def write_verdict(folder: Path, verdict: Mapping[str, Any]) -> None:
     """Keep what SLURM said of a run's end in slurm.json: without accounting, it forgets within minutes."""
     folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / ".slurm.json"
-    temporary.write_text(json.dumps(dict(verdict)))
-    temporary.replace(folder / "slurm.json")
+    write_text(folder / "slurm.json", json.dumps(dict(verdict)))
 
 
 def read_verdict(folder: Path) -> dict[str, Any]:

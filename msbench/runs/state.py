@@ -9,10 +9,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+from msbench.system.files import write_text
+
 
 def write_state(folder: Path, **state: Any) -> None:
     """Replace the run's state.json at once, so that a reader never sees half of one."""
-    _replace(folder / "state.json", {**state, "host": socket.gethostname(), "time": time.time()})
+    told = {**state, "host": socket.gethostname(), "time": time.time()}
+    write_text(folder / "state.json", json.dumps(told))  # a metric may be NaN, which is no JSON of the strict kind
 
 
 def read_state(folder: Path) -> dict[str, Any]:
@@ -26,7 +29,7 @@ def read_state(folder: Path) -> dict[str, Any]:
 
 def mark_trained(folder: Path, **state: Any) -> None:
     """Note for good that the run's training has ended, whatever becomes of its evaluation."""
-    _replace(folder / "trained.json", state)
+    write_text(folder / "trained.json", json.dumps(state))
 
 
 def is_trained(folder: Path) -> bool:
@@ -41,14 +44,14 @@ def begin_attempt(folder: Path, stage: str, gpus: int) -> None:
         job = f"{os.environ['SLURM_ARRAY_JOB_ID']}_{os.environ['SLURM_ARRAY_TASK_ID']}"
     attempt = {"stage": stage, "started": time.time(), "ended": None, "host": socket.gethostname(), "gpus": gpus,
                "slurm_job_id": job, "exit_code": None}  # fmt: skip
-    _replace(folder / "attempts.json", [*attempts(folder), attempt])
+    write_text(folder / "attempts.json", json.dumps([*attempts(folder), attempt]))
 
 
 def end_attempt(folder: Path, exit_code: int) -> None:
     """Note how the last attempt ended; one that was killed keeps null."""
     known = attempts(folder)
     known[-1] |= {"ended": time.time(), "exit_code": exit_code}
-    _replace(folder / "attempts.json", known)
+    write_text(folder / "attempts.json", json.dumps(known))
 
 
 def attempts(folder: Path) -> list[dict[str, Any]]:
@@ -75,9 +78,3 @@ def run_summary(folder: Path) -> dict[str, Any]:
     jobs = dict.fromkeys(each["slurm_job_id"] for each in known if each["slurm_job_id"])
     stages = {each["stage"] for each in known}
     return {"restarts": len(known) - len(stages), "gpu_hours": round(hours, 4), "slurm_job_ids": list(jobs)}
-
-
-def _replace(path: Path, content: Any) -> None:
-    temporary = path.with_name(f".{path.name}")
-    temporary.write_text(json.dumps(content))
-    temporary.replace(path)

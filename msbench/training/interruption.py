@@ -15,6 +15,8 @@ from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import distributed
 
+from msbench.system.files import replacing
+
 SIGNALS = (signal.SIGUSR2, signal.SIGTERM)
 _asked: list[int] = []  # signals that have come
 
@@ -91,17 +93,12 @@ class SaveInTime(Callback):
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes a checkpoint beside its name, then renames: a kill leaves the earlier one whole."""
+    """Writes a checkpoint under a temporary name, then renames: a kill leaves the earlier one whole."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            with temporary.open("wb") as file:
-                torch.save(checkpoint, file)
-                file.flush()
-                os.fsync(file.fileno())  # renamed before it is on the disk, it could be empty after a power cut
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with replacing(path) as part, part.open("wb") as file:
+            torch.save(checkpoint, file)
+            file.flush()
+            os.fsync(file.fileno())  # renamed before it is on the disk, it could be empty after a power cut

@@ -9,8 +9,6 @@ depends on (seed, song) alone. The mixture is the sum of the four stems to the l
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,6 +20,8 @@ from numpy.random import Generator, SeedSequence, default_rng
 from numpy.typing import NDArray
 
 from msbench.data.demo.instruments import CHORD_STYLES, Hit, Note, bass, chords, drums, voice
+from msbench.system.files import part_of
+from msbench.system.threads import processors
 
 VERSION = 1  # raise with every change that can be heard
 SAMPLE_RATE = 44100
@@ -114,11 +114,9 @@ def write_demo(root: Path, *, seed: int = 0, progress: Callable[[int, int], None
     root = Path(root)
     if _is_complete(root, seed):
         return root
-    part = root.with_name(f".{root.name}.{os.getpid()}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    try:
+    with part_of(root) as part:
         # Threads: NumPy and libsndfile release the lock, and a spawned process would import the caller's script anew.
-        with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        with ThreadPoolExecutor(min(4, processors())) as pool:
             songs = [pool.submit(write_song, part, index, seed=seed) for index in range(len(SONGS))]
             try:
                 for done, song in enumerate(songs, 1):
@@ -132,8 +130,6 @@ def write_demo(root: Path, *, seed: int = 0, progress: Callable[[int, int], None
         manifest = {"version": VERSION, "seed": seed, "bytes": files}
         (part / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
         _move(part, root, seed)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     return root
 
 

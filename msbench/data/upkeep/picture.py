@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
 import math
-import os
 import textwrap
 import warnings
 from collections.abc import Callable, Sequence
@@ -15,6 +13,8 @@ import numpy as np
 
 from msbench.data.dataset import Dataset
 from msbench.data.track import MIXTURE, Track
+from msbench.system.files import replacing
+from msbench.system.text import did_you_mean
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,9 +46,8 @@ def find_track(data: Dataset, name: str, split: str | None = None) -> Track:
     found = [track for track in tracks if track.name == name]
     if not found:
         where = f"split '{split}' of dataset" if split else "dataset"
-        near = difflib.get_close_matches(name, dict.fromkeys(track.name for track in tracks), n=3, cutoff=0.5)
-        hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"it has {len(tracks)} others"
-        raise ValueError(f"{where} '{data.name}' at {data.root} has no track '{name}': {hint}")
+        hint = did_you_mean(name, (track.name for track in tracks)) or f"It has {len(tracks)} others."
+        raise ValueError(f"{where} '{data.name}' at {data.root} has no track '{name}'. {hint.strip()}")
     if any(track.files != found[0].files for track in found):
         raise ValueError(f"splits {', '.join(t.split for t in found)} each have a track '{name}': choose with --split")
     data.check(found[0])
@@ -131,16 +130,11 @@ def estimates_figure(
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a PNG beside its final name, then rename."""
+    """Write a PNG; its folder is made if need be."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{os.getpid()}.png")
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font")
-            figure.savefig(temporary, format="png", dpi=120)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as part, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font")
+        figure.savefig(part, format="png", dpi=120)
 
 
 class _View(NamedTuple):

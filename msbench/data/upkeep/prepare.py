@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import json
-import os
-import platform
 import shutil
 import threading
 from collections.abc import Iterable, Iterator
@@ -24,7 +21,7 @@ from msbench.data.dataset import PREPARED, Dataset, sampled_blocks
 from msbench.data.prepared import FORMAT, Prepared
 from msbench.data.track import Header, Song, Waves
 from msbench.data.upkeep.progress import Progress, shown
-from msbench.system.files import write_json
+from msbench.system.files import clear_parts, part_of, sha256_of, write_json
 from msbench.system.threads import processors
 
 _SONG = "prepared.json"  # in a song's folder: what it was made from, and what is in it
@@ -129,14 +126,14 @@ class Preparation:
         folder = self.output / self.folders[song.split, song.name]
         state, sampled = _state(song, self.sample_rate), _sampled(song)
         waves = song.waves()
-        part = folder.with_name(f".{folder.name}.{os.getpid()}@{platform.node()}.part")
-        _clear(folder)
+        clear_parts(folder)
         try:
-            hashes = _write(song, waves, part, self.sample_rate, stop)
-            files = {name: _checked(part / f"{name}.wav", hashes[name]) for name in sorted(hashes)}
-            stored = {"header": _header_at(waves.header, self.sample_rate), "files": files}
-            write_json(part / _SONG, {**state, "sampled": sampled, **stored})
-            _publish(part, folder, song, self.sample_rate)
+            with part_of(folder) as part:
+                hashes = _write(song, waves, part, self.sample_rate, stop)
+                files = {name: _checked(part / f"{name}.wav", hashes[name]) for name in sorted(hashes)}
+                stored = {"header": _header_at(waves.header, self.sample_rate), "files": files}
+                write_json(part / _SONG, {**state, "sampled": sampled, **stored})
+                _publish(part, folder, song, self.sample_rate)
         except OSError as error:
             if isinstance(error, FileNotFoundError):
                 raise
@@ -144,8 +141,6 @@ class Preparation:
                 f"cannot write the prepared {song.name} into {folder.parent} ({error.strerror or error}): free some "
                 "space, or name another folder; the songs prepared so far are kept"
             ) from error
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
         return stored
 
     def _is_listed(self) -> bool:
@@ -264,7 +259,7 @@ def _finished(folder: Path, song: Song, sample_rate: int | None, hashes: bool) -
             return None
         for file in stored["files"].values():
             path = folder / file["file"]
-            if path.stat().st_size != file["bytes"] or (hashes and _sha256(path) != file["sha256"]):
+            if path.stat().st_size != file["bytes"] or (hashes and sha256_of(path) != file["sha256"]):
                 return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
@@ -314,24 +309,7 @@ def _checked(path: Path, written: str) -> dict[str, Any]:
             digest.update(block.tobytes())
     if digest.hexdigest() != written:
         raise OSError(f"{path} does not hold what was written: the disk is at fault")
-    return {"file": path.name, "bytes": path.stat().st_size, "sha256": _sha256(path)}
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _clear(folder: Path) -> None:
-    """Remove what runs that were killed on this machine have left of a song."""
-    for part in folder.parent.glob(f".{glob.escape(folder.name)}.*@{platform.node()}.part"):
-        owner = part.name.removesuffix(".part").rpartition("@")[0].rpartition(".")[2]
-        try:
-            os.kill(int(owner), 0)
-        except ProcessLookupError:
-            shutil.rmtree(part, ignore_errors=True)
-        except (ValueError, OSError):
-            continue  # not ours to judge
+    return {"file": path.name, "bytes": path.stat().st_size, "sha256": sha256_of(path)}
 
 
 def _publish(part: Path, folder: Path, song: Song, sample_rate: int | None) -> None:

@@ -19,7 +19,7 @@ from msbench.audio.files import BLOCK_FRAMES
 from msbench.data.dataset import Dataset
 from msbench.data.track import MIXTURE, Song, Waves
 from msbench.data.upkeep.progress import Progress, shown
-from msbench.system.files import write_json
+from msbench.system.files import sha256_of, write_json
 from msbench.system.threads import processors
 
 ERROR, WARNING, NOTE = "error", "warning", "note"
@@ -155,8 +155,7 @@ def _file(song: Song, role: str, path: Path) -> tuple[dict[str, Any], Finding | 
         size = path.stat().st_size
         if size == 0:
             return {}, Finding(ERROR, f"{path} has zero length: export or download it again")
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        sha256 = sha256_of(path)
     except FileNotFoundError:
         return {}, Finding(ERROR, f"{where} lacks its {role}, {path}: restore the file or remove the track")
     except OSError as error:

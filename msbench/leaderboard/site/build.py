@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +16,7 @@ from msbench.leaderboard.site.methods import methods
 from msbench.leaderboard.site.ranking import PAGES, RankingPages
 from msbench.leaderboard.site.sound import Sound
 from msbench.public import VERSION
+from msbench.system.files import clear_parts, replacing
 
 PARTS = Path(__file__).parent
 EXPORTS = ("board.md", "board.csv", "board.json", "board.tex")
@@ -36,7 +34,9 @@ def build_site(board: Board) -> Path:
         OSError: If it cannot be written; the pages that were there before stay.
     """
     place = board.folder / "site"
-    with _beside(place) as folder:
+    clear_parts(place)
+    with replacing(place) as folder:
+        folder.mkdir()
         fill_site(board, folder)
     return place / "index.html"
 
@@ -44,26 +44,6 @@ def build_site(board: Board) -> Path:
 def fill_site(board: Board, folder: Path) -> None:
     """Write the pages of a board into an empty folder."""
     _Site(board, folder).write()
-
-
-@contextmanager
-def _beside(place: Path) -> Iterator[Path]:
-    new, old = (place.with_name(f".{place.name}.{kind}.{os.getpid()}") for kind in ("new", "old"))
-    for leftover in place.parent.glob(f".{place.name}.*"):
-        shutil.rmtree(leftover, ignore_errors=True)
-    new.mkdir()
-    try:
-        yield new
-        if place.exists():
-            place.rename(old)
-        try:
-            new.rename(place)
-        except OSError:
-            old.rename(place)
-            raise
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
 
 
 def environment() -> Environment:

@@ -78,7 +78,7 @@ def test_command_draws_estimates(root: Path, tmp_path: Path, monkeypatch: pytest
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["Now Song"], "has no track 'Now Song': did you mean 'New Song'"),
+        (["Now Song"], "has no track 'Now Song'. Did you mean 'New Song'"),
         (["New Song", "--split", "train"], "split 'train' of dataset 'folder' at .* did you mean 'Old Song'"),
         (["xyz"], "has no track 'xyz': it has 2 others"),
         (["New Song", "--split", "tast"], "has no split 'tast': it has train, test"),
