@@ -74,6 +74,8 @@ def _sentence(error: BaseException, path: Path | None) -> str:
     """An error as one line, with the last line of the plugin that it passed through."""
     plain = isinstance(error, Broken | ValueError | ImportError) and str(error)
     text = str(error).splitlines()[0] if plain else plugin_source.sentence(error)
+    while error.__cause__ is not None:  # a constructor's error is told with the option that it refuses
+        error = error.__cause__
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame.lineno for frame in frames if path is not None and frame.filename == str(path)]
     return f"{text} ({path.name}, line {own[-1]})" if path is not None and own else text
