@@ -42,12 +42,12 @@ def write_noise(path: Path, minutes: float) -> None:
 
 def measure(path: Path, name: str) -> dict[str, float]:
     """Separate one file in this process; bytes and seconds."""
-    import msbench.separation
+    from msbench.separation.pipeline import separate_file
 
     model = load(name)
     baseline, started = peak_bytes(), time.perf_counter()
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        msbench.separation.separate_file(model, path, folder)
+        separate_file(model, path, folder)
     return {"baseline": baseline, "peak": peak_bytes(), "seconds": time.perf_counter() - started}
 
 

@@ -32,15 +32,7 @@ class ChunkPlan:
 
     @classmethod
     def of(cls, chunk_seconds: float, overlap: float, sample_rate: int, stride: int) -> ChunkPlan:
-        """Chunks of at most `chunk_seconds`, unless a stride is longer.
-
-        Raises:
-            ValueError: If `chunk_seconds` is not above 0, or `overlap`, a share of a chunk, not in 0 to 0.5.
-        """
-        if not (0 < chunk_seconds < math.inf):
-            raise ValueError(f"chunk_seconds must be above 0, not {chunk_seconds}")
-        if not 0 <= overlap <= 0.5:
-            raise ValueError(f"overlap is a share of a chunk between 0 and 0.5, not {overlap}")
+        """Chunks of at most `chunk_seconds`, unless a stride is longer; `overlap` is a share of them, up to 0.5."""
         size = max(1, round(chunk_seconds * sample_rate))
         shared = int(size * overlap)
         step = max(stride, (size - shared) // stride * stride)

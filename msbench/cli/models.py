@@ -96,10 +96,11 @@ def _separate(options: argparse.Namespace) -> int:
     from rich.progress import Progress
 
     from msbench.model.checkpoints import load
+    from msbench.separation.inference import Inference
     from msbench.separation.pipeline import separate_file
 
-    inference = inference_of(options)
-    model = load(options.model).to(inference.pop("device"))
+    inference = Inference(**inference_of(options))
+    model = load(options.model)
     failed = []
     with Progress() as bars:
         for path in options.files:
@@ -109,7 +110,7 @@ def _separate(options: argparse.Namespace) -> int:
                 bars.update(bar, completed=done, total=total)
 
             try:
-                written = separate_file(model, path, options.output, progress=progress, **inference)
+                written = separate_file(model, path, options.output, inference, progress=progress)
             except (ValueError, FileNotFoundError) as error:
                 if len(options.files) == 1:
                     raise

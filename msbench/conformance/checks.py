@@ -181,7 +181,8 @@ def _repeatable(subject: Subject) -> str:
 
 
 def _separates(subject: Subject) -> str:
-    from msbench.separation.pipeline import adaptation, separate
+    from msbench.separation.model_calls import adaptation
+    from msbench.separation.pipeline import separate
 
     model = subject.model
     rate, seconds = 44100, 0.6

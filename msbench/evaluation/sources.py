@@ -18,7 +18,10 @@ from msbench.evaluation.signals import Read, Spool
 from msbench.model.checkpoints import create, read_checkpoint
 from msbench.model.costs import macs_per_second
 from msbench.model.separator import Separator, parameter_count
-from msbench.separation.pipeline import adaptation, separate_blocks
+from msbench.separation.inference import Inference
+from msbench.separation.input_stream import InputStream
+from msbench.separation.model_calls import adaptation
+from msbench.separation.pipeline import separate_blocks
 from msbench.system.files import sha256_of
 
 EXTENSIONS = (".wav", ".flac")
@@ -53,7 +56,7 @@ class ModelSource:
     Args:
         separator: The model.
         checkpoint: The file its weights came from, if there is one.
-        inference: Options of `msbench.separation.separate_blocks`, `device` among them.
+        inference: Fields of `msbench.separation.inference.Inference`, `device` among them.
     """
 
     def __init__(self, separator: Separator, checkpoint: str | Path | None, inference: dict[str, Any]) -> None:
@@ -81,10 +84,8 @@ class ModelSource:
             ValueError: If the model cannot take the track, or gives what is not finite.
         """
         started = time.perf_counter()
-        stream = separate_blocks(
-            self.separator, self._input(track), track.sample_rate, track.channels, total_seconds=track.seconds,
-            name=track.name, **self.inference,
-        )  # fmt: skip
+        mixture = InputStream(self._input(track), track.sample_rate, track.channels, track.seconds, track.name)
+        stream = separate_blocks(self.separator, mixture, Inference.of(self.inference))
         with Spool(len(self.targets), track.channels) as spool:
             for block in stream:
                 spool.write(np.stack([block[target] for target in self.targets]))

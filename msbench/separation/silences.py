@@ -20,6 +20,8 @@ from msbench.data.upkeep.progress import Progress, shown
 from msbench.model.checkpoints import Checkpoint
 from msbench.model.separator import Separator
 from msbench.public import VERSION
+from msbench.separation.inference import Inference
+from msbench.separation.input_stream import InputStream
 from msbench.separation.pipeline import separate_blocks
 from msbench.system.files import write_json
 
@@ -115,7 +117,8 @@ def silences_of(
                 mixture.add(block[None])
                 yield block
 
-        for stems in separate_blocks(model, heard(), rate, channels, device=device, name=str(path)):
+        stream = InputStream(heard(), rate, channels, name=str(path))
+        for stems in separate_blocks(model, stream, Inference(device=device)):
             estimates.add(np.stack([stems[target] for target in model.targets]))
     total = mixture.blocks[0]
     frames = np.minimum(mixture.size, mixture.done - mixture.size * np.arange(len(total)))

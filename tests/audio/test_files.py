@@ -239,6 +239,7 @@ def test_full_disk(small_disk, extension):
 
 def test_separation_to_a_full_disk(small_disk, tmp_path):
     from msbench.model.separator import Separator
+    from msbench.separation.inference import Inference
     from msbench.separation.pipeline import separate_file
 
     class Identity(Separator):
@@ -246,12 +247,12 @@ def test_separation_to_a_full_disk(small_disk, tmp_path):
             return mixture[:, None]
 
     soundfile.write(tmp_path / "song.wav", noise(5 * RATE), RATE)
-    model = Identity(["vocals"], RATE, 2)
+    model, inference = Identity(["vocals"], RATE, 2), Inference(chunk_seconds=0.2)
     with pytest.raises(OSError, match="No space left while writing"):
-        separate_file(model, tmp_path / "song.wav", small_disk / "out", chunk_seconds=0.2)
+        separate_file(model, tmp_path / "song.wav", small_disk / "out", inference)
     assert left(small_disk) == []
     with largest_file(100_000), pytest.raises(OSError, match="No space left while writing"):
-        separate_file(model, tmp_path / "song.wav", tmp_path / "out", chunk_seconds=0.2)
+        separate_file(model, tmp_path / "song.wav", tmp_path / "out", inference)
     assert not (tmp_path / "out").exists()
 
 
