@@ -30,6 +30,7 @@ from msbench.model.checkpoints import create, load
 from msbench.model.separator import Separator
 from msbench.records import provenance
 from msbench.records.metric_id import BSSEVAL
+from msbench.records.types import Record
 from msbench.system.files import write_json, write_text
 
 Progress = Callable[[int, int, str, dict[str, float]], None]
@@ -54,7 +55,7 @@ def evaluate(
     batch_size: int = 1,
     device: str | torch.device = "cpu",
     progress: Progress | None = None,
-) -> dict[str, Any]:
+) -> Record:
     """Separate and score every track of a split; a second run goes on where the first stopped.
 
     Memory does not grow with the tracks: estimates go through a temporary file (in TMPDIR), audio is read in blocks.
@@ -113,7 +114,7 @@ def evaluate_estimates(
     jobs: int = 1,
     seed: int | None = None,
     progress: Progress | None = None,
-) -> dict[str, Any]:
+) -> Record:
     """Score files that any tool separated: the same numbers as `evaluate` gives the model they came from.
 
     Args:
@@ -145,7 +146,7 @@ def _evaluate(
     progress: Progress | None,
     seed: int | None,
     excerpts: int = 0,
-) -> dict[str, Any]:
+) -> Record:
     tracks = data.tracks(split)
     if not tracks:
         raise ValueError(f"dataset '{data.name}' has no tracks in split '{split}': it has {', '.join(data.splits)}")

@@ -14,6 +14,7 @@ from msbench.leaderboard.reported import read_reported
 from msbench.leaderboard.rows import beside_of, by_seed, medians_of, rows_of, shown
 from msbench.records import strict_json
 from msbench.records.metric_id import MetricId
+from msbench.records.types import Record
 from msbench.runs import failures
 from msbench.runs.suite import read_suite
 
@@ -39,7 +40,7 @@ class Ranking:
     metric: str
     targets: list[str]
     rows: pd.DataFrame
-    records: dict[str, list[dict[str, Any]]]  # by model
+    records: dict[str, list[Record]]  # by model
     seeds: dict[tuple[str, str], dict[str, pd.DataFrame]]  # (target, score): {model: tracks x seeds}
 
     @property
@@ -130,9 +131,9 @@ class Board:
         return table.astype({"rank": "Int64"}) if rows else table  # of whole numbers, though some rows have none
 
     @cached_property
-    def _places(self) -> dict[Place, dict[str, list[dict[str, Any]]]]:
+    def _places(self) -> dict[Place, dict[str, list[Record]]]:
         """{what rows that may share a table have in common: {model: its records}}."""
-        found: dict[Place, dict[str, list[dict[str, Any]]]] = {}
+        found: dict[Place, dict[str, list[Record]]] = {}
         for record in [*self.records, *self.reported]:
             data = record["dataset"]
             place = Place(f"{data['name']}/{data['split']}", record["metric"]["id"], data["fingerprint"] or "")
@@ -165,7 +166,7 @@ class Board:
             )
         return found
 
-    def _of_suite(self, files: dict[Path, dict[str, Any]]) -> dict[Path, dict[str, Any]]:
+    def _of_suite(self, files: dict[Path, Record]) -> dict[Path, Record]:
         """The suite's own records where there is a suite: what an older form of it left is not on the board."""
         if self.suite is None:
             return files
@@ -183,6 +184,6 @@ class Board:
                 raise ValueError(f"{path}, line {line}: of the same model, dataset and seed as {other.name}: keep one")
 
 
-def _with_tracks_first(group: tuple[Place, dict[str, list[dict[str, Any]]]]) -> tuple[Any, ...]:
+def _with_tracks_first(group: tuple[Place, dict[str, list[Record]]]) -> tuple[Any, ...]:
     place, models = group
     return not any(record["dataset"]["tracks"] for own in models.values() for record in own), place

@@ -12,12 +12,11 @@ import pandas as pd
 
 from msbench import records
 from msbench.records.metric_id import MetricId
+from msbench.records.types import Record
 
 SHOWN = ("SDR", "SIR", "SAR")
 SHOWN_NSDR = ("NSDR", "SIR", "SAR")
 TRAINING = ("standard", "unknown", "extra")  # of a model's seeds, the last counts
-
-Record = dict[str, Any]
 
 
 def shown(metric: str) -> tuple[str, ...]:

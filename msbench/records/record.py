@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from msbench.records import strict_json
 from msbench.records.metric_id import MetricId
+from msbench.records.types import Record
 from msbench.system.files import write_json
 
 SCHEMA_VERSION = 1
@@ -20,14 +22,14 @@ SCHEMA = Path(__file__).with_name("record.schema.json")
 TIERS = ("measured", "unverified", "reported")  # how far a row can be trusted
 
 
-def tier_of(record: dict[str, Any]) -> str:
+def tier_of(record: Mapping[str, Any]) -> str:
     """`reported` by a paper or a campaign; `unverified` where a field is missing that the number rests on."""
     if record.get("tier") in TIERS:  # a record of ours cannot say so of itself: the schema allows `reported` alone
         return str(record["tier"])
     return "unverified" if lacking(record) else "measured"
 
 
-def lacking(record: dict[str, Any]) -> list[str]:
+def lacking(record: Mapping[str, Any]) -> list[str]:
     """The fields that keep a record from the tier `measured`: absent, null, or not what they should be."""
     found = set()
     for fault in _validator("measured").iter_errors(record):
@@ -40,18 +42,19 @@ def lacking(record: dict[str, Any]) -> list[str]:
     return sorted(found)
 
 
-def completed(record: dict[str, Any]) -> dict[str, Any]:
+def completed(record: Mapping[str, Any]) -> Record:
     """The record with its tier, and null for each field that it lacks: what a board shows needs not ask."""
-    filled = {**record, "tier": tier_of(record)}
+    filled: dict[str, Any] = {**record, "tier": tier_of(record)}
     for group, about in _schema()["properties"].items():
         if about.get("type") == "object" and "required" in about:
-            filled[group] = dict.fromkeys(about["properties"]) | (record.get(group) or {})
-    return filled
+            filled[group] = dict.fromkeys(about["properties"]) | (filled.get(group) or {})
+    return cast("Record", filled)
 
 
-def training_data_of(record: dict[str, Any]) -> str:
+def training_data_of(record: Record) -> str:
     """`extra` where more than the dataset's own training split was learned from, `standard`, or `unknown`."""
-    return str((record.get("training") or {}).get("data") or "unknown")
+    training = record.get("training")
+    return (training["data"] if training else None) or "unknown"
 
 
 def digest(value: Any) -> str:
@@ -72,7 +75,7 @@ def _validator(part: str | None = None) -> Any:
     return Draft202012Validator(schema if part is None else schema["$defs"][part])
 
 
-def validate(record: Any, where: str, text: str | None = None) -> dict[str, Any]:
+def validate(record: Any, where: str, text: str | None = None) -> Record:
     """Check that a record has what a board needs and only finite scores; what else it lacks lowers its tier.
 
     Args:
@@ -85,7 +88,7 @@ def validate(record: Any, where: str, text: str | None = None) -> dict[str, Any]
     """
     fault = _fault(record)
     if fault is None:
-        return dict(record)
+        return cast("Record", dict(record))
     path, sentence = fault
     line = None if text is None else strict_json.line_of(text, path)
     raise ValueError(f"{where}{'' if line is None else f', line {line}'}: {sentence}")
@@ -148,7 +151,7 @@ def _is_finite(value: float) -> bool:
         return False
 
 
-def read(path: Path) -> dict[str, Any]:
+def read(path: Path) -> Record:
     """Read and validate one record.
 
     Raises:
@@ -164,7 +167,7 @@ def read(path: Path) -> dict[str, Any]:
     return validate(record, str(path), text)
 
 
-def write(path: Path, record: dict[str, Any]) -> None:
+def write(path: Path, record: Record) -> None:
     """Validate a record, then write it whole.
 
     Raises:

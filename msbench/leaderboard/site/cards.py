@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from msbench.leaderboard.board import Board
 from msbench.leaderboard.rows import over_tracks
 from msbench.leaderboard.text import decimals, link
 from msbench.records.record import lacking
+from msbench.records.types import Record
 
 if TYPE_CHECKING:
     from msbench.leaderboard.site.ranking import RankingPages
@@ -44,7 +45,7 @@ def card(board: Board, ranking: RankingPages, row: dict[str, Any]) -> dict[str, 
     }
 
 
-def _warning(row: dict[str, Any], found: list[dict[str, Any]]) -> str | None:
+def _warning(row: dict[str, Any], found: list[Record]) -> str | None:
     warning = WARNINGS.get(str(row["tier"]))
     if any("source" in record for record in found) and row["tier"] == "unverified":
         return "Unverified: typed from memory of the source; nobody has read these figures there since."
@@ -52,14 +53,15 @@ def _warning(row: dict[str, Any], found: list[dict[str, Any]]) -> str | None:
     return f"{warning} It lacks {', '.join(fields)}." if fields else warning
 
 
-def _source(found: list[dict[str, Any]]) -> list[tuple[str, Any, str | None]]:
+def _source(found: list[Record]) -> list[tuple[str, Any, str | None]]:
     """(field, value, address or None) of a reported row."""
     fields = {"citation": "source", "read in": "read_in"}
-    known = [(label, record[key]) for record in found[:1] for label, key in fields.items() if record.get(key)]
+    first: list[Mapping[str, Any]] = [*found[:1]]
+    known = [(label, record[key]) for record in first for label, key in fields.items() if record.get(key)]
     return [(label, value, link(value)) for label, value in known]
 
 
-def _scores(row: dict[str, Any], found: list[dict[str, Any]], ranking: RankingPages) -> dict[str, Any]:
+def _scores(row: dict[str, Any], found: list[Record], ranking: RankingPages) -> dict[str, Any]:
     heads = [(target, score) for target in ranking.targets for score in ranking.scores_shown]
     lines = [["all", *(decimals(row.get(f"{target} {score}")) for target, score in heads)]]
     if len(found) > 1:
@@ -67,17 +69,18 @@ def _scores(row: dict[str, Any], found: list[dict[str, Any]], ranking: RankingPa
     return {"header": ["Seeds", *(f"{target} {score}" for target, score in heads)], "lines": lines}
 
 
-def _seed_title(record: dict[str, Any]) -> str:
+def _seed_title(record: Record) -> str:
     return "no seed" if record.get("seed") is None else f"seed {record['seed']}"
 
 
-def _seed(record: dict[str, Any]) -> dict[str, Any]:
+def _seed(record: Record) -> dict[str, Any]:
+    fields: Mapping[str, Any] = record
     groups = [
-        (heading, list(_flat(record[group])))
+        (heading, list(_flat(fields[group])))
         for group, heading in GROUPS.items()
-        if isinstance(record.get(group), dict) and record[group]
+        if isinstance(fields.get(group), dict) and fields[group]
     ]
-    others = {k: v for k, v in record.items() if k not in GROUPS and k not in HIDDEN and v is not None}
+    others = {k: v for k, v in fields.items() if k not in GROUPS and k not in HIDDEN and v is not None}
     if others:
         groups.append(("Record", list(_flat(others))))
     return {"title": f"Record, {_seed_title(record)}", "groups": groups}
@@ -96,12 +99,13 @@ def _flat(value: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield prefix + key, inner
 
 
-def _commands(board: Board, record: dict[str, Any]) -> list[str]:
+def _commands(board: Board, record: Record) -> list[str]:
     """Every word quoted for a shell: it comes from a record."""
     commit = record["code"].get("commit")
     lines = [f"git checkout {shlex.quote(str(commit))}"] if commit else []
     labels = {cell.label for cell in board.suite.cells} if board.suite else set()
-    label, inference, data = record["model"]["label"], record["inference"], record["dataset"]
+    label, data = record["model"]["label"], record["dataset"]
+    inference: Mapping[str, Any] = record["inference"]
     if label in labels:
         return [*lines, f"msbench bench leaderboards/{shlex.quote(board.folder.resolve().name)}"]
     if inference.get("chunk_seconds") is None:

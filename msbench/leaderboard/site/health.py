@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from msbench.leaderboard.board import Board
 from msbench.leaderboard.text import decimals, known
 from msbench.records.record import tier_of
+from msbench.records.types import Record
 from msbench.runs.state import read_state
 
 
@@ -38,8 +40,8 @@ def _state(board: Board, cell: str) -> str:
     return str(read_state(board.suite.folder / "runs" / cell).get("stage") or "not run")
 
 
-def _record(record: dict[str, Any]) -> dict[str, Any]:
-    run: dict[str, Any] = record["run"] if isinstance(record.get("run"), dict) else record
+def _record(record: Record) -> dict[str, Any]:
+    run: Mapping[str, Any] = record["run"] if isinstance(record.get("run"), dict) else record
     jobs = run.get("slurm_job_ids") or run.get("jobs") or []
     hours, restarts = run.get("gpu_hours"), run.get("restarts")
     seconds = record["speed"].get("seconds")

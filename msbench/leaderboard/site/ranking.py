@@ -10,7 +10,7 @@ from typing import Any
 from msbench.leaderboard.board import Ranking
 from msbench.leaderboard.site import tables
 from msbench.leaderboard.statistics import Comparison
-from msbench.leaderboard.text import identifier, known, name, rounded
+from msbench.leaderboard.text import identifier, name, rounded
 from msbench.records.metric_id import MetricId
 
 WITHOUT_UNIT = ("l1-spectrogram", "stoi", "pesq")
@@ -146,7 +146,7 @@ class RankingPages:
     def _peak_bytes(self, model: str) -> float | None:
         """The most memory that its separation held, over seeds."""
         values = [record["speed"]["peak_bytes"] for record in self.ranking.records[model] if "speed" in record]
-        return max((value for value in values if known(value)), default=None)
+        return max((value for value in values if value is not None), default=None)
 
     def _cost(self, target: str) -> list[list[float | None]]:
         """[median, low, high] of each model."""
