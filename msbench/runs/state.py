@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from msbench.records.types import Run
 from msbench.system.files import write_text
 
 
@@ -68,7 +69,7 @@ def attempts(folder: Path) -> list[dict[str, Any]]:
     return known
 
 
-def run_summary(folder: Path) -> dict[str, Any]:
+def run_summary(folder: Path) -> Run:
     """What a record says of the run: restarts, GPU hours (those of an attempt that was killed are not known), jobs."""
     known = attempts(folder)
     now = time.time()
