@@ -55,8 +55,8 @@ def missing_cells(suite: Suite) -> list[Cell]:
 def make_plan(
     suite: Suite,
     cells: Iterable[Cell] | None = None,
-    train: Resources = Resources(),  # noqa: B008 (frozen)
-    evaluate: Resources = Resources(),  # noqa: B008
+    train: Resources = Resources(),
+    evaluate: Resources = Resources(),
     longest: int | None = None,
 ) -> Plan:
     """Plan what is missing of a suite: train arrays, one a resource shape, and an evaluation array after each.

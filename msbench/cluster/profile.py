@@ -3,40 +3,61 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from msbench.runs.fields import declared, flag, list_of, one_of, read_fields, text, whole_number, word
 from msbench.runs.resources import Resources
+from msbench.system.errors import located
+from msbench.system.yaml_files import read_yaml
 
 GPU_FLAGS = ("gpus-per-node", "gres", "none")
+ONE_PROCESS = ("evaluate", "aggregate")  # stages that one process on one node does
+TRAIN = Resources()
+EVALUATE = Resources(hours=4)
+AGGREGATE = Resources(gpus=0, cpus=1, memory_gb=4, hours=1)
+
+
+def resources_of_stage(default: Resources) -> Any:
+    """A field that changes some of a stage's resources."""
+
+    def read(value: Any, where: str) -> Resources:
+        resources = default.but(value, where)
+        if where in ONE_PROCESS and resources.nodes != 1:
+            raise ValueError(f"field '{where}.nodes': one process on one node does it: leave `nodes` out")
+        return resources
+
+    return declared(read, default)
+
+
+_COUNT = whole_number(1)
+_LINES = list_of(word, "lines", '["module load cuda"]')
 
 
 @dataclass(frozen=True)
 class Profile:
     """How one cluster wants its jobs; `slurm/clusters/example.yaml` says what each field means."""
 
-    partition: str | None = None
-    account: str | None = None
-    qos: str | None = None
-    constraint: str | None = None
-    gpu_flag: str = "gpus-per-node"
-    gpu_type: str | None = None
-    at_once: int | None = None
-    array_limit: int | None = None
-    options: tuple[str, ...] = ()
-    train: Resources = Resources()  # noqa: RUF009 (frozen)
-    evaluate: Resources = Resources(hours=4)  # noqa: RUF009
-    aggregate: Resources = Resources(gpus=0, cpus=1, memory_gb=4, hours=1)  # noqa: RUF009
-    setup: tuple[str, ...] = ()
-    python: str = sys.executable
-    container: str = ""
-    scratch: str | None = None
-    requeue: bool = True
-    most_requeues: int = 50
-    save_seconds: int = 120
+    partition: str | None = declared(word, None)
+    account: str | None = declared(word, None)
+    qos: str | None = declared(word, None)
+    constraint: str | None = declared(word, None)
+    gpu_flag: str = declared(one_of(*GPU_FLAGS), "gpus-per-node")
+    gpu_type: str | None = declared(word, None)
+    at_once: int | None = declared(_COUNT, None)
+    array_limit: int | None = declared(_COUNT, None)
+    options: tuple[str, ...] = declared(_LINES, ())
+    train: Resources = resources_of_stage(TRAIN)
+    evaluate: Resources = resources_of_stage(EVALUATE)
+    aggregate: Resources = resources_of_stage(AGGREGATE)
+    setup: tuple[str, ...] = declared(_LINES, ())
+    python: str = declared(text, sys.executable)
+    container: str = declared(word, "")
+    scratch: str | None = declared(word, None)
+    requeue: bool = declared(flag, True)
+    most_requeues: int = declared(whole_number(0), 50)
+    save_seconds: int = declared(_COUNT, 120)
 
     def gpu_option(self, resources: Resources) -> str | None:
         """The option of sbatch that asks for the GPUs of a node."""
@@ -46,7 +67,7 @@ class Profile:
         return f"--gres=gpu:{count}" if self.gpu_flag == "gres" else f"--gpus-per-node={count}"
 
     def sbatch_options(self, resources: Resources) -> list[str]:
-        """What the cluster wants said of each job, one option a line of the script."""
+        """What the cluster wants said of each job, one option per line of the script."""
         named = {key: getattr(self, key) for key in ("partition", "account", "qos", "constraint")}
         found = [f"--{key}={value}" for key, value in named.items() if value]
         gpus = self.gpu_option(resources)
@@ -62,44 +83,6 @@ def read_profile(path: Path) -> Profile:
     """
     if not path.is_file():
         raise FileNotFoundError(f"no cluster profile {path}: copy slurm/clusters/example.yaml")
-    try:
-        content = yaml.safe_load(path.read_text("utf-8")) or {}
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
-    try:
-        return _profile(content)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
-
-
-def _profile(content: Any) -> Profile:
-    if not isinstance(content, dict):
-        raise ValueError("expected fields, as slurm/clusters/example.yaml has them")
-    known = [field.name for field in fields(Profile)]
-    unknown = next((key for key in content if key not in known), None)
-    if unknown is not None:
-        raise ValueError(f"unknown field '{unknown}': the fields are {', '.join(known)}")
-    profile = Profile()
-    for key, value in content.items():
-        default = getattr(profile, key)
-        given = value
-        if isinstance(default, Resources):
-            if not isinstance(value, dict):
-                raise ValueError(f"field '{key}' holds fields of resources, not {value!r}")
-            given = default.but(value)
-        elif isinstance(default, tuple):
-            if not isinstance(value, list) or not all(isinstance(line, str) for line in value):
-                raise ValueError(f"field '{key}' is a list of lines, not {value!r}")
-            given = tuple(value)
-        elif isinstance(default, bool) or key in ("at_once", "array_limit", "most_requeues", "save_seconds"):
-            kind = bool if isinstance(default, bool) else int
-            if type(value) is not kind or (kind is int and value < (0 if key == "most_requeues" else 1)):
-                raise ValueError(f"field '{key}' is {'true or false' if kind is bool else 'a count'}, not {value!r}")
-        elif value is not None:
-            given = str(value)
-        profile = replace(profile, **{key: given})
-    if (profile.evaluate.nodes, profile.aggregate.nodes) != (1, 1):
-        raise ValueError("evaluate and aggregate: one process on one node does it: leave `nodes` out")
-    if profile.gpu_flag not in GPU_FLAGS:
-        raise ValueError(f"gpu_flag is one of {', '.join(GPU_FLAGS)}, not {profile.gpu_flag!r}")
-    return profile
+    content = read_yaml(path)
+    with located(str(path)):
+        return read_fields(Profile, {} if content is None else content)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +17,8 @@ from msbench.records import strict_json
 from msbench.records.metric_id import MetricId
 from msbench.records.types import Record
 from msbench.runs import failures
-from msbench.runs.suite import read_suite
+from msbench.runs.naming import NamedSuite, name_cells
+from msbench.system.errors import is_bad_input, sentence
 
 if TYPE_CHECKING:
     from msbench.leaderboard.statistics import Comparison
@@ -95,8 +97,7 @@ class Board:
         self.folder = Path(folder)
         if not self.folder.is_dir():
             raise FileNotFoundError(f"no board {folder}: give a folder with a suite.yaml or records/ in it")
-        suite_file = self.folder / "suite.yaml"
-        self.suite = read_suite(suite_file) if suite_file.exists() else None
+        self.suite = _suite_in(self.folder)
         self.title = self.suite.title if self.suite else self.folder.name
         paths = sorted((self.folder / "records").glob("*.json"))
         self._files = self._of_suite({path: records.completed(records.read(path)) for path in paths})
@@ -109,8 +110,8 @@ class Board:
         """{cell name: why it has no record}, for the cells of the suite."""
         if self.suite is None:
             return {}
-        cells = [cell for cell in self.suite.cells if not self.suite.record_path(cell).exists()]
-        return {cell.name: failures.cause(self.suite.run_folder(cell)) for cell in cells}
+        missing = self.suite.missing(path.stem for path in self._files)
+        return {cell.name: failures.cause(self.suite.run_folder(cell)) for cell in missing}
 
     def table(self) -> pd.DataFrame:
         """One row a model, dataset and metric id, the best mean SDR first; ceilings stand above, floors below.
@@ -170,8 +171,8 @@ class Board:
         """The suite's own records where there is a suite: what an older form of it left is not on the board."""
         if self.suite is None:
             return files
-        wanted = {self.suite.record_path(cell).name for cell in self.suite.cells}
-        return {path: record for path, record in files.items() if path.name in wanted}
+        own = set(self.suite.own(path.stem for path in files))
+        return {path: record for path, record in files.items() if path.stem in own}
 
     def _refuse_duplicates(self) -> None:
         first: dict[tuple[Any, ...], Path] = {}
@@ -182,6 +183,20 @@ class Board:
             if other is not path:
                 line = strict_json.line_of(path.read_text("utf-8"), ["model", "label"])
                 raise ValueError(f"{path}, line {line}: of the same model, dataset and seed as {other.name}: keep one")
+
+
+def _suite_in(folder: Path) -> NamedSuite | None:
+    """The suite of a board; one that cannot be read keeps nobody from the records."""
+    path = folder / "suite.yaml"
+    if not path.exists():
+        return None
+    try:
+        return name_cells(path)
+    except ValueError as error:
+        if not is_bad_input(error):
+            raise
+        warnings.warn(f"{sentence(error)}; the board is made of its records alone", stacklevel=3)
+        return None
 
 
 def _with_tracks_first(group: tuple[Place, dict[str, list[Record]]]) -> tuple[Any, ...]:

@@ -1,34 +1,17 @@
-"""Suites: a YAML file of models, datasets and seeds, and the cells it stands for."""
+"""Suites: a YAML file of models, datasets and seeds, and the cells it stands for, ready to be run."""
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from msbench import registry
-from msbench.records.record import digest
-from msbench.runs.resources import Resources
-
-FIELDS = (
-    "board",
-    "title",
-    "datasets",
-    "seeds",
-    "models",
-    "roots",
-    "split",
-    "backend",
-    "resources",
-    "excerpts",
-    "metrics",
-)
-MODEL_FIELDS = ("recipe", "model", "checkpoint", "label", "set", "resources")
+from msbench.runs.naming import Recipes, cell_name
+from msbench.runs.suite_file import ModelEntry, SuiteFile, read_suite_file
+from msbench.system.errors import located
 
 
 @dataclass(frozen=True)
@@ -39,22 +22,21 @@ class Cell:
     model: str  # registered name
     dataset: str
     seed: int | None  # None where nothing is trained
-    identity: str  # digest of what is trained and how it is scored, but for the dataset and the seed
+    identity: str  # `SuiteFile.identity`
     recipe: dict[str, Any] | None = None  # as its file was when the suite was read, whatever becomes of that
     checkpoint: Path | None = None
     overrides: dict[str, Any] = field(default_factory=dict)  # dotted keys, as flags of `msbench fit`
     root: Path | None = None
     split: str = "test"
     backend: str = "fast"
-    metrics: tuple[str, ...] | None = None  # beside BSSEval; evaluation's own choice when None
+    metrics: tuple[str, ...] | None = None  # in addition to BSSEval; evaluation's own choice when None
     excerpts: int = 0  # tracks of which seconds are kept for the board to play; not part of the name
     resources: dict[str, Any] = field(default_factory=dict)  # of its training; fields of `Resources`
 
     @property
     def name(self) -> str:
         """Folder and record name: label, dataset, seed, and eight digits of what is trained and how it is scored."""
-        seed = "" if self.seed is None else f"-s{self.seed}"
-        return f"{self.label}-{self.dataset}{seed}-{self.identity[:8]}"
+        return cell_name(self.label, self.dataset, self.seed, self.identity)
 
     def separator_options(self) -> dict[str, Any]:
         """The constructor's arguments among the overrides."""
@@ -64,7 +46,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Suite:
-    """A suite file, read and checked."""
+    """A suite whose names are resolved: each of its cells can be run."""
 
     path: Path
     board: str
@@ -84,110 +66,66 @@ class Suite:
 
 
 def read_suite(path: str | Path) -> Suite:
-    """Read a suite file.
+    """Read a suite file and look up all that it names. What only reads results calls `name_cells` instead.
 
     Raises:
         FileNotFoundError: If there is no such file, or a recipe or checkpoint it names is not there.
-        ValueError: If a field is unknown or has the wrong type, or two rows would have the same name.
-        KeyError: If a model or a dataset is unknown.
+        ValueError: If a field is unknown or has the wrong type, a model, dataset or metric is unknown or its library is
+            not installed, or two rows would have the same name; the message names file and field.
     """
-    path = Path(path).resolve()
-    if path.is_dir():
-        path = path / "suite.yaml"
-    if not path.is_file():
-        raise FileNotFoundError(f"no suite file {path}: give the path of a suite.yaml")
-    try:
-        content = _load(path)
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
-    _check_fields(content, FIELDS, ("datasets", "models"), str(path))
-    metrics = content.get("metrics")
-    if metrics is not None and not (isinstance(metrics, list) and all(isinstance(name, str) for name in metrics)):
-        raise ValueError(f"{path}: field 'metrics' must be a list of names, as [si-sdr, snr], not {metrics!r}")
-    if metrics:
-        from msbench.metrics import catalogue as beside  # now, and not after a day of training
+    file = read_suite_file(path)
+    if file.metrics:
+        from msbench.metrics import catalogue  # now, and not after a day of training
 
-        beside.check_names(metrics, beside.VOICES)
-    if not isinstance(content.get("excerpts") or 0, int):
-        raise ValueError(f"{path}: field 'excerpts' must be a number of tracks, not {content['excerpts']!r}")
-    for dataset in content["datasets"]:
-        registry.find("datasets", dataset)
-    rows = _rows(content, path)
-    roots = content.get("roots") or {}
+        with located(f"{file.path}: field 'metrics'"):
+            catalogue.check_names(file.metrics, catalogue.VOICES)
+    for dataset in file.datasets:
+        with located(f"{file.path}: field 'datasets'"):
+            registry.find("datasets", dataset)
+    recipes, find_model = Recipes(file.folder), cache(lambda model: registry.find("models", model))
+    rows = []
+    for i, entry in enumerate(file.models):
+        with located(f"{file.path}: field 'models[{i}]'"):
+            rows.append(_row(file, entry, recipes))
+            find_model(rows[-1].model)
     cells = []
-    for dataset in content["datasets"]:
-        root = (path.parent / roots[dataset]).resolve() if dataset in roots else None
+    for dataset in file.datasets:
+        root = (file.folder / file.roots[dataset]).resolve() if dataset in file.roots else None
         for row in rows:
-            seeds = [None] if row.recipe is None else content.get("seeds") or [0]
+            seeds = file.seeds_of(trained=row.recipe is not None)
             cells += [replace(row, dataset=dataset, root=root, seed=seed) for seed in seeds]
     twice = next((name for name, count in Counter(cell.name for cell in cells).items() if count > 1), None)
     if twice:
-        raise ValueError(f"{path} lists {twice.rsplit('-', 1)[0]} twice: give one of the two another `label`")
-    board = content.get("board") or path.parent.name
-    return Suite(path, board, content.get("title") or board, tuple(cells))
+        raise ValueError(f"{file.path} lists {twice.rsplit('-', 1)[0]} twice: give one of the two another `label`")
+    return Suite(file.path, file.board_name, file.board_title, tuple(cells))
 
 
-def _load(path: Path) -> Any:
-    return yaml.load(path.read_text("utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # ten times faster
-
-
-def _check_fields(content: Any, known: tuple[str, ...], required: tuple[str, ...], where: str) -> None:
-    if not isinstance(content, dict):
-        raise ValueError(f"{where}: expected fields, one of {', '.join(known)}")
-    for key in content:
-        if key not in known:
-            near = difflib.get_close_matches(str(key), known, n=1)
-            hint = f"did you mean '{near[0]}'? " if near else ""
-            raise ValueError(f"{where}: unknown field '{key}': {hint}the fields are {', '.join(known)}")
-    for key in required:
-        if not isinstance(content.get(key), list) or not content[key]:
-            raise ValueError(f"{where}: field '{key}' must be a list of at least one")
-
-
-def _rows(suite: dict[str, Any], path: Path) -> list[Cell]:
-    """One cell for each model entry, of no dataset and no seed yet. Every file and name is looked up once."""
-    recipes = registry.recipes()
-    read = cache(lambda file: _load(file) or {})
-    known = cache(lambda model: registry.find("models", model))
-    rows = []
-    for given in suite["models"]:
-        entry = given
-        if isinstance(given, str):
-            is_recipe = given in recipes or given.endswith((".yaml", ".yml")) or (path.parent / given).is_file()
-            entry = {"recipe": given} if is_recipe else {"model": given}
-        _check_fields(entry, MODEL_FIELDS, (), f"{path}, models")
-        model, file, recipe = entry.get("model"), None, None
-        if entry.get("recipe") is not None:
-            beside = path.parent / entry["recipe"]
-            file = beside if beside.is_file() else recipes.get(entry["recipe"]) or registry.find_recipe(entry["recipe"])
-            recipe = read(file)
-            model = model or recipe.get("name")
-            if model is None:
-                raise ValueError(f"{file} names no model: add a line `name: MODEL` (msbench list models)")
-        if model is None:
-            raise ValueError(f"{path}: a model entry needs `recipe:` or `model:`, not {entry}")
-        known(model)
-        rows.append(_row(entry, model, entry.get("label") or (file.stem if file else model), recipe, suite, path))
-    return rows
-
-
-def _row(
-    entry: dict[str, Any], model: str, label: str, recipe: dict[str, Any] | None, suite: dict[str, Any], path: Path
-) -> Cell:
-    checkpoint = None if entry.get("checkpoint") is None else (path.parent / entry["checkpoint"]).resolve()
+def _row(file: SuiteFile, entry: ModelEntry, recipes: Recipes) -> Cell:
+    """The cell of a model entry, of no dataset and no seed yet."""
+    name, recipe = recipes.name_in(entry), None
+    model, label = entry.model or entry.bare, entry.label
+    if name is not None:
+        found = recipes.find(name)
+        recipe = recipes.read(found)
+        model, label = entry.model or recipe.get("name"), label or found.stem
+        if not isinstance(model, str):
+            raise ValueError(f"{found} names no model: add a line `name: MODEL` (msbench list models)")
+    assert model is not None, "an entry has a recipe, a model or is one name"
+    checkpoint = file.checkpoint(entry)
     if checkpoint is not None and not checkpoint.is_file():
-        raise FileNotFoundError(f"{path}: no checkpoint {checkpoint}")
-    resources = {**(suite.get("resources") or {}), **(entry.get("resources") or {})}
-    try:
-        Resources().but(resources)
-    except ValueError as error:
-        raise ValueError(f"{path}, {label}: {error}") from error
-    overrides, split, backend = entry.get("set") or {}, suite.get("split") or "test", suite.get("backend") or "fast"
-    metrics = None if suite.get("metrics") is None else tuple(suite["metrics"])
-    scored = [split, backend] if metrics is None else [split, backend, metrics]
-    identity = digest([model, recipe, str(checkpoint or ""), overrides, *scored])
+        raise FileNotFoundError(f"no checkpoint {checkpoint}")
     return Cell(
-        label, model, dataset="", seed=None, identity=identity, recipe=recipe, checkpoint=checkpoint,
-        overrides=overrides, split=split, backend=backend, metrics=metrics,
-        excerpts=suite.get("excerpts") or 0, resources=resources,
-    )  # fmt: skip
+        label=label or model,
+        model=model,
+        dataset="",
+        seed=None,
+        identity=file.identity(entry, model, recipe),
+        recipe=recipe,
+        checkpoint=checkpoint,
+        overrides=entry.set,
+        split=file.split,
+        backend=file.backend,
+        metrics=file.metrics,
+        excerpts=file.excerpts,
+        resources={**file.resources, **entry.resources},
+    )

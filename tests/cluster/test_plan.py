@@ -71,9 +71,9 @@ def test_what_is_done_is_not_planned(suite: Suite) -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("resources: {gpu: 2}", "unknown field 'gpu': the fields are nodes, gpus, cpus, memory_gb, hours"),
-        ("resources: {gpus: -1}", "gpus must be a whole number of at least 0, not -1"),
-        ("resources: {hours: long}", "hours must be a number above 0, not 'long'"),
+        ("resources: {gpu: 2}", "unknown field 'resources.gpu'. .*The fields are nodes, gpus, cpus, memory_gb, hours"),
+        ("resources: {gpus: -1}", "resources.gpus' must be a whole number of at least 0, not -1"),
+        ("resources: {hours: long}", "resources.hours' must be a number above 0, not 'long'"),
     ],
 )
 def test_resources_that_cannot_be(tmp_path: Path, text: str, sentence: str) -> None:

@@ -35,21 +35,42 @@ def test_how_a_gpu_is_asked_for() -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("partitions: gpu", "unknown field 'partitions': the fields are partition, account"),
-        ("train: {gpu: 1}", "unknown field 'gpu'"),
-        ("evaluate: {nodes: 2}", "one process on one node does it"),
-        ("gpu_flag: gpus", "gpu_flag is one of gpus-per-node, gres, none, not 'gpus'"),
-        ("setup: module load cuda", "field 'setup' is a list of lines"),
-        ("at_once: 0", "field 'at_once' is a count, not 0"),
-        ("requeue: often", "field 'requeue' is true or false, not 'often'"),
-        ("- gpu", "expected fields"),
+        ("partitions: gpu", r"unknown field 'partitions'. Did you mean partition .*The fields are partition, account"),
+        ("train: {gpu: 1}", "unknown field 'train.gpu'. Did you mean gpus"),
+        ("train: {gpus: many}", "field 'train.gpus' must be a whole number of at least 0, not 'many'"),
+        ("train: 5", r"field 'train' must hold fields \(nodes, gpus"),
+        ("evaluate: {nodes: 2}", "field 'evaluate.nodes': one process on one node does it"),
+        ("aggregate: {nodes: 2}", "field 'aggregate.nodes': one process on one node does it"),
+        ("gpu_flag: gpus", r"field 'gpu_flag' must be one of gpus-per-node, gres, none, not 'gpus'"),
+        ("setup: module load cuda", "field 'setup' must be a list of lines"),
+        ("options: [1.5]", r"field 'options\[0\]' must be text in quotes"),
+        ("at_once: 0", "field 'at_once' must be a whole number of at least 1, not 0"),
+        ("array_limit: 1.5", "field 'array_limit' must be a whole number of at least 1, not 1.5"),
+        ("most_requeues: -1", "field 'most_requeues' must be a whole number of at least 0, not -1"),
+        ("save_seconds: true", "field 'save_seconds' must be a whole number of at least 1, not True"),
+        ("requeue: often", "field 'requeue' must be true or false, not 'often'"),
+        ("partition: true", "field 'partition' must be text in quotes"),
+        ("account: [me]", "field 'account' must be text, not"),
+        ("qos: 2024-01-01", "field 'qos' must be text in quotes"),
+        ("constraint: {a: b}", "field 'constraint' must be text, not"),
+        ("gpu_type: 1.5", "field 'gpu_type' must be text in quotes"),
+        ("python: 3", "field 'python' must be text in quotes"),
+        ("container: true", "field 'container' must be text in quotes"),
+        ("scratch: [a]", "field 'scratch' must be text, not"),
+        ("- gpu", "the file must hold fields"),
         ("a: [", "is not YAML"),
     ],
 )
 def test_profiles_that_cannot_be(tmp_path: Path, text: str, sentence: str) -> None:
     (tmp_path / "mine.yaml").write_text(text)
-    with pytest.raises(ValueError, match=sentence):
+    with pytest.raises(ValueError, match=sentence) as caught:
         read_profile(tmp_path / "mine.yaml")
+    assert str(caught.value).startswith(str(tmp_path / "mine.yaml"))
+
+
+def test_a_number_can_name_an_account(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("account: 1234\nqos:\ncontainer: ''\n")
+    assert read_profile(tmp_path / "mine.yaml").sbatch_options(Resources(gpus=0)) == ["--account=1234", "--requeue"]
 
 
 def test_a_profile_that_is_not_there(tmp_path: Path) -> None:

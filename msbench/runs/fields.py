@@ -1,0 +1,194 @@
+"""The fields of our YAML files: a dataclass declares them once, with what each may hold, and reads them.
+
+A kind is a function of a value and the path of its field, as `models[2].set`. It returns the value that the dataclass
+keeps, or raises a ValueError that names the field, what it may hold and what was given.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable
+from dataclasses import MISSING, field, fields
+from typing import Any, TypeVar
+
+from msbench.system.errors import one_line
+from msbench.system.text import did_you_mean
+
+T = TypeVar("T")
+Kind = Callable[[Any, str], Any]
+LONGEST = 80  # characters of a value that a message shows
+
+
+def declared(kind: Kind, default: Any = MISSING, factory: Any = MISSING) -> Any:
+    """A dataclass field of a kind; one without a default must be in the file."""
+    metadata = {"kind": kind}
+    return (
+        field(default=default, metadata=metadata)
+        if factory is MISSING
+        else field(default_factory=factory, metadata=metadata)
+    )
+
+
+def read_fields(cls: type[T], content: Any, where: str = "") -> T:
+    """Make a dataclass of declared fields from what YAML gave. A field left empty keeps its default.
+
+    Args:
+        cls: The dataclass.
+        content: What stands in the file.
+        where: Path of the field that holds the content; empty for a whole file.
+
+    Raises:
+        ValueError: If a field is unknown, absent or of the wrong type.
+    """
+    return cls(**read_given(cls, content, where))
+
+
+def read_given(cls: type[Any], content: Any, where: str = "") -> dict[str, Any]:
+    """The fields of a dataclass that are given, each read by its kind.
+
+    Raises:
+        ValueError: As `read_fields`.
+    """
+    kinds = {each.name: each for each in fields(cls) if "kind" in each.metadata}
+    if not isinstance(content, dict):
+        raise ValueError(f"{_subject(where)} must hold fields ({', '.join(kinds)}), not {shown(content)}")
+    prefix = f"{where}." if where else ""
+    for key in content:
+        if key not in kinds:
+            hint = did_you_mean(str(key), kinds)
+            raise ValueError(f"unknown field '{prefix}{key}'. {hint}The fields are {', '.join(kinds)}")
+    found = {}
+    for name, each in kinds.items():
+        must = each.default is MISSING and each.default_factory is MISSING
+        if must or content.get(name) is not None:
+            found[name] = each.metadata["kind"](content.get(name), f"{prefix}{name}")
+    return found
+
+
+def refuse(where: str, may_be: str, value: Any) -> ValueError:
+    """The error of a field that holds what it may not."""
+    return ValueError(f"{_subject(where)} must be {may_be}, not {shown(value)}")
+
+
+def shown(value: Any) -> str:
+    """A value as a message shows it."""
+    return one_line("nothing" if value is None else repr(value) if isinstance(value, str) else str(value), LONGEST)
+
+
+def _subject(where: str) -> str:
+    return f"field '{where}'" if where else "the file"
+
+
+def text(value: Any, where: str) -> str:
+    """Text. YAML reads `no`, `7` and `2024-01-01` as something else: these want quotes."""
+    if not isinstance(value, str):
+        quotes = "" if value is None or isinstance(value, list | dict) else " in quotes, as YAML reads it as no text"
+        raise ValueError(f"{_subject(where)} must be text{quotes}, not {shown(value)}")
+    if not value.strip():
+        raise refuse(where, "text that is not empty", value)
+    return value
+
+
+def file_name(value: Any, where: str) -> str:
+    """Text that can be part of a file's name and stand on a line of its own."""
+    name = text(value, where)
+    if "/" in name or not name.isprintable():
+        raise refuse(where, "a name without slashes and line breaks", value)
+    return name
+
+
+def word(value: Any, where: str) -> str:
+    """Text, also none, or a number that is meant as text: the account `1234` of a cluster."""
+    return str(value) if type(value) is int or value == "" else text(value, where)
+
+
+def flag(value: Any, where: str) -> bool:
+    if not isinstance(value, bool):
+        raise refuse(where, "true or false", value)
+    return value
+
+
+def whole_number(least: int, most: int | None = None) -> Kind:
+    """A whole number within bounds."""
+    may_be = f"a whole number of at least {least}" if most is None else f"a whole number from {least} to {most}"
+
+    def read(value: Any, where: str) -> int:
+        if type(value) is not int or value < least or (most is not None and value > most):
+            raise refuse(where, may_be, value)
+        return value
+
+    return read
+
+
+def number_above_zero(value: Any, where: str) -> float:
+    if type(value) not in (int, float) or not (value > 0 and math.isfinite(value)):
+        raise refuse(where, "a number above 0", value)
+    number: float = value
+    return number
+
+
+def one_of(*choices: str) -> Kind:
+    """One of some words."""
+
+    def read(value: Any, where: str) -> str:
+        if value not in choices:
+            hint = f". {did_you_mean(str(value), choices)}".rstrip(". ")
+            raise ValueError(f"field '{where}' must be one of {', '.join(choices)}, not {shown(value)}{hint}")
+        chosen: str = value
+        return chosen
+
+    return read
+
+
+def list_of(kind: Kind, what: str, example: str, least: int = 0, repeats: bool = True) -> Kind:
+    """A list, kept as a tuple.
+
+    Args:
+        kind: Of its elements.
+        what: What it is a list of, in the plural.
+        example: A list, as YAML.
+        least: The fewest elements.
+        repeats: Whether one may come twice.
+    """
+    may_be = f"a list of {'at least one of ' if least else ''}{what}, as {example}"
+
+    def read(value: Any, where: str) -> tuple[Any, ...]:
+        if not isinstance(value, list) or len(value) < least:
+            raise refuse(where, may_be, value)
+        found = tuple(kind(each, f"{where}[{i}]") for i, each in enumerate(value))
+        twice = None if repeats else _first_repeated(found)
+        if twice is not None:
+            raise ValueError(f"field '{where}' lists {shown(twice)} twice: once is enough")
+        return found
+
+    return read
+
+
+def mapping_of(kind: Kind, what: str, example: str) -> Kind:
+    """A mapping whose keys are text."""
+
+    def read(value: Any, where: str) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise refuse(where, f"{what}, as {example}", value)
+        for key in value:
+            if not isinstance(key, str) or not key.strip():
+                raise ValueError(f"field '{where}' must be {what}, as {example}: {shown(key)} is no key of it")
+        return {key: kind(each, f"{where}.{key}") for key, each in value.items()}
+
+    return read
+
+
+def setting(value: Any, where: str) -> Any:
+    """What JSON can hold too: dates are refused, as they would not reach the command that they are meant for."""
+    if isinstance(value, list):
+        for i, each in enumerate(value):
+            setting(each, f"{where}[{i}]")
+    elif isinstance(value, dict):
+        mapping_of(setting, "a mapping of settings", "{a: 1}")(value, where)
+    elif not (value is None or isinstance(value, str | int | float)):
+        raise refuse(where, "text, a number, true, false, a list or a mapping (a date wants quotes)", value)
+    return value
+
+
+def _first_repeated(values: tuple[Hashable, ...]) -> Hashable | None:
+    return next((each for i, each in enumerate(values) if each in values[:i]), None)

@@ -1,0 +1,153 @@
+"""Every field of a suite file, with each wrong type, is refused in a sentence before anything is looked up."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from msbench.cli.app import main
+from msbench.metrics.bsseval.score import BACKENDS
+from msbench.runs import suite_file
+from msbench.runs.resources import Resources
+from msbench.runs.suite_file import ModelEntry, SuiteFile, read_suite_file
+
+WRONG_TEXT = ["7", "1.5", "true", "no", "2024-01-01", "[a]", "{a: b}", "' '"]
+WRONG_NAME = [*WRONG_TEXT, "a/b", '"a\\nb"']
+WRONG_RESOURCES = {
+    "nodes": ["0", "1.0", "two", "true", "[1]"],
+    "gpus": ["-1", "1.5", "two", "true", "{a: 1}"],
+    "cpus": ["0", "2.5", "all", "false"],
+    "memory_gb": ["0", "-1", ".nan", ".inf", "much", "true", "[1]"],
+    "hours": ["0", "-1", ".nan", ".inf", "long", "true", "2024-01-01"],
+}
+WRONG = {
+    "datasets": ["demo", "[]", "7", "{demo: 1}"],
+    "datasets[1]": ["7", "true", "2024-01-01", "[demo]", "a/b"],
+    "models": ["unet_small", "[]", "{recipe: unet_small}"],
+    "models[1]": ["7", "1.5", "true", "2024-01-01", "[unet_small]", "''", "{}", "{label: a}"],
+    "board": WRONG_TEXT,
+    "title": WRONG_TEXT,
+    "seeds": ["3", "a", "{a: 1}", "true", "[1, 1]"],
+    "seeds[1]": ["a", "1.5", "-1", "true", "4294967296", "[1]"],
+    "roots": ["here", "[here]", "7", "{7: here}"],
+    "roots.demo": WRONG_TEXT,
+    "split": WRONG_TEXT,
+    "backend": ["slow", "7", "true", "[fast]"],
+    "resources": ["5", "much", "[gpus]"],
+    **{f"resources.{name}": wrong for name, wrong in WRONG_RESOURCES.items()},
+    "excerpts": ["true", "1.5", "some", "-1", "[1]"],
+    "metrics": ["snr", "7", "{snr: 1}", "[snr, snr]"],
+    "metrics[1]": ["7", "true", "[snr]"],
+    "models[1].recipe": WRONG_TEXT,
+    "models[1].model": WRONG_TEXT,
+    "models[1].checkpoint": WRONG_TEXT,
+    "models[1].label": WRONG_NAME,
+    "models[1].set": ["[1, 2]", "7", "text", "true", "{1: a}", "{'': a}"],
+    "models[1].set.data.root": ["2024-01-01", "[a, {b: 2024-01-01}]"],
+    "models[1].resources": ["5", "[gpus]"],
+    **{f"models[1].resources.{name}": wrong for name, wrong in WRONG_RESOURCES.items()},
+}
+# The line of a suite in which a value stands in the place of the field.
+LINES = {
+    "datasets[1]": "datasets: [demo, {}]",
+    "models[1]": "models: [mixture, {}]",
+    "seeds[1]": "seeds: [0, {}]",
+    "roots.demo": "roots: {{demo: {}}}",
+    "metrics[1]": "metrics: [si-sdr, {}]",
+    "models[1].set.data.root": "models: [mixture, {{model: mixture, set: {{data.root: {}}}}}]",
+    "models[1].recipe": "models: [mixture, {{recipe: {}}}]",
+}
+CASES = [(field, value) for field, values in WRONG.items() for value in values]
+
+
+def line_of(field: str, value: str) -> str:
+    if field in LINES:
+        return LINES[field].format(value)
+    if not field.startswith("models["):
+        *outer, inner = field.split(".")
+        return f"{outer[0]}: {{{inner}: {value}}}" if outer else f"{inner}: {value}"
+    *outer, inner = field.removeprefix("models[1].").split(".")
+    own = f"{outer[0]}: {{{inner}: {value}}}" if outer else f"{inner}: {value}"
+    return f"models: [mixture, {{{'' if inner == 'model' else 'model: mixture, '}{own}}}]"
+
+
+def write(folder: Path, line: str) -> Path:
+    """A suite that is right but for one line."""
+    lines = {"datasets": "datasets: [demo]", "models": "models: [mixture]"}
+    lines[line.partition(":")[0]] = line
+    path = folder / "suite.yaml"
+    path.write_text("\n".join(lines.values()) + "\n")
+    return path
+
+
+@pytest.mark.parametrize(("field", "value"), CASES, ids=[f"{field}: {value}" for field, value in CASES])
+def test_a_wrong_type_is_told_by_file_field_and_value(tmp_path: Path, field: str, value: str) -> None:
+    path = write(tmp_path, line_of(field, value))
+    with pytest.raises(ValueError, match=r" must be | must hold fields|needs `recipe:`|twice") as caught:
+        read_suite_file(path)
+    said = str(caught.value)
+    assert said.startswith(f"{path}: field '{field}")
+    assert "\n" not in said
+    assert re.search(r", not \S|and has |is no key of it|once is enough", said), said
+
+
+def test_the_table_holds_every_field() -> None:
+    own = {field.name for field in fields(SuiteFile)} - {"path"}
+    entry = {f"models[1].{field.name}" for field in fields(ModelEntry)} - {"models[1].bare"}
+    resources = {f"{where}resources.{field.name}" for where in ("", "models[1].") for field in fields(Resources)}
+    assert own | entry | resources <= set(WRONG)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("model: [mixture]", "unknown field 'model'. Did you mean models? The fields are datasets, models"),
+        ("models: [{modle: mixture}]", "unknown field 'models[0].modle'. Did you mean model?"),
+        ("resources: {gpu: 2}", "unknown field 'resources.gpu'. Did you mean gpus or cpus? The fields are nodes, gpus"),
+        ("1: 2", "unknown field '1'. The fields are"),
+        ("backend: musevel", "must be one of fast, museval, not 'musevel'. Did you mean museval?"),
+        ("split: 7", "field 'split' must be text in quotes, as YAML reads it as no text, not 7"),
+        ("seeds: 3", "field 'seeds' must be a list of seeds, as [0, 1, 2], not 3"),
+        ("seeds: [1.5]", "field 'seeds[0]' must be a whole number from 0 to 4294967295, not 1.5"),
+        ("models: [{model: mixture, set: [1, 2]}]", "must be a mapping of settings, as {trainer.max_epochs: 100}"),
+    ],
+)
+def test_what_may_be_is_said(tmp_path: Path, line: str, said: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(said)):
+        read_suite_file(write(tmp_path, line))
+
+
+def test_a_suite_is_checked_before_anything_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", str(write(tmp_path, "backend: slow"))]) == 2
+    assert "field 'backend' must be one of fast, museval" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["suite.yaml"]
+
+
+@pytest.mark.parametrize("content", ["", "[]", "text", "3"])
+def test_a_file_without_fields(tmp_path: Path, content: str) -> None:
+    (tmp_path / "suite.yaml").write_text(content)
+    with pytest.raises(ValueError, match="must hold fields"):
+        read_suite_file(tmp_path)
+
+
+def test_fields_left_empty_keep_their_defaults(tmp_path: Path) -> None:
+    optional = [field.name for field in fields(SuiteFile) if field.name not in ("path", "datasets", "models")]
+    text = "".join(f"{name}:\n" for name in optional) + "datasets: [demo]\nmodels: [mixture]\n"
+    (tmp_path / "suite.yaml").write_text(text)
+    file = read_suite_file(tmp_path)
+    assert (file.split, file.backend, file.excerpts, file.metrics, file.resources) == ("test", "fast", 0, None, {})
+    assert file.seeds_of(trained=True) == (0,)
+    assert file.seeds_of(trained=False) == (None,)
+    assert (file.board_name, file.board_title) == (tmp_path.name, tmp_path.name)
+
+
+def test_the_backends_are_those_of_the_metric() -> None:
+    assert suite_file.BACKENDS == BACKENDS
+
+
+def test_a_suite_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"give the path of a suite.yaml"):
+        read_suite_file(tmp_path)
