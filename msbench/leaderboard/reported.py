@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from msbench import records
 from msbench.leaderboard.rows import TRAINING, median_of, shown
@@ -162,10 +161,7 @@ def read_reported(folder: Path) -> list[dict[str, Any]]:
 
 
 def _figures(path: Path) -> list[dict[str, Any]]:
-    try:
-        entries = yaml.safe_load(path.read_text("utf-8"))
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    entries = read_yaml(path)
     if not isinstance(entries or [], list):
         raise ValueError(f"{path}: expected a list of entries, each of one system")
     return [_figure(entry, number, path) for number, entry in enumerate(entries or [], 1)]

@@ -6,7 +6,6 @@ windows.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -62,9 +61,8 @@ def check_names(names: Sequence[str], targets: Sequence[str]) -> None:
     """
     for name in names:
         if name not in NAMES:
-            near = difflib.get_close_matches(name, NAMES, n=1)
-            hint = f"did you mean '{near[0]}'? " if near else ""
-            raise ValueError(f"unknown metric '{name}': {hint}beside BSSEval there are {', '.join(NAMES)}")
+            hint = did_you_mean(name, NAMES)
+            raise ValueError(f"unknown metric '{name}'. {hint}In addition to BSSEval, there are {', '.join(NAMES)}.")
         if name in VOICE_METRICS:
             perceptual.require_library(name)
             if not set(targets) & set(VOICES):

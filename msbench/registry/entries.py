@@ -6,7 +6,6 @@ A plugin is an entry point of an installed package in the group `msbench.models`
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import importlib
 import importlib.util
@@ -20,6 +19,7 @@ from typing import Any
 
 from msbench.registry import source as plugin_source
 from msbench.system import errors
+from msbench.system.text import did_you_mean
 
 KINDS = ("models", "datasets", "losses")
 
@@ -139,10 +139,8 @@ def find(kind: str, name: str) -> Entry:
     known = entries(kind)
     if name in known:
         return known[name]
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    hint = f"Did you mean {' or '.join(near)}? " if near else ""
     raise KeyError(
-        f"unknown {kind[:-1] if kind != 'losses' else 'loss'} '{name}'. {hint}Available: {', '.join(known) or 'none'}. "
+        f"unknown {kind[:-1] if kind != 'losses' else 'loss'} '{name}'. {did_you_mean(name, known)}Available: {', '.join(known) or 'none'}. "
         "(An entry point added since its package was installed is seen after reinstalling it; "
         "a single file is loaded by --plugin FILE.)"
     )
@@ -213,6 +211,5 @@ def find_recipe(name: str) -> Path:
     known = recipes()
     if name in known:
         return known[name]
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    hint = f"Did you mean {' or '.join(near)}? " if near else ""
+    hint = did_you_mean(name, known)
     raise FileNotFoundError(f"no recipe '{name}', neither a file nor a name. {hint}Available: {', '.join(known)}.")

@@ -9,7 +9,8 @@ from collections.abc import Iterable
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """ "Did you mean unet or demucs? ", of the known names that are nearest; "" where none is near."""
     near = difflib.get_close_matches(name, list(dict.fromkeys(known)), n=3, cutoff=0.5)
-    return f"Did you mean {' or '.join(near)}? " if near else ""
+    shown = (repr(each) if " " in each else each for each in near)
+    return f"Did you mean {' or '.join(shown)}? " if near else ""
 
 
 def quantity(value: float) -> str:

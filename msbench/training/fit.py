@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import hashlib
 import json
 import logging
@@ -170,14 +169,13 @@ UNKNOWN_FIELD = re.compile(
 
 def _sentence(error: argparse.ArgumentError, parser: LightningArgumentParser) -> str:
     """jsonargparse's message as one sentence that names the field, with the nearest fields where it is unknown."""
-    text = " ".join(str(error).split())
+    text = sentence(error)
     match = UNKNOWN_FIELD.search(text)
     if match is None:
         return re.sub(r'^Parser key "([\w.]+)":', r"field \1:", text)
     unknown = match["field"] or match["flag"] or f"{match['group']}.{match['option']}"
-    near = difflib.get_close_matches(unknown, [action.dest for action in parser._actions], n=3, cutoff=0.7)
-    hint = f"did you mean {' or '.join(near)}?" if near else "msbench fit -c RECIPE --help lists the fields"
-    return f"unknown field '{unknown}': {hint}"
+    hint = did_you_mean(unknown, (action.dest for action in parser._actions))
+    return f"unknown field '{unknown}'. {hint}`msbench fit -c RECIPE --help` lists the fields."
 
 
 def fit(argv: Sequence[str]) -> Path:
@@ -224,10 +222,9 @@ def _resolve(argv: list[str]) -> tuple[list[str], str]:
     for i, recipe in enumerate(given.config):
         path = registry.find_recipe(recipe)
         given.config[i] = str(path)
-        try:
-            content = yaml.safe_load(path.read_text("utf-8")) or {}
-        except yaml.YAMLError as error:
-            raise ValueError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+        content = read_yaml(path) or {}
+        if not isinstance(content, dict):
+            raise ValueError(f"{path} is not a recipe: it holds no fields")
         if given.name is None:
             name = content.get("name", name)
     if name is None:

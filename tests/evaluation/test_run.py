@@ -383,7 +383,7 @@ def test_bad_estimates(
         (["mixture", "--estimates", "."], "one of the two"),
         (["mixture", "--targets", "voice"], "--targets chooses among files"),
         (["--estimates", "nowhere"], "no folder of estimates nowhere"),
-        (["mixture", "--metrics", "si-sdrr"], "unknown metric 'si-sdrr': did you mean 'si-sdr'"),
+        (["mixture", "--metrics", "si-sdrr"], "unknown metric 'si-sdrr'. Did you mean si-sdr"),
         (["mixture", "--jobs", "0"], "jobs must be at least 1, not 0"),
         (["--estimates", "SONGS", "--targets", "drums"], "dataset 'folder' has no target drums: it has"),
     ],

@@ -8,6 +8,7 @@ from msbench.system.text import did_you_mean, quantity
 def test_near_names_are_offered_and_far_ones_are_not() -> None:
     assert did_you_mean("unett", ["demucs", "unet", "unet"]) == "Did you mean unet? "
     assert did_you_mean("sed", ["seed", "seeds"]) == "Did you mean seed or seeds? "
+    assert did_you_mean("New Son", ["New Song"]) == "Did you mean 'New Song'? "
     assert did_you_mean("zzz", ["demucs", "unet"]) == ""
 
 

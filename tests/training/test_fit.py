@@ -103,8 +103,8 @@ def test_an_option_of_the_model_is_a_flag(arguments: list[str]) -> None:
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [
-        (["--separator.widht", "3"], "unknown field 'separator.widht': did you mean separator.width"),
-        (["--data.batch_sise", "3"], "did you mean data.batch_size"),
+        (["--separator.widht", "3"], "unknown field 'separator.widht'. Did you mean separator.width"),
+        (["--data.batch_sise", "3"], "Did you mean data.batch_size"),
         (["--model.loss", "l3"], "unknown loss 'l3'. Did you mean l1"),
         (["--model.loss_domain", "magnitude"], "has no magnitude loss"),
         (["--data.root", "nowhere"], "no dataset 'folder' at nowhere"),
@@ -126,7 +126,7 @@ def test_bad_input_is_one_sentence_and_writes_nothing(
 def test_unknown_field_in_yaml(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     Path("recipe.yaml").write_text("name: tiny\ntrainer: {max_epoch: 3}\n")
     assert main(["fit", "-c", "recipe.yaml", *arguments[2:]]) == 2
-    assert "unknown field 'trainer.max_epoch': did you mean trainer.max_epochs" in capsys.readouterr().err
+    assert "unknown field 'trainer.max_epoch'. Did you mean trainer.max_epochs" in capsys.readouterr().err
 
 
 def test_checkpoint_of_another_model(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from msbench.data.dataset import divide, folders
-from msbench.data.layouts.stem_map import MappedDataset, read_yaml
+from msbench.data.layouts.stem_map import MappedDataset, read_metadata
 from msbench.data.track import Source, Track
 
 _BLEED = "bleeding of other instruments into stem"
@@ -67,7 +67,7 @@ class MedleyDB(MappedDataset):
     def _metadata(self, folder: Path) -> dict[str, Any]:
         name = f"{folder.name}_METADATA.yaml"
         places = [folder / name, self.root / "Metadata" / name, self.root.parent / "Metadata" / name]
-        return read_yaml(next((place for place in places if place.exists()), places[0]))
+        return read_metadata(next((place for place in places if place.exists()), places[0]))
 
     @staticmethod
     def _labelled(folder: Path, metadata: dict[str, Any]) -> dict[Source, tuple[str, ...]]:

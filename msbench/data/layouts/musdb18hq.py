@@ -78,10 +78,8 @@ def validation_tracks() -> frozenset[str]:
     Raises:
         ImportError: If musdb is not installed.
     """
-    import yaml
-
     spec = importlib.util.find_spec("musdb")
     if spec is None or not spec.submodule_search_locations:
         raise ImportError("musdb is not installed, and it lists MUSDB18's validation tracks: pip install musdb")
     path = Path(spec.submodule_search_locations[0], "configs", "mus.yaml")
-    return frozenset(yaml.safe_load(path.read_text("utf-8"))["validation_tracks"])
+    return frozenset(read_yaml(path)["validation_tracks"])

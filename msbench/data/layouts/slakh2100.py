@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from msbench.data.dataset import folders
-from msbench.data.layouts.stem_map import MappedDataset, read_yaml
+from msbench.data.layouts.stem_map import MappedDataset, read_metadata
 from msbench.data.track import Source, Track
 
 _FOLDERS = {"train": "train", "valid": "validation", "test": "test"}
@@ -53,7 +53,7 @@ class Slakh2100(MappedDataset):
             if folder in repeated:
                 self.note(f"{split}/{folder.name} is left out: it has the MIDI file of {repeated[folder]}")
                 continue
-            labelled = self._labelled(folder, read_yaml(folder / "metadata.yaml"))
+            labelled = self._labelled(folder, read_metadata(folder / "metadata.yaml"))
             if not labelled:
                 self.note(f"{split}/{folder.name} is left out: none of its stems was rendered")
                 continue

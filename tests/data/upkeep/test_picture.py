@@ -79,7 +79,7 @@ def test_command_draws_estimates(root: Path, tmp_path: Path, monkeypatch: pytest
     ("arguments", "sentence"),
     [
         (["Now Song"], "has no track 'Now Song'. Did you mean 'New Song'"),
-        (["New Song", "--split", "train"], "split 'train' of dataset 'folder' at .* did you mean 'Old Song'"),
+        (["New Song", "--split", "train"], "split 'train' of dataset 'folder' at .* Did you mean 'Old Song'"),
         (["xyz"], "has no track 'xyz': it has 2 others"),
         (["New Song", "--split", "tast"], "has no split 'tast': it has train, test"),
         (["New Song", "--seconds", "0"], "--seconds must be above 0, not 0"),
