@@ -16,6 +16,7 @@ from msbench.leaderboard.rows import TRAINING, median_of, shown
 from msbench.metrics.catalogue import mean_of
 from msbench.records.metric_id import BSSEVAL, MEAN_SDR, MetricId
 from msbench.system.files import write_text
+from msbench.system.yaml_files import read_yaml
 
 METRICS = ("SDR", "ISR", "SIR", "SAR")
 Scores = dict[str, dict[str, dict[str, list[float | None]]]]  # by system, target and track, in the order of columns

@@ -139,8 +139,9 @@ def find(kind: str, name: str) -> Entry:
     known = entries(kind)
     if name in known:
         return known[name]
+    one = kind[:-1] if kind != "losses" else "loss"
     raise KeyError(
-        f"unknown {kind[:-1] if kind != 'losses' else 'loss'} '{name}'. {did_you_mean(name, known)}Available: {', '.join(known) or 'none'}. "
+        f"unknown {one} '{name}'. {did_you_mean(name, known)}Available: {', '.join(known) or 'none'}. "
         "(An entry point added since its package was installed is seen after reinstalling it; "
         "a single file is loaded by --plugin FILE.)"
     )

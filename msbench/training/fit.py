@@ -22,6 +22,9 @@ from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
 from msbench import registry
 from msbench.data.loading.module import SeparationData
 from msbench.model.checkpoints import Checkpoint
+from msbench.system.errors import sentence
+from msbench.system.text import did_you_mean
+from msbench.system.yaml_files import read_yaml
 from msbench.training.callbacks import LogExamples, RunState, StepOnPlateau
 from msbench.training.devices import parallel_settings
 from msbench.training.interruption import AtomicCheckpointIO, SaveInTime

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from msbench.data.dataset import SPLITS, Dataset, folders
 from msbench.data.track import Track
+from msbench.system.yaml_files import read_yaml
 
 
 class MUSDB18HQ(Dataset):

@@ -10,6 +10,7 @@ from typing import Any
 
 from msbench.data.dataset import Dataset
 from msbench.data.track import Source
+from msbench.system.yaml_files import read_yaml
 
 FILE = "stem_map.yaml"  # in a dataset's folder, it stands in for the map that comes with msbench
 PACKAGED = Path(__file__).parent / "maps"

@@ -80,7 +80,7 @@ def test_command_draws_estimates(root: Path, tmp_path: Path, monkeypatch: pytest
     [
         (["Now Song"], "has no track 'Now Song'. Did you mean 'New Song'"),
         (["New Song", "--split", "train"], "split 'train' of dataset 'folder' at .* Did you mean 'Old Song'"),
-        (["xyz"], "has no track 'xyz': it has 2 others"),
+        (["xyz"], "has no track 'xyz'. It has 2 others"),
         (["New Song", "--split", "tast"], "has no split 'tast': it has train, test"),
         (["New Song", "--seconds", "0"], "--seconds must be above 0, not 0"),
         (["New Song", "--seconds", "nan"], "--seconds must be above 0, not nan"),
