@@ -63,13 +63,17 @@ def write_songs(root: Path, songs: int, seconds: float) -> Path:
     return root
 
 
-def chunks_of(dataset: str, root: Path, hold: bool = False, **options: Any) -> Callable[[], Any]:
+def chunks_of(
+    dataset: str, root: Path, hold: bool = False, sampling: Any = "random", **options: Any
+) -> Callable[[], Any]:
     """Ours: the next chunk, mixed anew."""
-    from msbench.data.loading.chunks import ChunkDataset
+    from msbench.data.loading.augmentation import Augmentation
+    from msbench.data.loading.chunks import ChunkDataset, ChunkFormat
     from msbench.data.opening import open_dataset
 
     tracks = open_dataset(dataset, root).tracks("train")
-    chunks = ChunkDataset(tracks, STEMS, RATE, 2, CHUNK_SECONDS, remix=True, **options)
+    format = ChunkFormat(STEMS, RATE, 2, CHUNK_SECONDS)
+    chunks = ChunkDataset(tracks, format, Augmentation(remix=True, **options), sampling=sampling)
     if hold:
         chunks.hold()
     numbers = iter(range(10**9))
@@ -235,14 +239,14 @@ def link_songs(root: Path, to: Path, songs: int) -> Path:
 
 def open_and_read(root: Path) -> None:
     """In a process of its own: seconds to open, and anonymous bytes after 300 chunks."""
-    import msbench.data.musdb18hq
-
-    from msbench.data.loading.chunks import ChunkDataset
+    from msbench.data.layouts.musdb18hq import MUSDB18HQ
+    from msbench.data.loading.augmentation import Augmentation
+    from msbench.data.loading.chunks import ChunkDataset, ChunkFormat
 
     started = time.perf_counter()
-    tracks = msbench.data.layouts.musdb18hq.MUSDB18HQ(root).tracks("train")
+    tracks = MUSDB18HQ(root).tracks("train")
     seconds = time.perf_counter() - started
-    chunks = ChunkDataset(tracks, STEMS, RATE, 2, CHUNK_SECONDS, remix=True)
+    chunks = ChunkDataset(tracks, ChunkFormat(STEMS, RATE, 2, CHUNK_SECONDS), Augmentation(remix=True))
     for number in range(300):
         chunks[number]
     anonymous = re.search(r"RssAnon:\s+(\d+) kB", Path("/proc/self/status").read_text())

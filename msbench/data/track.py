@@ -12,11 +12,20 @@ import soundfile
 
 from msbench.audio.files import AudioReader
 from msbench.data.samples import layout_of, read_samples
+from msbench.system import errors
 
 MIXTURE = "mixture"
 
 _INEXACT = (".ogg", ".oga", ".opus")  # libsndfile 1.2 goes astray seeking into the last second of these
 _AT_MOST_16_BITS = ("PCM_16", "PCM_S8", "PCM_U8")
+
+
+def is_bad_file(error: Exception) -> bool:
+    """Whether an error is of a track's files, said on purpose or a refusal of the system, and not a bug.
+
+    Where one bad file does not stop what goes on with the others, a bug must: it would end as "bad track" otherwise.
+    """
+    return isinstance(error, OSError) or errors.is_deliberate(error)
 
 
 class Header(NamedTuple):

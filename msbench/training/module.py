@@ -139,15 +139,15 @@ class SeparationModule(LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint[KEY] = self.separator.registered
         data: Any = getattr(self._trainer, "datamodule", None)
-        checkpoint["training"] = _of_all_ranks(data.described()) if hasattr(data, "described") else None
+        checkpoint["training"] = _of_all_ranks(data.training_data()) if hasattr(data, "training_data") else None
         checkpoint["seed"] = int(seed) if (seed := os.environ.get("PL_GLOBAL_SEED")) else None  # as seed_everything set
         checkpoint["rng"] = gathered(random_state())  # called on every rank
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self._rng = checkpoint["rng"]
         data: Any = getattr(self._trainer, "datamodule", None)
-        if hasattr(data, "recall"):
-            data.recall(checkpoint["training"] or {})
+        if hasattr(data, "restore_training_data"):
+            data.restore_training_data(checkpoint["training"] or {})
 
     def on_train_start(self) -> None:
         # Here, after everything that a start draws: dropout goes on as in an undisturbed run.
@@ -159,7 +159,7 @@ class SeparationModule(LightningModule):
         self._rng = None
 
 
-def _of_all_ranks(described: dict[str, Any]) -> dict[str, Any]:
+def _of_all_ranks(training_data: dict[str, Any]) -> dict[str, Any]:
     """What is trained on; each rank has met bad files of its own."""
-    dropped = {(d["split"], d["track"]): d for each in gathered(described) for d in each.get("dropped", [])}
-    return {**described, "dropped": [dropped[key] for key in sorted(dropped)]}
+    dropped = {(d["split"], d["track"]): d for each in gathered(training_data) for d in each.get("dropped", [])}
+    return {**training_data, "dropped": [dropped[key] for key in sorted(dropped)]}

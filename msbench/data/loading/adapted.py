@@ -8,8 +8,9 @@ from math import gcd
 import numpy as np
 
 from msbench.data.loading.faults import BadTrack
-from msbench.data.track import Track
+from msbench.data.track import Track, is_bad_file
 from msbench.model.stft import resample
+from msbench.system import errors
 
 _FILTER_SAMPLES = 512  # reach of the resampler's filter to each side, at the lower of the two rates
 
@@ -95,7 +96,9 @@ class AdaptedTrack:
             alike = self.track.channels == self.channels
             source = self.track.read(target, start, end - start, into if alike else None)
         except (ValueError, OSError) as error:
-            raise BadTrack(" ".join(str(error).split()), self.track) from error
+            if not is_bad_file(error):
+                raise
+            raise BadTrack(errors.sentence(error), self.track) from error
         if target not in self._floats:
             self._floats[target] = self.track.holds_floats(target)
         if self._floats[target] and not np.isfinite(source).all():

@@ -1,175 +1,124 @@
-"""Time stretch, pitch shift and formant shift of a stem: pure functions of (channels, samples) float32 and a factor.
-
-They are the transformations of Cohen-Hadria, Roebel and Peeters, "Improving singing voice separation using Deep U-Net
-and Wave-U-Net with data augmentation", EUSIPCO 2019. All channels are turned and weighted alike, so that the stereo
-image stays; a factor of one gives back what came in.
-"""
+"""Augmentation of training chunks: its options, and what is drawn from them for each stem of a chunk."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-import soxr
-from scipy.fft import irfft, rfft
 
-_WINDOW_SECONDS = 0.046  # of the STFT, or the nearest power of two: 2048 samples at 44.1 kHz
-_OVERLAP = 4  # windows at each moment
-_ENVELOPE_SECONDS = (0.0008, 0.0025)  # quefrencies that are the envelope's fade out here, for voices up to some 500 Hz
-_ENVELOPE_ROUNDS = 6  # that raise it from the mean of the harmonics and of what lies between to the harmonics
-_ENVELOPE_RANGE_DB = 20.0  # by which a bin is raised or lowered at most
-_FLOOR = 1e-8  # of a column's highest power is the least that counts, lest the envelope fall into a hole
+from msbench.data.loading.draws import FORMANTS, PITCH, STRETCH, stream
 
+Range = tuple[float, float]  # from low to high, both included
 
-def source_samples(samples: int, sample_rate: int, *, stretch: float, pitch: float, speed: float | None) -> int:
-    """How much has to be read for `replayed` to fill so many samples."""
-    if speed is None and stretch == pitch == 1:
-        return samples
-    beyond = _window_samples(sample_rate) if stretch * pitch != 1 else 0  # for the last column to be whole
-    return math.ceil(samples * (speed or 1) / stretch) + 1 + beyond
+DRAWN_EVENLY = 4  # rows of uniform random numbers that `Augmentation.draw` takes for the stems of a chunk
+
+# Beyond these factors the vocoder's windows no longer overlap enough to be of any use.
+_LIMITS = {"pitch_semitones": (-24, 24), "stretch": (0.25, 4), "formants": (0.25, 4)}
 
 
-def replayed(
-    audio: np.ndarray, samples: int, sample_rate: int, *, stretch: float, pitch: float, speed: float | None
-) -> np.ndarray:
-    """The first samples of (C, T) played `stretch` times as slowly, `pitch` times as high and `speed` times as fast.
+class Replay(NamedTuple):
+    """How a stem is played: with stems of one song, the same for all, which so stay in time and in tune."""
 
-    The first two leave pitch and duration alone; speed changes both, as a tape's does. A pitch shift is a time stretch
-    played faster, so the spectral envelope moves with it.
+    stretch: float  # times as long, at the same pitch
+    pitch: float  # times as high, at the same duration
+    speed: float | None  # times as fast and as high; None leaves even the resampler out
+
+
+class StemChange(NamedTuple):
+    """What has been drawn for one stem of a chunk."""
+
+    replay: Replay
+    formants: float  # ratio by which the spectral envelope moves up
+    swap_channels: bool
+    factor: float  # of the samples: the gain, negative where the polarity is inverted
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How training chunks differ from what was recorded; by default they do not.
+
+    Each option draws from its own numbers: switching one on leaves the others as they were.
+
+    Attributes:
+        remix: Draw each stem from a song of its own.
+        gain_db: Range of a gain drawn for each stem, evenly in dB.
+        channel_swap: Swap the channels of each stem with a chance of one half.
+        polarity: Invert each stem with a chance of one half.
+        speed: Range of a factor drawn evenly for each song: its stems are played that much faster, and higher.
+        pitch_semitones: Range of a pitch shift drawn evenly in semitones for each song, so that its stems stay in tune;
+            with remix for each stem, as speed is, since each is from a song of its own.
+        stretch: Range of a factor drawn likewise: played that much slower, at the same pitch.
+        formants: Range of a ratio drawn evenly for each stem: its spectral envelope moved up, at the same pitch.
+
+    Raises:
+        ValueError: If a range is empty or goes too far.
     """
-    result = faster(stretched(audio, stretch * pitch, sample_rate), (speed or 1) * pitch)
-    missing = samples - result.shape[1]
-    if missing > 0:
-        return np.pad(result, ((0, 0), (0, missing)))
-    return result[:, :samples] if missing < 0 else result
+
+    remix: bool = False
+    gain_db: Range | None = None
+    channel_swap: bool = False
+    polarity: bool = False
+    speed: Range | None = None
+    pitch_semitones: Range | None = None
+    stretch: Range | None = None
+    formants: Range | None = None
+
+    def __post_init__(self) -> None:
+        if self.gain_db is not None and not self.gain_db[0] <= self.gain_db[1]:
+            raise ValueError(f"gain_db must be a range from low to high, not {list(self.gain_db)}")
+        if self.speed is not None and not 0 < self.speed[0] <= self.speed[1]:
+            raise ValueError(f"speed must be a range from low to high above 0, not {list(self.speed)}")
+        for name, (least, most) in _LIMITS.items():
+            limits: Range | None = getattr(self, name)
+            if limits is not None and not least <= limits[0] <= limits[1] <= most:
+                raise ValueError(
+                    f"{name} must be a range from low to high within {least} to {most}, not {list(limits)}"
+                )
+
+    @property
+    def changes_stems(self) -> bool:
+        """Whether anything is switched on, so that the mixture has to be the sum of the changed stems."""
+        ranges = (self.gain_db, self.speed, self.pitch_semitones, self.stretch, self.formants)
+        return self.remix or self.channel_swap or self.polarity or any(limits is not None for limits in ranges)
+
+    def draw(self, seed: int, number: int, uniform: Sequence[np.ndarray]) -> list[StemChange]:
+        """The changes of the stems of chunk `number`.
+
+        Args:
+            seed: Of all chunks.
+            number: Of the chunk.
+            uniform: DRAWN_EVENLY arrays (stems,) of the chunk's own random numbers, from 0 to 1. They are drawn
+                whether an option needs them or not; options that came later have streams of their own.
+        """
+        gains, swaps, signs, speeds = uniform
+        count = len(gains)
+
+        def evenly(limits: Range | None, off: float, purpose: int) -> np.ndarray:
+            low, high = limits or (off, off)
+            if low == high:
+                return np.full(count, float(low))
+            return low + stream(seed, number, purpose).random(count) * (high - low)
+
+        pitches = 2 ** (evenly(self.pitch_semitones, 0, PITCH) / 12)
+        stretches = evenly(self.stretch, 1, STRETCH)
+        formants = evenly(self.formants, 1, FORMANTS)
+        return [
+            StemChange(
+                Replay(stretches[i], pitches[i], self.speed and _between(self.speed, speeds[i])),
+                formants[i],
+                self.channel_swap and bool(swaps[i] < 0.5),
+                self._factor(gains[i], signs[i]),
+            )
+            for i in range(count)
+        ]
+
+    def _factor(self, gain: float, sign: float) -> float:
+        factor = -1.0 if self.polarity and sign < 0.5 else 1.0
+        return factor if self.gain_db is None else factor * 10 ** (_between(self.gain_db, gain) / 20)
 
 
-def faster(audio: np.ndarray, factor: float) -> np.ndarray:
-    """(C, T) to (C, T / factor): played so much faster, and higher."""
-    return audio if factor == 1 else soxr.resample(audio.T, factor, 1.0, "MQ").T
-
-
-def stretched(audio: np.ndarray, factor: float, sample_rate: int) -> np.ndarray:
-    """(C, T) to (C, T * factor): played so much slower, at the same pitch and level.
-
-    A phase vocoder with identity phase locking: Laroche and Dolson, "Improved phase vocoder time-scale modification of
-    audio", 1999. A column of the result is one of the source, each bin turned by an angle: that of the peak it belongs
-    to, which goes on from the column before by what the source's phase does within a hop. The angle is common to all
-    channels: torchaudio's vocoder lets them drift apart, and its unlocked bins take 3 dB from a noise.
-    """
-    if factor == 1:
-        return audio
-    window = _window_samples(sample_rate)
-    hop = window // _OVERLAP
-    samples = round(audio.shape[1] * factor)
-    if not audio.any():
-        return np.zeros((len(audio), samples), np.float32)
-    middles = np.round(np.arange(-(-samples // hop) + 1) * (hop / factor)).astype(int)
-    columns = _stft(audio, middles, window)
-    # What leads up to each column, from exactly one hop of the result earlier: the source's own turn within a hop.
-    before = _stft(audio, middles[1:] - hop, window)
-    turns = (columns[:, :-1] * before.conj()).sum(0)
-    size = np.abs(turns)
-    turns = np.where(size > 0, turns / np.maximum(size, np.finfo(np.float32).tiny), 1)
-    peaks = _nearest_peaks(_power(columns))
-    turn = np.ones(columns.shape[2], np.complex64)
-    for m in range(1, columns.shape[1]):
-        turn = (turn * turns[m - 1])[peaks[m]]
-        columns[:, m] *= turn
-    return _at_level_of(audio, _istft(columns, window, samples))
-
-
-def with_formants(audio: np.ndarray, ratio: float, sample_rate: int) -> np.ndarray:
-    """(C, T) to (C, T): the spectral envelope moved up by a ratio of frequencies, pitch and level kept.
-
-    The envelope of a column is the true envelope of Roebel and Rodet, "Efficient spectral envelope estimation and its
-    application to pitch shifting and envelope preservation", DAFx 2005, of the power of all channels.
-    """
-    if ratio == 1 or not audio.any():
-        return audio
-    window = _window_samples(sample_rate)
-    hop = window // _OVERLAP
-    middles = np.arange(-(-audio.shape[1] // hop) + 1) * hop
-    columns = _stft(audio, middles, window)
-    envelope = _envelope(_power(columns), window, sample_rate)
-    bins = np.arange(envelope.shape[1])
-    source = np.minimum(bins / ratio, bins[-1])
-    low = np.minimum(source.astype(int), bins[-1] - 1)
-    part = (source - low).astype(np.float32)
-    moved = envelope[:, low] * (1 - part) + envelope[:, low + 1] * part
-    limit = _ENVELOPE_RANGE_DB / 20 * math.log(10)
-    columns *= np.exp(np.clip(moved - envelope, -limit, limit))
-    return _at_level_of(audio, _istft(columns, window, audio.shape[1]))
-
-
-def _envelope(power: np.ndarray, window: int, sample_rate: int) -> np.ndarray:
-    """Of the columns of (M, K), in nepers: smoothed by its cepstrum, again and again where it lies above the column."""
-    quefrency = np.minimum(np.arange(window), window - np.arange(window)) / sample_rate
-    whole, none = _ENVELOPE_SECONDS
-    lifter = 0.5 + 0.5 * np.cos(np.pi * np.clip((quefrency - whole) / (none - whole), 0, 1)).astype(np.float32)
-    least = _FLOOR * power.max(1, keepdims=True) + np.finfo(np.float32).tiny
-    column = np.log(np.maximum(power, least)) / 2
-    envelope = column
-    for _ in range(1 + _ENVELOPE_ROUNDS):
-        column = np.maximum(column, envelope)
-        envelope = rfft(irfft(column, axis=1) * lifter, axis=1).real
-    return envelope
-
-
-def _at_level_of(audio: np.ndarray, result: np.ndarray) -> np.ndarray:
-    """The result with each channel as loud as that of the audio, in RMS over all of both."""
-    before, after = (np.square(part).mean(1, keepdims=True) for part in (audio, result))
-    return result * np.sqrt(np.divide(before, after, where=after > 0, out=np.zeros_like(after)))
-
-
-def _window_samples(sample_rate: int) -> int:
-    """A power of two."""
-    return int(2 ** round(math.log2(_WINDOW_SECONDS * sample_rate)))
-
-
-def _hann(window: int) -> np.ndarray:
-    return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(window) / window)).astype(np.float32)
-
-
-def _stft(audio: np.ndarray, middles: np.ndarray, window: int) -> np.ndarray:
-    """(C, M, window / 2 + 1) around these samples, which need not be within the audio."""
-    front = window  # a middle lies at most a hop before the audio
-    back = max(0, int(middles[-1]) + window - audio.shape[1])
-    padded = np.pad(audio, ((0, 0), (front, back)))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, window, axis=1)[:, middles + front - window // 2]
-    spectrum: np.ndarray = rfft(windows * _hann(window), axis=2)
-    return spectrum
-
-
-def _istft(columns: np.ndarray, window: int, samples: int) -> np.ndarray:
-    """(C, samples): columns of which the first is around sample 0, and each a quarter window after the last."""
-    hop = window // _OVERLAP
-    weights = _hann(window)
-    blocks = (irfft(columns, axis=2) * weights).reshape(*columns.shape[:2], _OVERLAP, hop)
-    squares = (weights**2).reshape(_OVERLAP, hop)
-    total = np.zeros((len(columns), columns.shape[1] + _OVERLAP - 1, hop), np.float32)
-    weight = np.zeros(total.shape[1:], np.float32)
-    for i in range(_OVERLAP):
-        total[:, i : i + columns.shape[1]] += blocks[:, :, i]
-        weight[i : i + columns.shape[1]] += squares[i]
-    total /= np.maximum(weight, np.finfo(np.float32).tiny)
-    return total.reshape(len(columns), -1)[:, window // 2 : window // 2 + samples]
-
-
-def _power(columns: np.ndarray) -> np.ndarray:
-    """(M, K), of all channels."""
-    return (columns.real**2 + columns.imag**2).sum(0)
-
-
-def _nearest_peaks(power: np.ndarray) -> np.ndarray:
-    """For each bin of (M, K) the nearest that is higher than its four neighbours; itself where there is none."""
-    count = power.shape[1]
-    padded = np.pad(power, ((0, 0), (2, 2)), constant_values=-1)
-    around = np.maximum.reduce([padded[:, i : i + count] for i in (0, 1, 3, 4)])
-    bins = np.arange(count)
-    is_peak = power > around
-    far = 2 * count
-    below = np.maximum.accumulate(np.where(is_peak, bins, -far), axis=1)
-    above = np.minimum.accumulate(np.where(is_peak, bins, far)[:, ::-1], axis=1)[:, ::-1]
-    nearest = np.where(bins - below <= above - bins, below, above)
-    return np.where(is_peak.any(1, keepdims=True), nearest, bins)
+def _between(limits: Range, share: float) -> float:
+    low, high = limits
+    return low + share * (high - low)

@@ -2,19 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset
 
 from msbench.data.loading.adapted import AdaptedTrack
-from msbench.data.loading.augmentation import replayed, source_samples, with_formants
+from msbench.data.loading.augmentation import DRAWN_EVENLY, Augmentation, StemChange
+from msbench.data.loading.draws import BAD, stream
 from msbench.data.loading.faults import BadTrack, Faults
-from msbench.data.loading.places import BAD, FORMANTS, PITCH, STRETCH, Places, Sampling, consecutive, stream
+from msbench.data.loading.places import ChunkPlace, ChunkPlaces, Sampling, StemDraw, consecutive
+from msbench.data.loading.vocoder import replayed, source_samples, with_formants
 from msbench.data.loops import sum_of
 from msbench.data.track import MIXTURE, Track
 from msbench.model.separator import Batch
+
+
+@dataclass(frozen=True)
+class ChunkFormat:
+    """What all chunks have in common.
+
+    Attributes:
+        targets: In the order of the references.
+        sample_rate: The model's, in Hz.
+        channels: The model's.
+        seconds: Every chunk has exactly round(seconds * sample_rate) samples.
+
+    Raises:
+        ValueError: If a chunk has no sample.
+    """
+
+    targets: tuple[str, ...]
+    sample_rate: int
+    channels: int
+    seconds: float
+
+    def __post_init__(self) -> None:
+        if self.samples < 1:
+            raise ValueError(
+                f"chunk_seconds must be at least one sample long (1/{self.sample_rate} s), not {self.seconds}"
+            )
+
+    @property
+    def samples(self) -> int:
+        return round(self.seconds * self.sample_rate)
 
 
 class _Cutter:
@@ -22,40 +55,26 @@ class _Cutter:
 
     Args:
         tracks: All with the same stems.
-        targets: In the order of the references.
-        sample_rate: The model's, in Hz.
-        channels: The model's.
-        chunk_seconds: Every chunk has exactly round(chunk_seconds * sample_rate) samples.
+        format: Of every chunk.
         strict: Raise the error of a bad track, instead of passing it over.
 
     Attributes:
         faults: What was found bad, in any process.
 
     Raises:
-        ValueError: If there is no track, the chunk has no sample, or the channel count cannot be made.
+        ValueError: If there is no track, or the channel count cannot be made.
     """
 
-    def __init__(
-        self,
-        tracks: Sequence[Track],
-        targets: Sequence[str],
-        sample_rate: int,
-        channels: int,
-        chunk_seconds: float,
-        strict: bool,
-    ) -> None:
-        self.samples = round(chunk_seconds * sample_rate)
-        if self.samples < 1:
-            raise ValueError(f"chunk_seconds must be at least one sample long (1/{sample_rate} s), not {chunk_seconds}")
+    def __init__(self, tracks: Sequence[Track], format: ChunkFormat, strict: bool) -> None:
         if not tracks:
             raise ValueError("there are no tracks to cut chunks from")
-        self.tracks = [AdaptedTrack(track, sample_rate, channels) for track in tracks]
-        self.targets = tuple(targets)
+        self.tracks = [AdaptedTrack(track, format.sample_rate, format.channels) for track in tracks]
+        self.format = format
+        self.targets = format.targets
+        self.samples = format.samples
         self.stems = tracks[0].stems
-        self.parts = [[self.stems.index(part) for part in tracks[0].parts(target)] for target in targets]
+        self.parts = [[self.stems.index(part) for part in tracks[0].parts(target)] for target in self.targets]
         self.covering = tracks[0].covers(self.targets)
-        self.sample_rate = sample_rate
-        self.channels = channels
         self.strict = strict
         self.faults = Faults(tracks)
 
@@ -67,7 +86,7 @@ class _Cutter:
     @property
     def bytes_in_memory(self) -> int:
         """What `hold` takes."""
-        return sum(track.frames for track in self.tracks) * len(self.read_targets) * self.channels * 4
+        return sum(track.frames for track in self.tracks) * len(self.read_targets) * self.format.channels * 4
 
     def hold(self) -> None:
         """Decode and resample all tracks into memory."""
@@ -75,7 +94,7 @@ class _Cutter:
             try:
                 track.hold(self.read_targets)
             except BadTrack as error:
-                self.note(error)  # it is read from its files, so that memory changes no chunk
+                self.note(error)  # and it is read from its files: memory must change no chunk
 
     def note(self, error: BadTrack) -> int:
         """Keep what is wrong with a track; returns which it is."""
@@ -83,18 +102,20 @@ class _Cutter:
             raise error
         return self.faults.note(error)
 
-    def cut(self, track: AdaptedTrack, start: int, read: Mapping[str, np.ndarray] | None = None) -> Batch:
-        """The chunk from `start` (samples at the model's rate): mixture (C, T), references (S, C, T).
+    def cut(self, place: ChunkPlace, read: Mapping[str, np.ndarray] | None = None) -> Batch:
+        """The chunk at a place: mixture (C, T), references (S, C, T).
 
         What of it has been read already, by target, is not read again.
         """
-        references = np.empty((len(self.targets), self.channels, self.samples), np.float32)
+        track, start = place
+        references = np.empty((len(self.targets), self.format.channels, self.samples), np.float32)
         for reference, target in zip(references, self.targets, strict=True):
             if read and target in read:
                 reference[:] = read[target]
             else:
                 track.read(target, start, self.samples, reference)
-        # The sum saves a read, and is the mixture exactly where that file was coded apart from its stems.
+        # The sum saves a read, and it is consistent where the mixture's file was coded separately from its stems. The
+        # copy is for the caller, who may write to a chunk: what is read may be what is held in memory.
         mixture = sum_of(references) if self.covering else track.read(MIXTURE, start, self.samples).copy()
         return Batch(torch.from_numpy(mixture), torch.from_numpy(references))
 
@@ -103,95 +124,52 @@ class ChunkDataset(_Cutter, Dataset[Batch]):
     """Chunks to train on, each a function of (seed, its global number) alone.
 
     Which worker or rank makes a chunk, and what was made before it, changes nothing; so training resumes exactly. A
-    song shorter than a chunk ends in zeros. Each augmentation draws from its own numbers: switching one on leaves the
-    others as they were.
+    song shorter than a chunk ends in zeros.
 
     Where a track cannot be read, or holds NaN, the chunk is drawn anew from the others: a function of (seed, number,
     which tracks are bad there).
 
     Args:
-        tracks, targets, sample_rate, channels, chunk_seconds: As for `_Cutter`.
+        tracks: All with the same stems.
+        format: Of every chunk.
+        augmentation: What is changed at random; nothing by default.
+        sampling: Where chunks are cut, see `ChunkPlaces`. "balanced" draws a place again while it is silent: with
+            remix, for each stem; without, for one target of the chunk, drawn evenly, so that a target that rarely
+            plays is heard as often as the others.
         seed: Not negative.
-        sampling: Where chunks are cut, see `Places`. "balanced" draws a place again while it is silent: with remix, for
-            each stem; without, for one target of the chunk, drawn evenly, so that a target that rarely plays is heard
-            as often as the others.
-        remix: Draw each stem from a song of its own.
-        gain_db: Range of a gain drawn for each stem, evenly in dB.
-        channel_swap: Swap the channels of each stem with a chance of one half.
-        polarity: Turn each stem's sign with a chance of one half.
-        speed: Range of a factor drawn evenly for each song: its stems are played so much faster, and higher.
-        pitch_semitones: Range of a pitch shift drawn evenly in semitones for each song, so that its stems stay in tune;
-            with remix for each stem, as speed is, since each is of its own song.
-        stretch: Range of a factor drawn evenly likewise: played so much slower, at the same pitch.
-        formants: Range of a ratio drawn evenly for each stem: its spectral envelope moved up, at the same pitch.
-        strict: As for `_Cutter`.
+        strict: Raise the error of a bad track, instead of passing it over.
 
     Raises:
-        ValueError: As for `_Cutter`; or if the seed is negative, there is no such sampling or a range is empty or goes
-            too far.
+        ValueError: As for `_Cutter`; or if the seed is negative, or there is no such sampling.
     """
 
     def __init__(
         self,
         tracks: Sequence[Track],
-        targets: Sequence[str],
-        sample_rate: int,
-        channels: int,
-        chunk_seconds: float,
+        format: ChunkFormat,
+        augmentation: Augmentation | None = None,
         *,
-        seed: int = 0,
         sampling: Sampling = "random",
-        remix: bool = False,
-        gain_db: tuple[float, float] | None = None,
-        channel_swap: bool = False,
-        polarity: bool = False,
-        speed: tuple[float, float] | None = None,
-        pitch_semitones: tuple[float, float] | None = None,
-        stretch: tuple[float, float] | None = None,
-        formants: tuple[float, float] | None = None,
+        seed: int = 0,
         strict: bool = False,
     ) -> None:
-        super().__init__(tracks, targets, sample_rate, channels, chunk_seconds, strict)
+        super().__init__(tracks, format, strict)
         if seed < 0:
             raise ValueError(f"seed must not be negative, but it is {seed}")
-        if gain_db is not None and not gain_db[0] <= gain_db[1]:
-            raise ValueError(f"gain_db must be a range from low to high, not {list(gain_db)}")
-        if speed is not None and not 0 < speed[0] <= speed[1]:
-            raise ValueError(f"speed must be a range from low to high above 0, not {list(speed)}")
-        for name, limits, (least, most) in (
-            ("pitch_semitones", pitch_semitones, (-24, 24)),
-            ("stretch", stretch, (0.25, 4)),
-            ("formants", formants, (0.25, 4)),
-        ):
-            if limits is not None and not least <= limits[0] <= limits[1] <= most:
-                raise ValueError(f"{name} must be a range from low to high within {least} to {most}, "
-                                 f"not {list(limits)}")  # fmt: skip
         self.seed = seed
-        self.places = Places(self.tracks, self.samples, sampling, seed)
-        self.speed = speed
-        self.pitch_semitones = pitch_semitones
-        self.stretch = stretch
-        self.formants = formants
-        self.remix = remix
-        self.gain_db = gain_db
-        self.channel_swap = channel_swap
-        self.polarity = polarity
-
-    @property
-    def augmented(self) -> bool:
-        """Whether stems are changed, so that the mixture has to be their sum."""
-        ranges = (self.gain_db, self.speed, self.pitch_semitones, self.stretch, self.formants)
-        return self.remix or self.channel_swap or self.polarity or any(limits is not None for limits in ranges)
+        self.augmentation = augmentation or Augmentation()
+        self.places = ChunkPlaces(self.tracks, self.samples, sampling, seed)
 
     @property
     def read_targets(self) -> tuple[str, ...]:
-        return self.stems if self.augmented else super().read_targets
+        # Stems are changed one by one, so a target that is a sum has to be read as its stems.
+        return self.stems if self.augmentation.changes_stems else super().read_targets
 
     def __getitem__(self, number: int) -> Batch:
         """Chunk `number`: mixture (C, T) and references (S, C, T).
 
         Raises:
-            ValueError: If every track turns out bad; with `strict`, if one does.
+            BadTrack: If every track turns out bad; with `strict`, if one does.
         """
         bad: set[int] = set()
         while True:
@@ -200,66 +178,62 @@ class ChunkDataset(_Cutter, Dataset[Batch]):
             except BadTrack as error:
                 bad.add(self.note(error))
                 if len(bad) == len(self.tracks):
-                    raise ValueError(f"no track is left to train on, each of {len(bad)} is bad, as {error}") from error
+                    raise BadTrack(f"no track is left to train on, each of {len(bad)} is bad, as {error}") from error
 
     def _drawn(self, number: int, bad: Set[int]) -> Batch:
         """The chunk as it is drawn without the tracks in `bad`."""
+        # Another stream for other bad tracks, not a second draw from the same: what was drawn before a file went bad
+        # depends on the process, and the chunk must not.
         rng = stream(self.seed, number, BAD, *sorted(bad)) if bad else stream(self.seed, number)
         count = len(self.stems)
         all_tracks = range(len(self.tracks))
         sound: Sequence[int] = [i for i in all_tracks if i not in bad] if bad else all_tracks
-        songs = [sound[i] for i in rng.integers(len(sound), size=count)]
-        positions, gains, swaps, signs = rng.random((4, count))
-        speeds = rng.random(count)
-        if not self.augmented:
-            heard = self._heard(number, 0)
-            place, read = self.places.find(number, 0, songs[0], positions[0], self.samples, heard, sound)
-            return self.cut(*place, read)
-        pitches = 2 ** (self._evenly(self.pitch_semitones, 0, number, PITCH) / 12)
-        stretches = self._evenly(self.stretch, 1, number, STRETCH)
-        formants = self._evenly(self.formants, 1, number, FORMANTS)
-        stems = np.empty((count, self.channels, self.samples), np.float32)
-        for i, stem in enumerate(self.stems):
-            if i == 0 or self.remix:
-                speed = self.speed and self.speed[0] + speeds[i] * (self.speed[1] - self.speed[0])
-                replay = {"stretch": stretches[i], "pitch": pitches[i], "speed": speed}
-                samples = source_samples(self.samples, self.sample_rate, **replay)
-                heard = self._heard(number, i)
-                place, read = self.places.find(number, i, songs[i], positions[i], samples, heard, sound)
-            into = stems[i] if samples == self.samples else None
-            part = read[stem] if stem in read else place.track.read(stem, place.start, samples, into)
-            part = replayed(part, self.samples, self.sample_rate, **replay)
-            part = with_formants(part, formants[i], self.sample_rate)
-            if self.channel_swap and swaps[i] < 0.5:
-                stems[i] = part[::-1]
-            elif part is not into:
-                stems[i] = part
-            factor = -1.0 if self.polarity and signs[i] < 0.5 else 1.0
-            if self.gain_db is not None:
-                low, high = self.gain_db
-                factor *= 10 ** ((low + gains[i] * (high - low)) / 20)
-            if factor != 1:
-                stems[i] *= np.float32(factor)
+        # All is drawn in one order whether it is needed or not, so that no option moves the draws of another.
+        tracks = [sound[i] for i in rng.integers(len(sound), size=count)]
+        positions, *uniform = rng.random((1 + DRAWN_EVENLY, count))
+        draws = [StemDraw(number, i, tracks[i], positions[i]) for i in range(count)]
+        if not self.augmentation.changes_stems:
+            place, read = self.places.find(draws[0], self.samples, self._heard(draws[0]), sound)
+            return self.cut(place, read)
+        stems = self._changed_stems(draws, self.augmentation.draw(self.seed, number, uniform), sound)
         references = stems
         if self.targets != self.stems:
             references = np.stack([sum_of([stems[part] for part in parts]) for parts in self.parts])
         return Batch(torch.from_numpy(sum_of(stems)), torch.from_numpy(references))
 
-    def _heard(self, number: int, stem: int) -> list[str]:
+    def _changed_stems(
+        self, draws: Sequence[StemDraw], changes: Sequence[StemChange], sound: Sequence[int]
+    ) -> np.ndarray:
+        """(S, C, T), each stem read and changed as drawn."""
+        rate = self.format.sample_rate
+        stems = np.empty((len(self.stems), self.format.channels, self.samples), np.float32)
+        for i, (stem, draw, change) in enumerate(zip(self.stems, draws, changes, strict=True)):
+            if i == 0 or self.augmentation.remix:  # else all stems are of one song, in time and in tune
+                replay = change.replay._asdict()
+                needed = source_samples(self.samples, rate, **replay)
+                place, read = self.places.find(draw, needed, self._heard(draw), sound)
+            into = stems[i] if needed == self.samples else None  # as long as the chunk: read without a copy
+            part = read[stem] if stem in read else place.track.read(stem, place.start, needed, into)
+            part = replayed(part, self.samples, rate, **replay)
+            part = with_formants(part, change.formants, rate)
+            if change.swap_channels:
+                stems[i] = part[::-1]
+            elif part is not into:
+                stems[i] = part
+            if change.factor != 1:
+                stems[i] *= np.float32(change.factor)
+        return stems
+
+    def _heard(self, draw: StemDraw) -> list[str]:
         """What, added up, may not be silent at the place of a stem of a chunk; only balanced sampling asks."""
         if self.places.sampling != "balanced":
             return []
-        if self.remix:
-            return [self.stems[stem]]
-        target = self.places.target(number, len(self.targets))
-        return [self.stems[part] for part in self.parts[target]] if self.augmented else [self.targets[target]]
-
-    def _evenly(self, limits: tuple[float, float] | None, off: float, number: int, purpose: int) -> np.ndarray:
-        """(S) drawn evenly for a chunk's stems, from numbers of their own."""
-        low, high = limits or (off, off)
-        if low == high:
-            return np.full(len(self.stems), float(low))
-        return low + stream(self.seed, number, purpose).random(len(self.stems)) * (high - low)
+        if self.augmentation.remix:
+            return [self.stems[draw.stem]]
+        target = self.places.target(draw.number, len(self.targets))
+        if self.augmentation.changes_stems:
+            return [self.stems[part] for part in self.parts[target]]
+        return [self.targets[target]]
 
 
 class ExhaustiveChunks(_Cutter, Dataset[Batch]):
@@ -268,19 +242,11 @@ class ExhaustiveChunks(_Cutter, Dataset[Batch]):
     Where a track cannot be read, or holds NaN, the next chunk of another comes in its place.
 
     Args:
-        tracks, targets, sample_rate, channels, chunk_seconds, strict: As for `_Cutter`.
+        tracks, format, strict: As for `_Cutter`.
     """
 
-    def __init__(
-        self,
-        tracks: Sequence[Track],
-        targets: Sequence[str],
-        sample_rate: int,
-        channels: int,
-        chunk_seconds: float,
-        strict: bool = False,
-    ) -> None:
-        super().__init__(tracks, targets, sample_rate, channels, chunk_seconds, strict)
+    def __init__(self, tracks: Sequence[Track], format: ChunkFormat, strict: bool = False) -> None:
+        super().__init__(tracks, format, strict)
         self._places = consecutive(self.tracks, self.samples)
 
     def __len__(self) -> int:
@@ -291,60 +257,17 @@ class ExhaustiveChunks(_Cutter, Dataset[Batch]):
 
         Raises:
             IndexError: If there is none.
-            ValueError: If every track turns out bad; with `strict`, if its own does.
+            BadTrack: If every track turns out bad; with `strict`, if its own does.
         """
         bad: set[AdaptedTrack] = set()
         place = self._places[index]
         while True:
             try:
-                return self.cut(*place)
+                return self.cut(place)
             except BadTrack as error:
                 bad.add(self.tracks[self.note(error)])
                 others = (each for each in self._places[index:] + self._places[:index] if each.track not in bad)
                 following = next(others, None)
                 if following is None:
-                    raise ValueError(
-                        f"no track is left to validate on, each of {len(bad)} is bad, as {error}"
-                    ) from error
+                    raise BadTrack(f"no track is left to validate on, each of {len(bad)} is bad, as {error}") from error
                 place = following
-
-
-class ChunkSampler(Sampler[int]):
-    """Gives a rank the global numbers of its chunks: epoch * chunks_per_epoch + i for i = rank, rank + world_size, ...
-
-    Every rank gets as many, so the remainder of a division by world_size is left out.
-
-    Args:
-        chunks_per_epoch: Of all ranks together.
-        rank, world_size: Of this process, and number of processes.
-        epoch: The one that begins.
-        start: How many of the rank's chunks of that epoch are done already (a resumed run); later epochs are whole.
-
-    Raises:
-        ValueError: If a rank would get no chunk.
-    """
-
-    def __init__(
-        self, chunks_per_epoch: int, *, rank: int = 0, world_size: int = 1, epoch: int = 0, start: int = 0
-    ) -> None:
-        if chunks_per_epoch < world_size:
-            raise ValueError(f"chunks_per_epoch must be at least one for each of {world_size} processes, "
-                             f"not {chunks_per_epoch}")  # fmt: skip
-        self.chunks_per_epoch = chunks_per_epoch
-        self.rank = rank
-        self.world_size = world_size
-        self.epoch = epoch
-        self.start = start
-
-    def set_epoch(self, epoch: int) -> None:
-        """Move to an epoch, to its first chunk unless it is the current one."""
-        if epoch != self.epoch:
-            self.epoch, self.start = epoch, 0
-
-    def __len__(self) -> int:
-        return self.chunks_per_epoch // self.world_size  # a whole epoch's: Lightning counts what is left itself
-
-    def __iter__(self) -> Iterator[int]:
-        first = self.epoch * self.chunks_per_epoch + self.rank
-        for i in range(self.start, len(self)):
-            yield first + i * self.world_size

@@ -17,7 +17,7 @@ class BadTrack(ValueError):
 
     Args:
         sentence: What is wrong with which file, and the fix.
-        track: Not known where the error comes out of another process.
+        track: None where the error comes out of another process, or no track is left.
     """
 
     def __init__(self, sentence: str, track: Track | None = None) -> None:
@@ -38,7 +38,7 @@ class Faults:
     def __init__(self, tracks: Sequence[Track]) -> None:
         self._tracks = list(tracks)
         self._notes = torch.zeros(len(tracks), 1 + _BYTES, dtype=torch.uint8).share_memory_()
-        self._told: set[int] = set()
+        self._warned: set[int] = set()
 
     def note(self, error: BadTrack) -> int:
         """Keep the first sentence on a track; returns which one it is."""
@@ -56,16 +56,16 @@ class Faults:
             self._tracks[i]: bytes(self._notes[i, 1:].tolist()).rstrip(b"\0").decode(errors="ignore") for i in places
         }
 
-    def tell(self) -> None:
+    def warn(self) -> None:
         """Warn of each bad track once."""
-        if int(self._notes[:, 0].sum()) == len(self._told):
+        if int(self._notes[:, 0].sum()) == len(self._warned):
             return
         for track, sentence in self.found().items():
-            if id(track) not in self._told:
-                self._told.add(id(track))
-                warn(track.split, track.name, sentence)
+            if id(track) not in self._warned:
+                self._warned.add(id(track))
+                warn_dropped(track.split, track.name, sentence)
 
 
-def warn(split: str, name: str, sentence: str) -> None:
+def warn_dropped(split: str, name: str, sentence: str) -> None:
     """Say that a track is left out."""
     warnings.warn(f"track '{name}' of split '{split}' is dropped: {sentence}", stacklevel=3)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +9,19 @@ import torch
 from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.loops.loop import _Loop
 from torch.utils.data import DataLoader, DistributedSampler, Sampler
-from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from msbench.data.dataset import Dataset
-from msbench.data.loading.chunks import ChunkDataset, ChunkSampler, ExhaustiveChunks
-from msbench.data.loading.faults import warn
+from msbench.data.loading.augmentation import Augmentation
+from msbench.data.loading.chunks import ChunkDataset, ChunkFormat, ExhaustiveChunks
+from msbench.data.loading.faults import warn_dropped
+from msbench.data.loading.loader import ChunkLoader, start_worker
 from msbench.data.loading.places import Sampling
+from msbench.data.loading.sampler import ChunkSampler
 from msbench.data.loading.unlabelled import RemixedChunks
-from msbench.data.loading.workers import death
 from msbench.data.opening import open_dataset
 from msbench.data.track import Track
 from msbench.model.separator import Batch
+from msbench.system import errors
 
 _WORKER_TIMEOUT_SECONDS = 600  # a worker that gives nothing for so long is an error, not a wait for ever
 
@@ -94,8 +93,13 @@ class SeparationData(LightningDataModule):
         strict: bool = False,
     ) -> None:
         super().__init__()
-        counts = {"chunks_per_epoch": (chunks_per_epoch, 1), "batch_size": (batch_size, 1), "workers": (workers, 0),
-                  "seed": (seed, 0), "memory_gb": (memory_gb, 0)}  # fmt: skip
+        counts = {
+            "chunks_per_epoch": (chunks_per_epoch, 1),
+            "batch_size": (batch_size, 1),
+            "workers": (workers, 0),
+            "seed": (seed, 0),
+            "memory_gb": (memory_gb, 0),
+        }
         for name, (value, least) in counts.items():
             if value < least:
                 raise ValueError(f"data.{name} must be at least {least}, not {value}")
@@ -103,23 +107,19 @@ class SeparationData(LightningDataModule):
             raise ValueError(f"data.unlabelled_share must be above 0 and below 1, not {unlabelled_share}")
         self.dataset = dataset
         self.root = root
-        self.targets = targets
-        self.sample_rate = sample_rate
-        self.channels = channels
-        self.chunk_seconds = chunk_seconds
+        self.format = ChunkFormat(tuple(targets), sample_rate, channels, chunk_seconds)
         self.chunks_per_epoch = chunks_per_epoch
         self.batch_size = batch_size
         self.workers = workers
+        self.sampling = sampling
+        self.augmentation = Augmentation(
+            remix, gain_db, channel_swap, polarity, speed, pitch_semitones, stretch, formants
+        )
         self.unlabelled = unlabelled
         self.unlabelled_share = unlabelled_share
         self.seed = seed
         self.memory_gb = memory_gb
         self.strict = strict
-        self.augmentation: dict[str, Any] = {
-            "sampling": sampling, "remix": remix, "gain_db": gain_db, "channel_swap": channel_swap,
-            "polarity": polarity, "speed": speed, "pitch_semitones": pitch_semitones, "stretch": stretch,
-            "formants": formants,
-        }  # fmt: skip
         self.train_chunks: ChunkDataset | None = None
         self.remixed_chunks: RemixedChunks | None = None
         self.valid_chunks: ExhaustiveChunks | None = None
@@ -140,20 +140,21 @@ class SeparationData(LightningDataModule):
             return
         data = open_dataset(self.dataset, self.root)
         self._root = data.root
-        for target in self.targets:
+        for target in self.format.targets:
             if target not in data.targets:
                 raise ValueError(f"dataset '{data.name}' has no target '{target}': it has {', '.join(data.targets)}")
-        cut = (self.targets, self.sample_rate, self.channels, self.chunk_seconds)
         tracks = self._tracks(data, "train")
-        train = ChunkDataset(tracks, *cut, seed=self.seed, strict=self.strict, **self.augmentation)
-        valid = ExhaustiveChunks(self._tracks(data, "valid"), *cut, strict=self.strict)
+        train = ChunkDataset(
+            tracks, self.format, self.augmentation, sampling=self.sampling, seed=self.seed, strict=self.strict
+        )
+        valid = ExhaustiveChunks(self._tracks(data, "valid"), self.format, strict=self.strict)
         if self.unlabelled is not None:
             self.remixed_chunks = RemixedChunks(train, self.unlabelled, self.unlabelled_share)
         if train.bytes_in_memory + valid.bytes_in_memory <= self.memory_gb * 1e9:
             train.hold()  # before any worker is forked, so that all share it
             valid.hold()
-            train.faults.tell()
-            valid.faults.tell()
+            train.faults.warn()
+            valid.faults.warn()
         self.train_chunks, self.valid_chunks = train, valid
         hours = round(sum(track.seconds for track in tracks) / 3600, 4)
         self._trained_on = {"datasets": [data.name], "tracks": len(tracks), "hours": hours}
@@ -161,7 +162,7 @@ class SeparationData(LightningDataModule):
             self._trained_on["datasets"].append(f"{self.remixed_chunks.name} (unlabelled)")
             self._trained_on["unlabelled_hours"] = self.remixed_chunks.hours
 
-    def described(self) -> dict[str, Any]:
+    def training_data(self) -> dict[str, Any]:
         """What is trained on, for checkpoints and the records of their models.
 
         Returns:
@@ -170,15 +171,15 @@ class SeparationData(LightningDataModule):
         """
         for chunks in (self.train_chunks, self.valid_chunks):
             if chunks is not None:
-                chunks.faults.tell()
+                chunks.faults.warn()
                 for track, reason in chunks.faults.found().items():
                     self._drop(track.split, track.name, reason)
         dropped = [{"split": s, "track": t, "reason": reason} for (s, t), reason in sorted(self._dropped.items())]
         return {**self._trained_on, "dropped": dropped}
 
-    def recall(self, described: dict[str, Any]) -> None:
-        """Go on from what an earlier attempt at this run described."""
-        for each in described.get("dropped", []):
+    def restore_training_data(self, saved: dict[str, Any]) -> None:
+        """Go on from the `training_data` of an earlier attempt at this run."""
+        for each in saved.get("dropped", []):
             self._drop(**each)
 
     def _drop(self, split: str, track: str, reason: str) -> None:
@@ -203,7 +204,7 @@ class SeparationData(LightningDataModule):
 
     def on_exception(self, exception: BaseException) -> None:
         # torch raises a worker's death from a signal handler, so in whatever step is under way.
-        dead = next((sentence for loader in self._loaders if (sentence := loader.death())), None)
+        dead = next((sentence for loader in self._loaders if (sentence := loader.worker_death())), None)
         if dead and isinstance(exception, RuntimeError) and "DataLoader worker" in str(exception):
             exception.args = (dead,)
         # Lightning 2.6 stops the loader whose loop was running: a failure in validation leaves the training's workers.
@@ -224,8 +225,8 @@ class SeparationData(LightningDataModule):
         if not tracks:
             raise ValueError(f"no track of split '{split}' can be opened, as {next(iter(faults.values()))}")
         for name, error in faults.items():
-            reason = " ".join(str(error).split())
-            warn(split, name, reason)
+            reason = errors.sentence(error)
+            warn_dropped(split, name, reason)
             self._drop(split, name, reason)
         return tracks
 
@@ -239,7 +240,7 @@ class SeparationData(LightningDataModule):
             sampler=sampler,
             num_workers=self.workers,
             persistent_workers=self.workers > 0,
-            worker_init_fn=_start_worker,
+            worker_init_fn=start_worker,
             timeout=_WORKER_TIMEOUT_SECONDS if self.workers else 0,
             pin_memory=torch.cuda.is_available(),
             # Its own generator: a loader draws a seed at each epoch, and must not move the training's dropout on.
@@ -247,49 +248,6 @@ class SeparationData(LightningDataModule):
         )
         self._loaders.append(loader)
         return loader
-
-
-class ChunkLoader(DataLoader[Batch]):
-    """A DataLoader that Lightning may resume in mid-epoch: it has no state, its sampler starts where training was."""
-
-    def state_dict(self) -> dict[str, Any]:
-        return {}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        pass
-
-    def __iter__(self) -> Any:
-        return self._plainly(super().__iter__())
-
-    def _plainly(self, batches: Iterator[Any]) -> Iterator[Any]:
-        """The same batches; what fails in a worker is said in its own words, not as a traceback within a message."""
-        try:
-            for batch in batches:
-                self.dataset.faults.tell()  # type: ignore[attr-defined]  # all our datasets have them
-                yield batch
-        except (ValueError, FileNotFoundError) as error:
-            name, _, sentence = str(error).strip().rpartition("\n")[2].partition(": ")
-            if name.rpartition(".")[2] != type(error).__name__:
-                raise
-            raise type(error)(sentence) from error
-        except (RuntimeError, EOFError, ConnectionError) as error:  # the latter while a dying worker's batch is fetched
-            waits = 0 if isinstance(error, RuntimeError) else 50
-            while (dead := self.death()) is None and waits > 0:
-                time.sleep(0.02)  # its end is near, and not known yet
-                waits -= 1
-            if dead is None:
-                raise
-            raise RuntimeError(dead) from error
-
-    def death(self) -> str | None:
-        """Why a worker died, if one did."""
-        return death(getattr(self._iterator, "_workers", []))
-
-    def stop(self) -> None:
-        """End the workers, as far as there are any."""
-        if isinstance(self._iterator, _MultiProcessingDataLoaderIter):
-            self._iterator._shutdown_workers()
-        self._iterator = None
 
 
 def position(trainer: Trainer) -> tuple[int, int]:
@@ -314,9 +272,3 @@ def position(trainer: Trainer) -> tuple[int, int]:
         if batches.is_last_batch:
             return epochs.processed + 1, 0
     return epochs.processed, done
-
-
-def _start_worker(worker: int) -> None:
-    torch.set_num_threads(1)
-    for number in (signal.SIGUSR2, signal.SIGTERM):  # a cluster sends them to every process; the parent saves and ends
-        signal.signal(number, signal.SIG_IGN)

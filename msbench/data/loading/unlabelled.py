@@ -18,6 +18,8 @@ from torch.utils.data import Dataset
 
 from msbench.data.loading.adapted import AdaptedTrack
 from msbench.data.loading.chunks import ChunkDataset
+from msbench.data.loading.draws import stream
+from msbench.data.loading.faults import BadTrack
 from msbench.data.track import MIXTURE, Track
 
 LIST = "silences.json"  # in the folder of the songs
@@ -83,8 +85,12 @@ class RemixedChunks(Dataset[RemixedBatch]):
         for name, song in content["songs"].items():
             self._add(folder, name, song)
         if not self._silences:
-            spans = [(end - start, target) for song in content["songs"].values() for target in labelled.targets
-                     for start, end in song["silent"][target]]  # fmt: skip
+            spans = [
+                (end - start, target)
+                for song in content["songs"].values()
+                for target in labelled.targets
+                for start, end in song["silent"][target]
+            ]
             seconds, target = max(spans, default=(0, labelled.targets[0]))
             raise ValueError(
                 f"no song in {folder} lacks a target for as long as a chunk: the longest silence is {seconds:g} s "
@@ -107,7 +113,7 @@ class RemixedChunks(Dataset[RemixedBatch]):
                             f"{path} is missing, or not the file that {LIST} tells of: restore it, or run `msbench "
                             "data silences` again"
                         )
-                    track = AdaptedTrack(song_of(folder, name), rate, self.labelled.channels)
+                    track = AdaptedTrack(song_of(folder, name), rate, self.labelled.format.channels)
                 first, last = round(start * rate), min(round(end * rate), track.frames)
                 if last - first >= samples:
                     self._silences.setdefault(i, []).append((track, first, last - first - samples + 1))
@@ -116,7 +122,7 @@ class RemixedChunks(Dataset[RemixedBatch]):
         """Chunk `number`: mixture (C, T), references (S, C, T) and the known target, or -1."""
         mixture, references = self.labelled[number]
         whole = RemixedBatch(mixture, references, torch.tensor(-1))
-        rng = np.random.default_rng(np.random.SeedSequence(self.labelled.seed, spawn_key=(number, _STREAM)))
+        rng = stream(self.labelled.seed, number, _STREAM)
         if rng.random() >= self.share:
             return whole
         known = list(self._silences)[rng.integers(len(self._silences))]
@@ -126,7 +132,7 @@ class RemixedChunks(Dataset[RemixedBatch]):
         track, first, count = self._silences[known][chosen]
         try:
             read = track.read(MIXTURE, first + place - int(counts[chosen]) + count, self.labelled.samples)
-        except (ValueError, FileNotFoundError) as error:  # one bad file does not end a training
+        except BadTrack as error:  # one bad file does not end a training
             warnings.warn(f"{error}; until then a labelled chunk takes its place", stacklevel=2)
             return whole
         rest = torch.from_numpy(read.copy())

@@ -11,11 +11,10 @@ import pytest
 import torch
 
 from msbench.data.layouts.musdb18hq import MUSDB18HQ
-from msbench.data.loading.adapted import AdaptedTrack
-from msbench.data.loading.chunks import ChunkDataset, ChunkSampler, ExhaustiveChunks
+from msbench.data.loading.augmentation import Augmentation
+from msbench.data.loading.chunks import ChunkDataset, ChunkFormat, ExhaustiveChunks
 from msbench.data.track import Track
 from msbench.model.separator import Batch
-from msbench.model.stft import resample
 from tests.data.songs import RATE, STEMS, noise, write, write_musdb18hq, write_song
 
 SUMS = {"accompaniment": ("drums", "bass", "other")}
@@ -34,8 +33,14 @@ def song(tmp_path_factory: pytest.TempPathFactory) -> Track:
     return Track("Song", "train", stems, mixture=folder / "mixture.wav", sums=SUMS)
 
 
+OF_THE_DATASET = ("sampling", "seed", "strict")
+
+
 def chunks_of(tracks: Sequence[Track], targets: Sequence[str] = STEMS, seconds: float = 0.1, **options: Any) -> Any:
-    return ChunkDataset(tracks, targets, options.pop("rate", RATE), options.pop("channels", 2), seconds, **options)
+    """Chunks with options of their format, of the dataset and of augmentation."""
+    format = ChunkFormat(tuple(targets), options.pop("rate", RATE), options.pop("channels", 2), seconds)
+    of_the_dataset = {name: options.pop(name) for name in OF_THE_DATASET if name in options}
+    return ChunkDataset(tracks, format, Augmentation(**options), **of_the_dataset)
 
 
 def assert_equal(first: Batch, second: Batch) -> None:
@@ -49,42 +54,7 @@ def places_of(part: np.ndarray, whole: np.ndarray) -> list[int]:
     return [int(i) for i in first if np.array_equal(whole[:, i : i + part.shape[1]], part)]
 
 
-# At another rate and channel count
-
-
-@pytest.mark.parametrize("rate", [22050, 8192, 16000, 48000, 44101])
-def test_a_part_is_that_part_of_the_whole_resampled(song: Track, rate: int) -> None:
-    adapted = AdaptedTrack(song, rate, 2)
-    whole = resample(song.read("vocals"), 44100, rate)
-    assert adapted.frames == whole.shape[-1]
-    for start in (0, 1, 777, adapted.frames // 2, adapted.frames - 500):
-        np.testing.assert_allclose(adapted.read("vocals", start, 500), whole[:, start : start + 500], atol=1e-6)
-
-
-def test_zeros_follow_the_end(song: Track) -> None:
-    adapted = AdaptedTrack(song, 22050, 1)
-    tail = adapted.read("bass", adapted.frames - 10, 50)
-    assert tail.shape == (1, 50)
-    assert tail[:, :10].any()
-    assert not tail[:, 10:].any()
-
-
-def test_channels(song: Track, tmp_path: Path) -> None:
-    stereo = song.read("drums", 100, 50)
-    mono = AdaptedTrack(song, 44100, 1).read("drums", 100, 50)
-    np.testing.assert_allclose(mono, stereo.mean(0, keepdims=True), atol=1e-7)
-    single = Track("Mono", "train", {"vocals": write(tmp_path / "vocals.wav", noise(0, channels=1))})
-    copied = AdaptedTrack(single, RATE, 2).read("vocals", 0, 50)
-    np.testing.assert_array_equal(copied, np.repeat(single.read("vocals", 0, 50), 2, axis=0))
-    six = Track("Six", "train", {"vocals": write(tmp_path / "six.wav", noise(0, channels=6))})
-    np.testing.assert_allclose(
-        AdaptedTrack(six, RATE, 1).read("vocals", 0, 50), six.read("vocals", 0, 50).mean(0, keepdims=True), atol=1e-7
-    )
-
-
-def test_channels_that_cannot_be_made(song: Track) -> None:
-    with pytest.raises(ValueError, match="track 'Song' of split 'train' has 2 channels and the model 6: mix its files"):
-        AdaptedTrack(song, 44100, 6)
+# What is read
 
 
 @pytest.mark.parametrize("targets", [STEMS, ("vocals",)])
@@ -262,7 +232,7 @@ def test_bad_chunks(tracks: list[Track]) -> None:
 
 
 def test_exhaustive_chunks_hold_every_sample_once(tracks: list[Track]) -> None:
-    chunks = ExhaustiveChunks(tracks, ["drums", "vocals"], RATE, 2, 0.3)
+    chunks = ExhaustiveChunks(tracks, ChunkFormat(("drums", "vocals"), RATE, 2, 0.3))
     assert len(chunks) == sum(-(-track.frames // 2400) for track in tracks) == 12
     whole = [torch.cat([chunks[i].references[0] for i in range(4 * t, 4 * t + 4)], dim=-1) for t in range(3)]
     for track, joined in zip(tracks, whole, strict=True):
@@ -270,34 +240,3 @@ def test_exhaustive_chunks_hold_every_sample_once(tracks: list[Track]) -> None:
         assert not joined[:, track.frames :].any()
     mixture = torch.cat([chunks[i].mixture for i in range(4)], dim=-1)
     np.testing.assert_array_equal(mixture[:, : tracks[0].frames], tracks[0].read("mixture"))
-
-
-# The sampler
-
-
-def test_sampler_numbers_chunks_across_epochs() -> None:
-    sampler = ChunkSampler(10)
-    assert list(sampler) == list(range(10))
-    sampler.set_epoch(3)
-    assert list(sampler) == list(range(30, 40))
-    assert len(sampler) == 10
-
-
-def test_sampler_shares_chunks_among_ranks() -> None:
-    ranks = [ChunkSampler(10, rank=rank, world_size=3, epoch=2) for rank in range(3)]
-    assert [list(rank) for rank in ranks] == [[20, 23, 26], [21, 24, 27], [22, 25, 28]]
-    assert [len(rank) for rank in ranks] == [3, 3, 3]
-
-
-def test_sampler_starts_within_an_epoch_once() -> None:
-    sampler = ChunkSampler(10, rank=1, world_size=2, epoch=4, start=3)
-    assert len(sampler) == 5  # the loop's count includes what is done
-    sampler.set_epoch(4)
-    assert list(sampler) == [47, 49]
-    sampler.set_epoch(5)
-    assert list(sampler) == [51, 53, 55, 57, 59]
-
-
-def test_sampler_with_too_few_chunks() -> None:
-    with pytest.raises(ValueError, match="chunks_per_epoch must be at least one for each of 4 processes, not 3"):
-        ChunkSampler(3, world_size=4)

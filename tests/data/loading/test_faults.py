@@ -86,7 +86,7 @@ def test_a_track_that_cannot_be_opened_is_dropped(tmp_path: Path, kind: str, spl
     damage(song / "drums.wav")
     with pytest.warns(UserWarning, match=rf"track '{song.name}' of split '{split}' is dropped: .*{sentence}"):
         data = set_up(root)
-    (dropped,) = data.described()["dropped"]
+    (dropped,) = data.training_data()["dropped"]
     assert (dropped["split"], dropped["track"]) == (split, song.name)
     assert f"{split}/{song.name}/drums.wav" in dropped["reason"]
     assert str(tmp_path) not in dropped["reason"], "records are published"
@@ -94,7 +94,7 @@ def test_a_track_that_cannot_be_opened_is_dropped(tmp_path: Path, kind: str, spl
         set_up(root, strict=True)
     shutil.rmtree(song)
     without = set_up(root)
-    assert without.described() == {**data.described(), "dropped": []}
+    assert without.training_data() == {**data.training_data(), "dropped": []}
     assert torch.equal(torch.stack(epoch(without)), torch.stack(epoch(data)))
     assert len(without.val_dataloader()) == len(data.val_dataloader())
 
@@ -112,7 +112,7 @@ def test_prepared_data_are_no_exception(tmp_path: Path) -> None:
     cut(prepared / "train" / "Song 1" / "bass.wav")
     with pytest.warns(UserWarning, match=r"'Song 1' of split 'train' is dropped: .*bass.wav has \d+ bytes, and"):
         data = set_up(prepared)
-    assert data.described()["tracks"] == 2
+    assert data.training_data()["tracks"] == 2
     with pytest.raises(ValueError, match=r"bass.wav has \d+ bytes"):
         set_up(prepared, strict=True)
 
@@ -143,7 +143,7 @@ def test_a_track_that_turns_bad_is_passed_over(tmp_path: Path, kind: str, worker
     with pytest.warns(UserWarning, match=rf"track 'Song 1' of split 'train' is dropped: {path} {sentence}") as told:
         found = epoch(data)
     assert len([warning for warning in told if "dropped" in str(warning.message)]) == 1
-    (dropped,) = data.described()["dropped"]
+    (dropped,) = data.training_data()["dropped"]
     assert (dropped["split"], dropped["track"]) == ("train", "Song 1")
     assert dropped["reason"].startswith("train/Song 1/drums.wav ")
     assert all(torch.isfinite(mixture).all() for mixture in found)
@@ -174,7 +174,7 @@ def test_one_bad_moment_is_passed_over_alone(tmp_path: Path, options: dict[str, 
         disk = epoch(set_up(root, chunks_per_epoch=80, **options))
     with pytest.warns(UserWarning, match="holds NaN"):
         held = set_up(root, chunks_per_epoch=80, memory_gb=1, **options)
-    assert held.described()["dropped"][0]["track"] == "Song 1"
+    assert held.training_data()["dropped"][0]["track"] == "Song 1"
     assert all(torch.isfinite(mixture).all() for mixture in disk)
     torch.testing.assert_close(torch.stack(epoch(held)), torch.stack(disk), atol=1e-6, rtol=0)
     with pytest.raises(ValueError, match="holds NaN or infinity"):
@@ -198,7 +198,7 @@ def test_two_bad_tracks_of_three(tmp_path: Path) -> None:
         (root / "train" / song / "other.wav").unlink()
     with pytest.warns(UserWarning, match="is dropped"):
         assert len(epoch(data)) == 24
-    assert [each["track"] for each in data.described()["dropped"]] == ["Song 0", "Song 2"]
+    assert [each["track"] for each in data.training_data()["dropped"]] == ["Song 0", "Song 2"]
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -231,7 +231,7 @@ def test_validation_goes_on_with_other_tracks(tmp_path: Path, workers: int) -> N
     torch.testing.assert_close(after[bad], before[other], rtol=0, atol=0)
     for i in set(range(len(before))) - {bad}:
         torch.testing.assert_close(after[i], before[i], rtol=0, atol=0)
-    assert [(each["split"], each["track"]) for each in data.described()["dropped"]] == [("valid", "Song 3")]
+    assert [(each["split"], each["track"]) for each in data.training_data()["dropped"]] == [("valid", "Song 3")]
     shutil.rmtree(root / "valid")
     with pytest.raises(ValueError, match=r"^no track is left to validate on, each of 2 is bad, as /.*wav has been"):
         list(data.val_dataloader())
@@ -376,8 +376,8 @@ def test_a_death_while_its_batch_is_fetched(tmp_path: Path, error: type[Exceptio
         raise error
 
     told = iter([None, "loader worker 1 of 1 (process 7) was killed by SIGBUS"] * 2)
-    loader.death = lambda: next(told) or "it died"  # type: ignore[method-assign]
-    batches = loader._plainly(broken())
+    loader.worker_death = lambda: next(told) or "it died"  # type: ignore[method-assign]
+    batches = loader._with_plain_errors(broken())
     next(batches)
     with pytest.raises(RuntimeError, match=r"it died|was killed by SIGBUS"):
         next(batches)

@@ -17,8 +17,11 @@ from jsonargparse import ArgumentParser
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
+from msbench import registry
+from msbench.data.loading.augmentation import Augmentation
 from msbench.data.loading.module import SeparationData
 from msbench.model.separator import Batch
+from msbench.training.fit import FitCLI
 from tests.data.songs import RATE, STEMS, write_musdb18hq
 
 PLUGIN = (
@@ -110,10 +113,36 @@ def test_settings_from_yaml(root: Path, tmp_path: Path) -> None:
     data = parser.instantiate_classes(parser.parse_args(["-c", str(recipe), "--data.polarity", "true"])).data
     data.setup("fit")
     chunks = data.train_chunks
-    assert (chunks.remix, chunks.gain_db, chunks.channel_swap, chunks.polarity) == (True, (-12.0, 2.0), False, True)
-    assert (chunks.pitch_semitones, chunks.stretch, chunks.formants) == ((-3, 3), (0.8, 1.2), (0.9, 1.1))
+    assert chunks.augmentation == Augmentation(
+        remix=True,
+        gain_db=(-12.0, 2.0),
+        polarity=True,
+        pitch_semitones=(-3, 3),
+        stretch=(0.8, 1.2),
+        formants=(0.9, 1.1),
+    )
     assert chunks.places.sampling == "balanced"
     assert chunks[0].mixture.shape == (1, 4000)
+
+
+# Computed by msbench as it was before the module passed frozen values on. A change would give every run a new folder,
+# and so start trainings anew that could be resumed.
+@pytest.mark.parametrize(
+    ("recipe", "flags", "identity"),
+    [
+        ("unet", [], "f8712e4c"),
+        ("demucs", [], "8d8fc788"),
+        (
+            "unet_small",
+            ["--data.gain_db", "[-6,6]", "--data.remix", "true", "--data.sampling", "balanced"],
+            "881dc23d",
+        ),
+    ],
+)
+def test_identities_of_runs_stay(recipe: str, flags: list[str], identity: str) -> None:
+    model = recipe.removesuffix("_small")
+    cli = FitCLI(model, ["--config", str(registry.find_recipe(recipe)), *flags])
+    assert cli.output == Path("runs") / f"{model}-{identity}"
 
 
 # Refusals

@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from msbench.data.layouts.musdb18hq import MUSDB18HQ
-from msbench.data.loading.chunks import ChunkSampler
 from msbench.data.loading.places import SILENCE_DB, is_silent
+from msbench.data.loading.sampler import ChunkSampler
 from msbench.data.track import Track
 from tests.data.loading.test_chunks import assert_equal, chunks_of, places_of
 from tests.data.songs import STEMS, noise, write, write_musdb18hq
@@ -87,8 +87,9 @@ def test_exhaustive_sampling_takes_every_place_once_a_pass(tracks: list[Track], 
     orders = []
     for stem in STEMS:
         # Epochs of 5 chunks and two ranks: neither of them divides a pass.
-        numbers = [sorted(n for rank in range(2) for n in ChunkSampler(6, rank=rank, world_size=2, epoch=e))
-                   for e in range(4)]  # fmt: skip
+        numbers = [
+            sorted(n for rank in range(2) for n in ChunkSampler(6, rank=rank, world_size=2, epoch=e)) for e in range(4)
+        ]
         places = [stem_places(chunks, tracks, n, stem) for epoch in numbers for n in epoch]
         passes = [places[:12], places[12:]]
         assert [sorted(taken) for taken in passes] == [every, every]

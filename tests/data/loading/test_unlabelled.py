@@ -17,6 +17,7 @@ from msbench.data.loading.chunks import ChunkDataset
 from msbench.data.loading.module import SeparationData
 from msbench.data.loading.unlabelled import RemixedBatch, RemixedChunks
 from msbench.data.track import Track
+from tests.data.loading.test_chunks import chunks_of
 from tests.data.songs import RATE, STEMS, noise, write, write_musdb18hq
 
 CHUNK_SECONDS = 0.05
@@ -52,7 +53,8 @@ def write_list(folder: Path, silent: dict[str, Any], targets: tuple[str, ...] = 
 
 def labelled(root: Path, targets: tuple[str, ...] = STEMS, channels: int = 2, **options: Any) -> ChunkDataset:
     tracks = [song for song in MUSDB18HQ(root).tracks("train") if isinstance(song, Track)]
-    return ChunkDataset(tracks, targets, RATE, channels, CHUNK_SECONDS, seed=3, **options)
+    chunks: ChunkDataset = chunks_of(tracks, targets, CHUNK_SECONDS, seed=3, channels=channels, **options)
+    return chunks
 
 
 def assert_equal(first: RemixedBatch, second: RemixedBatch) -> None:
@@ -196,11 +198,11 @@ def test_without_it_all_is_as_it_was(root: Path, folder: Path) -> None:
         data.setup("fit")
     assert all(len(batch) == 2 for batch in plain.train_dataloader())
     assert all(len(batch) == 2 for batch in remixed.val_dataloader())
-    assert plain.described().keys() == {"datasets", "tracks", "hours", "dropped"}
-    described = remixed.described()
+    assert plain.training_data().keys() == {"datasets", "tracks", "hours", "dropped"}
+    described = remixed.training_data()
     assert described["datasets"] == ["musdb18hq", "songs (unlabelled)"]
     assert described["unlabelled_hours"] == pytest.approx(2 / 3600, abs=1e-4)
-    assert described["hours"] == plain.described()["hours"]
+    assert described["hours"] == plain.training_data()["hours"]
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0, -1.0])
