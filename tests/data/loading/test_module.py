@@ -139,7 +139,10 @@ def test_settings_from_yaml(root: Path, tmp_path: Path) -> None:
         ),
     ],
 )
-def test_identities_of_runs_stay(recipe: str, flags: list[str], identity: str) -> None:
+def test_identities_of_runs_stay(recipe: str, flags: list[str], identity: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PL_GLOBAL_SEED", "PL_SEED_WORKERS"):
+        monkeypatch.setenv(name, "0")  # what the command line sets is put back
+    monkeypatch.setattr(FitCLI, "instantiate_classes", lambda cli: None)
     model = recipe.removesuffix("_small")
     cli = FitCLI(model, ["--config", str(registry.find_recipe(recipe)), *flags])
     assert cli.output == Path("runs") / f"{model}-{identity}"
