@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from msbench.leaderboard.rows import shown, targets_of
-from msbench.leaderboard.text import name
-from msbench.records.metric_id import MetricId
+from msbench.leaderboard.display import LONGEST_LABEL, name
+from msbench.leaderboard.rows import parts_of, shown
 from msbench.system.files import replacing
 
 COLOURS = {"ceiling": "#56B4E9", "floor": "#999999"}  # Okabe & Ito: told apart without red and green
@@ -20,12 +19,10 @@ def chart(table: pd.DataFrame, title: str, path: Path) -> None:
     """Write bars in dB as a PNG, one panel a target, for the table's first ranking."""
     from matplotlib.figure import Figure
 
-    first = table[(table["dataset"] == table["dataset"].iloc[0]) & (table["metric"] == table["metric"].iloc[0])]
-    dropped = max(0, len(first) - MOST_ROWS)
-    first = first.head(MOST_ROWS)
-    metric = first["metric"].iloc[0]
-    own, score = MetricId.parse(metric).targets, shown(metric)[0]
-    targets = [target for target in targets_of(first) if target in own]
+    part = parts_of(table)[0]
+    dropped = max(0, len(part.rows) - MOST_ROWS)
+    first = part.rows.head(MOST_ROWS)
+    targets, score = part.targets, shown(part.metric)[0]
     systems = [model for model, role in zip(first["model"], first["role"], strict=True) if role == "system"]
     colours = [
         COLOURS.get(role) or SYSTEMS[systems.index(model) % len(SYSTEMS)]
@@ -39,14 +36,14 @@ def chart(table: pd.DataFrame, title: str, path: Path) -> None:
         floors = first.loc[first["role"] == "floor", f"{target} {score}"].astype(float)
         if len(floors):
             axis.axvline(floors.max(), color="#555555", linestyle=":", linewidth=1)
-        axis.set_title(name(target, 40), fontsize=10, parse_math=False)
+        axis.set_title(name(target, LONGEST_LABEL), fontsize=10, parse_math=False)
         axis.set_xlabel(f"{score} (dB)", fontsize=8)
         axis.margins(x=0.2)
         axis.spines[["top", "right"]].set_visible(False)
-    names = [name(model, 40) for model in first["model"]]
+    names = [name(model, LONGEST_LABEL) for model in first["model"]]
     figure.axes[0].set_yticks(range(len(first)), names, fontsize=8, parse_math=False)
     figure.axes[0].invert_yaxis()
     more = f", {dropped} rows below are not drawn" if dropped else ""
     figure.suptitle(f"{title} (dotted: the higher floor{more})", fontsize=11, parse_math=False)
-    with replacing(path) as part:
-        figure.savefig(part, format="png", dpi=130)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=130)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from typing import Any
 
@@ -11,9 +10,10 @@ import pandas as pd
 from rich.table import Table
 from rich.text import Text
 
-from msbench.leaderboard.rows import shown, targets_of
-from msbench.leaderboard.text import LONGEST_NAME, LONGEST_TEXT, line, name
+from msbench.leaderboard.display import LONGEST_LABEL, LONGEST_NAME, count, decimals, is_number, name
+from msbench.leaderboard.rows import parts_of, shown
 from msbench.records.metric_id import BSSEVAL, MetricId
+from msbench.system.errors import LONGEST, one_line
 
 NOTE = (
     "Of BSSEval v4: the median over tracks of each track's median over 1 s windows. In brackets: SDR above the higher "
@@ -26,37 +26,16 @@ COUNTED = (
 )
 
 
-def _decimals(value: Any, digits: int = 2) -> str:
-    return "–" if value is None or pd.isna(value) else f"{value:.{digits}f}"
-
-
 def _cells(row: Any, targets: list[str]) -> list[str]:
     cells = []
     for target in targets:
         gain = "" if row["role"] != "system" or pd.isna(row[f"{target} gain"]) else f" ({row[f'{target} gain']:+.2f})"
-        cells.append(" / ".join(_decimals(row[f"{target} {name}"]) for name in shown(row["metric"])) + gain)
+        cells.append(" / ".join(decimals(row[f"{target} {name}"]) for name in shown(row["metric"])) + gain)
     return cells
 
 
 def _rank(row: Any) -> str:
     return "" if pd.isna(row["rank"]) else str(int(row["rank"]))
-
-
-def _size(parameters: int) -> str:
-    return "–" if parameters == 0 else f"{parameters / 1e6:.2f} M" if parameters >= 1e5 else f"{parameters / 1e3:.1f} k"
-
-
-def _parts(table: pd.DataFrame) -> list[tuple[str, str, pd.DataFrame]]:
-    """One (dataset, metric id, rows with this metric's targets alone) for each ranking on the board."""
-    if not len(table):
-        return []
-    parts = []
-    for (dataset, metric, _), part in table.groupby(["dataset", "metric", "fingerprint"], sort=False):
-        own = MetricId.parse(str(metric)).targets
-        kept = [f"{target} {score}" for target in own for score in (*shown(str(metric)), "gain")]
-        others = {column for column in part if any(column.startswith(f"{t} ") for t in targets_of(part))}
-        parts.append((str(dataset), str(metric), part.drop(columns=sorted(others - set(kept)))))
-    return parts
 
 
 def exports(table: pd.DataFrame, title: str, missing: dict[str, str]) -> dict[str, str]:
@@ -67,25 +46,25 @@ def exports(table: pd.DataFrame, title: str, missing: dict[str, str]) -> dict[st
     }  # fmt: skip
 
 
-def _origins(part: pd.DataFrame) -> list[str]:
+def _origins(rows: pd.DataFrame) -> list[str]:
     """The columns that say how far a row can be trusted, where rows differ in them."""
-    reported = ("tier", "data") if part["tier"].iloc[0] == "reported" else ()
-    return [column for column in ("tier", "data", "tracks") if column in reported or part[column].nunique() > 1]
+    reported = ("tier", "data") if rows["tier"].iloc[0] == "reported" else ()
+    return [column for column in ("tier", "data", "tracks") if column in reported or rows[column].nunique() > 1]
 
 
 def markdown(table: pd.DataFrame, title: str, missing: dict[str, str]) -> str:
     """The board as a Markdown page."""
     lines = [f"# {_escaped(title)}", ""]
-    for dataset, metric, part in _parts(table):
-        targets = targets_of(part)
-        lines += [f"Dataset {_code(dataset)}, metric {_code(metric)}: {' / '.join(shown(metric))} in dB.", ""]
-        origins = _origins(part)
+    for part in parts_of(table):
+        metric, targets = part.metric, part.targets
+        lines += [f"Dataset {_code(part.dataset)}, metric {_code(metric)}: {' / '.join(shown(metric))} in dB.", ""]
+        origins = _origins(part.rows)
         header = ["", "model", "role", *origins, *map(_escaped, targets), "parameters", "RTF", "seeds"]
         lines += ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
-        for _, row in part.iterrows():
+        for _, row in part.rows.iterrows():
             cells = [_rank(row), _escaped(row["model"]), row["role"], *(str(row[column]) for column in origins)]
             cells += _cells(row, targets)
-            cells += [_size(row["parameters"]), _decimals(row["rtf"], 3), str(row["seeds"])]
+            cells += [count(row["parameters"]), decimals(row["rtf"], 3), str(row["seeds"])]
             lines.append("| " + " | ".join(cells) + " |")
         lines.append("")
         if origins:
@@ -102,18 +81,18 @@ def missing_cells(missing: dict[str, str]) -> list[str]:
 
 
 def _escaped(text: str) -> str:
-    text = line(text).replace("&", "&amp;").replace("<", "&lt;")
+    text = one_line(text).replace("&", "&amp;").replace("<", "&lt;")
     return "".join(f"\\{sign}" if sign in "\\|[]!`*" else sign for sign in text)
 
 
 def _code(text: str) -> str:
-    return f"`{line(text).replace('`', chr(39))}`"
+    return f"`{one_line(text).replace('`', chr(39))}`"
 
 
 def csv(table: pd.DataFrame) -> str:
     """The board as CSV, scores to three decimals; an apostrophe keeps spreadsheets from computing a name."""
     if len(table):
-        names = [f"'{name}" if name[:1] in tuple("=+-@\t\r") else name for name in table["model"]]
+        names = [f"'{label}" if label[:1] in tuple("=+-@\t\r") else label for label in table["model"]]
         table = table.assign(model=names)
     text: str = table.to_csv(index=False, float_format="%.3f", lineterminator="\n")
     return text
@@ -128,9 +107,11 @@ def as_json(table: pd.DataFrame, title: str) -> str:
 
 
 def _plain(value: Any) -> Any:
-    if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
+    if isinstance(value, str):
+        return value
+    if not is_number(value):
         return None
-    return round(float(value), 3) if isinstance(value, float) else value if isinstance(value, str) else int(value)
+    return round(float(value), 3) if isinstance(value, float) else int(value)
 
 
 LATEX = {
@@ -142,19 +123,19 @@ LATEX = {
 def latex(table: pd.DataFrame, title: str) -> str:
     """The board as LaTeX tables of the score that ranks; they need booktabs, and a Unicode engine for such names."""
     lines = []
-    for dataset, metric, part in _parts(table):
-        targets = targets_of(part)
-        origins = _origins(part)
+    for part in parts_of(table):
+        metric, targets = part.metric, part.targets
+        origins = _origins(part.rows)
         lines += [
             r"\begin{table}",
             r"\centering",
-            rf"\caption{{{_tex(title)}: {shown(metric)[0]} in dB on {_tex(dataset)}, {_tex_id(metric)}}}",
+            rf"\caption{{{_tex(title)}: {shown(metric)[0]} in dB on {_tex(part.dataset)}, {_tex_id(metric)}}}",
         ]
         lines += [rf"\begin{{tabular}}{{rl{'l' * len(origins)}{'r' * len(targets)}}}", r"\toprule"]
         lines += [" & ".join(["", "model", *origins, *map(_tex, targets)]) + r" \\", r"\midrule"]
-        for _, row in part.iterrows():
+        for _, row in part.rows.iterrows():
             cells = [_rank(row), _tex(row["model"]), *(str(row[column]) for column in origins)]
-            values = [_decimals(row[f"{target} {shown(metric)[0]}"]) for target in targets]
+            values = [decimals(row[f"{target} {shown(metric)[0]}"]) for target in targets]
             cells += [value.replace("-", "$-$").replace("–", "--") for value in values]
             lines.append(" & ".join(cells) + r" \\")
         lines += [r"\bottomrule", r"\end{tabular}", r"\end{table}", ""]
@@ -162,29 +143,31 @@ def latex(table: pd.DataFrame, title: str) -> str:
 
 
 def _tex(text: str, longest: int = LONGEST_NAME) -> str:
-    return "".join(LATEX.get(sign, sign) for sign in line(text, longest)).replace("--", "-{}-")
+    return "".join(LATEX.get(sign, sign) for sign in one_line(text, longest)).replace("--", "-{}-")
 
 
 def _tex_id(metric: str) -> str:
     """A metric id, which has no spaces, with places to break the line at."""
-    return re.sub(r"([;,])", r"\1\\allowbreak{}", _tex(metric, LONGEST_TEXT))
+    return re.sub(r"([;,])", r"\1\\allowbreak{}", _tex(metric, LONGEST))
 
 
 def terminal(table: pd.DataFrame, title: str, width: int) -> list[Table]:
     """The board as rich tables, one a ranking; where `width` columns are too few for three scores, the first alone."""
     tables = []
-    for dataset, metric, part in _parts(table):
-        targets = targets_of(part)
+    for part in parts_of(table):
+        metric, targets = part.metric, part.targets
         scores = shown(metric) if width >= 24 + 18 * len(targets) else shown(metric)[:1]
-        made = Table(title=_plain_text(f"{title} ({dataset})"), box=None, header_style="bold", pad_edge=False)
+        made = Table(title=_plain_text(f"{title} ({part.dataset})"), box=None, header_style="bold", pad_edge=False)
         made.add_column("model", no_wrap=True)
         for target in targets:
-            head = _plain_text(target, 40).append(f"\n{' '.join(f'{score:>5}' for score in scores)}")
+            head = _plain_text(target, LONGEST_LABEL).append(f"\n{' '.join(f'{score:>5}' for score in scores)}")
             made.add_column(head, justify="right", no_wrap=True)
-        for _, row in part.iterrows():
-            cells = [" ".join(f"{_decimals(row[f'{t} {score}'], 1):>5}" for score in scores) for t in targets]
+        for _, row in part.rows.iterrows():
+            cells = [" ".join(f"{decimals(row[f'{t} {score}'], 1):>5}" for score in scores) for t in targets]
             made.add_row(
-                _plain_text(row["model"]), *cells, style={"ceiling": "cyan", "floor": "dim"}.get(row["role"], "")
+                _plain_text(row["model"], LONGEST_LABEL),
+                *cells,
+                style={"ceiling": "cyan", "floor": "dim"}.get(row["role"], ""),
             )
         tables.append(made)
     return tables

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass
 from statistics import fmean, median
 from typing import Any
 
@@ -50,9 +51,28 @@ def rows_of(models: dict[str, list[Record]], dataset: str, metric: str, fingerpr
     return rows
 
 
-def targets_of(table: pd.DataFrame) -> list[str]:
-    """The targets that a board's table has columns of, in order."""
-    return [column.removesuffix(" gain") for column in table.columns if column.endswith(" gain")]
+@dataclass(frozen=True)
+class Part:
+    """The rows of a board's table that are ranked together."""
+
+    dataset: str
+    metric: str
+    targets: list[str]
+    rows: pd.DataFrame
+
+
+def parts_of(table: pd.DataFrame) -> list[Part]:
+    """The parts of a board's table, in its order; their targets stand in one order throughout the board."""
+    if not len(table):
+        return []
+    order = list(
+        dict.fromkeys(target for metric in table["metric"].unique() for target in MetricId.parse(metric).targets)
+    )
+    parts = []
+    for (dataset, metric, _), rows in table.groupby(["dataset", "metric", "fingerprint"], sort=False):
+        own = MetricId.parse(str(metric)).targets
+        parts.append(Part(str(dataset), str(metric), [target for target in order if target in own], rows))
+    return parts
 
 
 def beside_of(found: Iterable[Record]) -> list[str]:

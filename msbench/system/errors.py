@@ -94,9 +94,9 @@ def report(error: BaseException) -> str:
 def one_line(text: str, longest: int = LONGEST) -> str:
     """Text in one line: each run of white space is one space, each invisible character its escape, the rest is cut."""
     line = " ".join(text.split())
-    if len(line) > longest:
-        line = line[: longest - 1] + "…"
-    return "".join(_escaped(character) if _is_invisible(character) else character for character in line)
+    begin = line[: longest + 1]  # what follows is cut in any case
+    shown = "".join(_escaped(character) if _is_invisible(character) else character for character in begin)
+    return shown if len(shown) <= longest else shown[: longest - 1] + "…"
 
 
 def _is_invisible(character: str) -> bool:

@@ -82,6 +82,20 @@ def test_errors_hold_no_control_characters(board: Path, capsys: pytest.CaptureFi
         assert visible(line)
 
 
+def test_long_names_are_cut_in_a_narrow_terminal(tmp_path: Path) -> None:
+    for number in range(2):
+        write_json(tmp_path / "records" / f"{number}.json", record("x" * 79 + str(number)))
+    board = Board(tmp_path)
+    shown = io.StringIO()
+    console = Console(file=shown, width=60)
+    for table in terminal(board.table(), board.title, console.width):
+        console.print(table)
+    lines = shown.getvalue().splitlines()
+    assert sum("x" * 39 + "…" in line for line in lines) == 2
+    assert all("band" in line and "voice" in line for line in lines if "model" in line)
+    assert sum("." in line for line in lines) == 2  # each row has its scores
+
+
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex, of Debian's texlive-latex-recommended")
 def test_latex_takes_the_tables(tmp_path: Path) -> None:
     made = record(r"a_b & c% #$ \x{y} ~^ <|> -- 10 dB")

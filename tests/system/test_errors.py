@@ -137,3 +137,4 @@ def test_a_sentence_is_one_safe_line() -> None:
     assert errors.sentence(KeyError("no 'x'")) == "no 'x'"
     assert errors.sentence(ValueError()) == "ValueError"
     assert len(errors.sentence(ValueError("x" * 100_000))) == errors.LONGEST
+    assert len(errors.one_line("\u202e" * 50, 40)) == 40  # an escape is longer than what it stands for

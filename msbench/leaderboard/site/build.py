@@ -1,4 +1,4 @@
-"""Builds the pages of a board beside its place, then swaps: a build that fails leaves the last good site."""
+"""Builds the pages of a board in a temporary folder, then swaps: a build that fails leaves the last good site."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from msbench.leaderboard import text
+from msbench.leaderboard import display
 from msbench.leaderboard.board import Board
 from msbench.leaderboard.site.cards import card
+from msbench.leaderboard.site.encoding import script
 from msbench.leaderboard.site.health import health
 from msbench.leaderboard.site.methods import methods
 from msbench.leaderboard.site.ranking import PAGES, RankingPages
@@ -52,7 +53,7 @@ def environment() -> Environment:
         loader=PackageLoader("msbench.leaderboard.site"), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    made.filters |= {"name": text.name, "text": text.text}
+    made.filters |= {"name": display.name, "or_dash": display.or_dash}
     return made
 
 
@@ -100,4 +101,4 @@ class _Site:
         (self._folder / file).write_text(made, "utf-8")
 
     def _script(self, key: str, content: Any) -> None:
-        (self._folder / "data" / f"{key}.js").write_text(text.script(key, content), "utf-8")
+        (self._folder / "data" / f"{key}.js").write_text(script(key, content), "utf-8")

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from msbench.leaderboard.board import Board
+from msbench.leaderboard.display import decimals
 from msbench.leaderboard.rows import over_tracks
-from msbench.leaderboard.text import decimals, link
+from msbench.leaderboard.site.encoding import link, signed
 from msbench.records.record import lacking
 from msbench.records.types import Record
 
@@ -63,9 +64,11 @@ def _source(found: list[Record]) -> list[tuple[str, Any, str | None]]:
 
 def _scores(row: dict[str, Any], found: list[Record], ranking: RankingPages) -> dict[str, Any]:
     heads = [(target, score) for target in ranking.targets for score in ranking.scores_shown]
-    lines = [["all", *(decimals(row.get(f"{target} {score}")) for target, score in heads)]]
+    lines = [["all", *(signed(decimals(row.get(f"{target} {score}"))) for target, score in heads)]]
     if len(found) > 1:
-        lines += [[_seed_title(record), *(decimals(over_tracks(record, *head)) for head in heads)] for record in found]
+        lines += [
+            [_seed_title(record), *(signed(decimals(over_tracks(record, *head))) for head in heads)] for record in found
+        ]
     return {"header": ["Seeds", *(f"{target} {score}" for target, score in heads)], "lines": lines}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from msbench.leaderboard.board import Board
-from msbench.leaderboard.text import decimals, known
+from msbench.leaderboard.display import decimals, is_number
 from msbench.records.record import tier_of
 from msbench.records.types import Record
 from msbench.runs.state import read_state
@@ -16,8 +16,8 @@ def health(board: Board) -> dict[str, Any]:
     """What the template of run health shows."""
     missing = board.missing
     lines = [_record(record) for record in board.records]
-    hours = [record["hours"] for record in lines if known(record["hours"])]
-    restarts = [record["restarts"] for record in lines if known(record["restarts"])]
+    hours = [record["hours"] for record in lines if is_number(record["hours"])]
+    restarts = [record["restarts"] for record in lines if is_number(record["restarts"])]
     states = {cell: _state(board, cell) for cell in missing}
     failed = sum(state == "failed" for state in states.values())
     totals = [
@@ -52,7 +52,7 @@ def _record(record: Record) -> dict[str, Any]:
         decimals(hours, 1),
         ", ".join(str(job) for job in jobs) or "–",
         f"{sum(1 for scores in scored if scores.get('reason'))} of {len(scored)}",
-        f"{decimals(seconds, 1)} s" if known(seconds) else "–",
+        f"{decimals(seconds, 1)} s" if is_number(seconds) else "–",
     ]
     label, data = record["model"]["label"], record["dataset"]
     return {"record": f"{label}, {data['name']}/{data['split']}", "tier": tier_of(record),

@@ -8,9 +8,10 @@ from functools import cached_property
 from typing import Any
 
 from msbench.leaderboard.board import Ranking
+from msbench.leaderboard.display import name
 from msbench.leaderboard.site import tables
+from msbench.leaderboard.site.encoding import identifier, rounded
 from msbench.leaderboard.statistics import Comparison
-from msbench.leaderboard.text import identifier, name, rounded
 from msbench.records.metric_id import MetricId
 
 WITHOUT_UNIT = ("l1-spectrogram", "stoi", "pesq")

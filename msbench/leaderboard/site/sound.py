@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from msbench.leaderboard import text
+from msbench.leaderboard.display import name
+from msbench.leaderboard.site.encoding import script
 
 if TYPE_CHECKING:
     from msbench.leaderboard.site.ranking import RankingPages
@@ -45,7 +46,7 @@ class Sound:
         for model in ranking.ranking.rows["model"]:
             folder = self._folders.get((ranking.dataset, ranking.split, model))
             for about in [] if folder is None else sorted(folder.glob("*/excerpt.json")):
-                track = text.name(about.parent.name)
+                track = name(about.parent.name)
                 if about.parent.name in ranking.tracks:
                     self._add(heard.setdefault(track, {}), about, model, ranking.targets)
         return {
@@ -63,7 +64,7 @@ class Sound:
             path = about.parent / f"{stem}.mp3"
             if key not in entries and path.is_file():
                 entries[key] = {
-                    "label": text.name(label), "target": None if target is None else text.name(target), "place": place,
+                    "label": name(label), "target": None if target is None else name(target), "place": place,
                     "start": excerpt["start"], "seconds": excerpt["seconds"], **self._published(path),
                 }  # fmt: skip
 
@@ -72,7 +73,7 @@ class Sound:
         key = "audio-" + hashlib.sha256(content).hexdigest()[:16]
         if key not in self._pictures:
             encoded = base64.b64encode(content).decode()
-            (self._site / "data" / f"{key}.js").write_text(text.script(key, encoded), "ascii")
+            (self._site / "data" / f"{key}.js").write_text(script(key, encoded), "ascii")
             self._pictures[key] = self._picture(path, key)
         return {"audio": key, "picture": self._pictures[key], "hertz": TOP_HERTZ}
 

@@ -7,8 +7,10 @@ from typing import Any
 
 import pandas as pd
 
+from msbench.leaderboard import display
+from msbench.leaderboard.display import MISSING, count, is_number
+from msbench.leaderboard.site.encoding import signed
 from msbench.leaderboard.statistics import Comparison
-from msbench.leaderboard.text import decimals, known, size
 from msbench.records.metric_id import MetricId
 
 NOTE = (
@@ -83,7 +85,7 @@ def columns(targets: list[str], scores: list[str]) -> list[Column]:
 
 def cells(row: Any, targets: list[str], scores: list[str], comparisons: dict[str, TargetStatistics]) -> list[Cell]:
     """One row of the table."""
-    rank = row["rank"] if known(row["rank"]) else None
+    rank = row["rank"] if is_number(row["rank"]) else None
     found = [
         Cell("" if rank is None else str(int(rank)), "number", _sortable(rank), "all"),
         Cell(str(row["model"]), "model"),
@@ -93,9 +95,9 @@ def cells(row: Any, targets: list[str], scores: list[str], comparisons: dict[str
     parameters = row["parameters"] or None
     return [
         *found,
-        Cell(size(parameters), "number", _sortable(parameters)),
-        Cell(decimals(row["rtf"], 3), "number", _sortable(row["rtf"])),
-        *(Cell(str(row[field] or "–"), "number", _sortable(row[field] or None)) for field in ("seeds", "tracks")),
+        Cell(count(parameters), "number", _sortable(parameters)),
+        Cell(_decimals(row["rtf"], 3), "number", _sortable(row["rtf"])),
+        *(Cell(str(row[field] or MISSING), "number", _sortable(row[field] or None)) for field in ("seeds", "tracks")),
         *(Cell(str(row[field]), "word") for field in ("role", "tier", "data")),
     ]
 
@@ -104,20 +106,20 @@ def _of_target(row: Any, target: str, scores: list[str], view: str, statistics: 
     line = None if statistics is None else statistics.lines.get(row["model"])
     sdr = row[f"{target} {scores[0]}"]
     plain = {name: row.get(f"{target} {name}") for name in ("gain", *scores[1:])}
-    numbers = [Cell(decimals(value), "number", _sortable(value), view) for value in plain.values()]
+    numbers = [Cell(_decimals(value), "number", _sortable(value), view) for value in plain.values()]
     if statistics is None or line is None:
-        blank = Cell("–", "number", "", view)
-        return [blank, Cell(decimals(sdr), "score", _sortable(sdr), f"all {view}"), blank, *numbers,
-                Cell("–", "word", None, view), blank]  # fmt: skip
+        blank = Cell(MISSING, "number", "", view)
+        return [blank, Cell(_decimals(sdr), "score", _sortable(sdr), f"all {view}"), blank, *numbers,
+                Cell(MISSING, "word", None, view), blank]  # fmt: skip
     letters = statistics.letters.get(row["model"], "")
     place = statistics.places.get(row["model"])
     where = f", place {_span(place)}" if place else ""
     best = place["probability_best"] if place else None
     return [
-        Cell(f"{place['rank']:.0f} ({_span(place)})" if place else "–", "number",
+        Cell(f"{place['rank']:.0f} ({_span(place)})" if place else MISSING, "number",
              _sortable(place["rank"] if place else None), view),
         Cell(
-            decimals(sdr),
+            _decimals(sdr),
             "score",
             _sortable(sdr),
             f"all {view}",
@@ -127,8 +129,12 @@ def _of_target(row: Any, target: str, scores: list[str], view: str, statistics: 
         Cell(_interval(line), "number", _sortable(line["low"]), view),
         *numbers,
         Cell(letters, "word", None, view),
-        Cell(decimals(best), "number", _sortable(best), view),
+        Cell(_decimals(best), "number", _sortable(best), view),
     ]  # fmt: skip
+
+
+def _decimals(value: Any, digits: int = 2) -> str:
+    return signed(display.decimals(value, digits))
 
 
 def _span(line: Any) -> str:
@@ -137,11 +143,11 @@ def _span(line: Any) -> str:
 
 
 def _interval(line: Any) -> str:
-    return f"{decimals(line['low'])} to {decimals(line['high'])}"
+    return f"{_decimals(line['low'])} to {_decimals(line['high'])}"
 
 
 def _sortable(value: Any) -> float | str:
-    return round(float(value), 4) if known(value) else ""
+    return round(float(value), 4) if is_number(value) else ""
 
 
 class TargetStatistics:

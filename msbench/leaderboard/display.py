@@ -1,0 +1,47 @@
+"""How names and numbers of records are shown, in tables and on pages.
+
+Names come from strangers: each is put in one line, cut where it is long, and never used as a path.
+"""
+
+from __future__ import annotations
+
+import math
+from numbers import Real
+from typing import Any
+
+from msbench.system.errors import one_line
+from msbench.system.text import quantity
+
+LONGEST_NAME = 80  # characters, on a page
+LONGEST_LABEL = 40  # in a picture, or in a column of a terminal
+MISSING = "–"
+
+
+def name(value: Any, longest: int = LONGEST_NAME) -> str:
+    """A name in one line, its invisible characters escaped."""
+    return one_line(str(value), longest)
+
+
+def or_dash(value: Any) -> str:
+    """A value or a sentence in one line; a dash where there is none."""
+    return MISSING if value is None or value == "" else one_line(str(value))
+
+
+def is_number(value: Any) -> bool:
+    """Whether a finite number is there."""
+    if not isinstance(value, Real) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer that no float holds
+        return False
+
+
+def decimals(value: Any, digits: int = 2) -> str:
+    """A number as "-1.23", or a dash."""
+    return f"{value:.{digits}f}" if is_number(value) else MISSING
+
+
+def count(value: Any) -> str:
+    """A count, such as that of parameters, as "1.23 M"; a dash where it is zero or not known."""
+    return quantity(value) if is_number(value) and value != 0 else MISSING
