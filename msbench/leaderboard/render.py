@@ -151,24 +151,30 @@ def _tex_id(metric: str) -> str:
     return re.sub(r"([;,])", r"\1\\allowbreak{}", _tex(metric, LONGEST))
 
 
+STYLES = {"ceiling": "cyan", "floor": "dim"}  # by role
+SHORTEST_LABEL = 12  # characters of a model's name that a narrow terminal keeps
+
+
 def terminal(table: pd.DataFrame, title: str, width: int) -> list[Table]:
-    """The board as rich tables, one a ranking; where `width` columns are too few for three scores, the first alone."""
+    """The board as rich tables, one per ranking; where `width` columns are too few for three scores, the first alone.
+
+    Names of models are cut, so that the scores have their room.
+    """
     tables = []
     for part in parts_of(table):
         metric, targets = part.metric, part.targets
         scores = shown(metric) if width >= 24 + 18 * len(targets) else shown(metric)[:1]
         made = Table(title=_plain_text(f"{title} ({part.dataset})"), box=None, header_style="bold", pad_edge=False)
         made.add_column("model", no_wrap=True)
+        room = width
         for target in targets:
             head = _plain_text(target, LONGEST_LABEL).append(f"\n{' '.join(f'{score:>5}' for score in scores)}")
             made.add_column(head, justify="right", no_wrap=True)
+            room -= 2 + max(map(len, head.plain.splitlines()))
+        longest = max(SHORTEST_LABEL, min(LONGEST_LABEL, room))
         for _, row in part.rows.iterrows():
             cells = [" ".join(f"{decimals(row[f'{t} {score}'], 1):>5}" for score in scores) for t in targets]
-            made.add_row(
-                _plain_text(row["model"], LONGEST_LABEL),
-                *cells,
-                style={"ceiling": "cyan", "floor": "dim"}.get(row["role"], ""),
-            )
+            made.add_row(_plain_text(row["model"], longest), *cells, style=STYLES.get(row["role"]))
         tables.append(made)
     return tables
 
