@@ -1,51 +1,186 @@
-"""What the READMEs say is there: files, commands, make targets, models."""
+"""What the READMEs say is there and runs: links, files, commands, flags, make targets, names, counts and examples."""
 
 from __future__ import annotations
 
 import re
+import shutil
+import tomllib
+from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from msbench import registry
-from msbench.cli.app import main
+from msbench.data.demo.dataset import Demo
+from msbench.metrics import catalogue
+from msbench.records.metric_id import BSSEVAL
+from msbench.runs.suite import read_suite
+from tests.compatibility import interface
 
 ROOT = Path(__file__).parent.parent
-FOLDERS = ("", "plugins", "slurm", "msbench/data", "leaderboards")
+FOLDERS = ("", "plugins", "slurm", "msbench/data", "leaderboards", "tests/compatibility")
 PAGES = [ROOT / folder / "README.md" for folder in FOLDERS]
+FRONT = PAGES[0].read_text("utf-8")
+NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
+           "thirteen", "fourteen")  # fmt: skip
+FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+FLAG = re.compile(r"(?<![\w-])--?[a-zA-Z][\w.-]*")
+
+
+def snippets(text: str) -> Iterator[str]:
+    """Each line of a block of code, less its comment, and each piece of code in the text."""
+    for _, block in FENCE.findall(text):
+        yield from (re.sub(r"\s+#\s.*", "", line) for line in block.splitlines())
+    for code in re.findall(r"`([^`]+)`", FENCE.sub("", text)):
+        yield " ".join(code.replace("\\|", "|").split())
+
+
+def block(language: str, word: str) -> str:
+    """The block of code of README.md that holds a word."""
+    (found,) = [body for name, body in FENCE.findall(FRONT) if name == language and word in body]
+    return str(found)
+
+
+@pytest.fixture(scope="module")
+def flags() -> dict[str, list[str]]:
+    return interface.flags()
+
+
+def ours(kind: str, package: str) -> list[str]:
+    return [name for name, entry in registry.entries(kind).items() if entry.module.startswith(package)]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.parent.name)
 def test_links_and_files_exist(page: Path) -> None:
     text = page.read_text("utf-8")
-    links = re.findall(r"\]\(([^)#]+)\)", text) + re.findall(
-        r"`((?:benchmarks|plugins|leaderboards)/[\w/]+\.py)`", text
-    )
-    for link in links:
-        if not link.startswith("http"):
+    folders = "benchmarks|plugins|leaderboards|msbench|slurm|tests"
+    named = [
+        code for code in snippets(text) if re.fullmatch(rf"(?:{folders})/[\w./-]*", code) and "/BOARD/" not in code
+    ]
+    made = {ROOT / "leaderboards/demo_models/board.md"}  # by what the page tells
+    for link in re.findall(r"\]\(([^)#]+)\)", text) + named:
+        if not link.startswith("http") and ROOT / link not in made:
             assert (page.parent / link).exists() or (ROOT / link).exists(), link
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.parent.name)
-def test_commands_and_targets_exist(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main(["--help"])
-    known = capsys.readouterr().out
-    text = page.read_text("utf-8")
-    for command in re.findall(r"(?:^|`)msbench ([a-z]+)", text, re.MULTILINE):
-        assert re.search(rf"\b{command}\b", known), command
+def test_commands_and_their_flags_exist(page: Path, flags: dict[str, list[str]]) -> None:
+    everywhere = {flag for known in flags.values() for flag in known}
+    for code in snippets(page.read_text("utf-8")):
+        call = re.search(r"(?:^|\$ |&& )msbench ([a-z].*)", code)
+        if call is None:
+            if code.startswith("--"):
+                assert set(FLAG.findall(code)) <= everywhere, code
+            continue
+        words = call[1].split()
+        command = " ".join(words[:2]) if words[0] in ("board", "data") else words[0]
+        command = "fit -c unet_small" if command == "fit" else command
+        assert command in flags, f"no command `msbench {command}`: {code}"
+        unknown = set(FLAG.findall(call[1])) - {*flags[command], "--plugin", "--debug", "-c"}
+        assert not unknown, f"`msbench {command}` has no {' or '.join(unknown)}: {code}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.parent.name)
+def test_make_targets_exist(page: Path) -> None:
     targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
-    for target in re.findall(r"(?:^|`)make ([a-z-]+)", text, re.MULTILINE):
-        assert target in targets, target
+    for code in snippets(page.read_text("utf-8")):
+        if code.startswith("make "):
+            assert code.split()[1] in targets, code
 
 
-def test_every_dataset_is_in_the_table() -> None:
+def test_every_command_is_in_the_table(flags: dict[str, list[str]]) -> None:
+    for group, known in {"": flags, "board ": flags, "data ": flags}.items():
+        there = set(re.findall(r"^    ([a-z]+) ", interface.usage(group), re.MULTILINE))
+        assert {f"{group}{name}" for name in there} <= {name.replace(" -c unet_small", "") for name in known}
+    named = {code for code in snippets(FRONT) if code.startswith("msbench ")} | {"msbench board", "msbench data"}
+    also = {f"msbench {code}" for code in snippets(FRONT) if code in ("status", "logs", "cancel", "retry")}
+    for command in filter(None, flags):
+        name = f"msbench {command.replace(' -c unet_small', '')}"
+        assert any(f"{code} ".startswith(f"{name} ") for code in named | also), name
+    (kinds,) = re.findall(r"msbench list \[([a-z|\\]+)\]", FRONT)
+    assert "{" + kinds.replace("\\|", ",") + "}" in flags["list"]
+
+
+def test_every_model_is_named_and_counted() -> None:
+    models = ours("models", "msbench_plugins")
+    networks = [name for name in models if registry.load("models", name).trainable]
+    (listed,) = re.findall(r"The (\w+ built-in networks are [^.]+)\.", FRONT)
+    assert listed.startswith(NUMBERS[len(networks)])
+    assert sorted(re.findall(r"`(\w+)`", listed)) == sorted(networks)
+    table = PAGES[1].read_text("utf-8")
+    for name in models:
+        assert f"`{name}`" in FRONT, name
+        assert f"`{name}`" in table, name
+
+
+def test_every_dataset_is_in_the_table_and_counted() -> None:
     table = (ROOT / "msbench" / "data" / "README.md").read_text("utf-8")
-    ours = [name for name, entry in registry.entries("datasets").items() if entry.module.startswith("msbench.")]
-    assert [name for name in ours if f"| `{name}` |" not in table] == []
+    datasets = ours("datasets", "msbench.")
+    assert [name for name in datasets if f"| `{name}` |" not in table] == []
+    assert f"{NUMBERS[len(datasets)].capitalize()} datasets are supported" in FRONT
 
 
-def test_every_model_is_in_the_table() -> None:
-    table = (ROOT / "plugins" / "README.md").read_text("utf-8")
-    ours = [name for name, entry in registry.entries("models").items() if entry.module.startswith("msbench_plugins")]
-    assert [name for name in ours if f"`{name}`" not in table] == []
+def test_the_metrics_are_named_and_counted() -> None:
+    number = NUMBERS[len(catalogue.DEFAULT)]
+    assert f"{number} metrics by default" in block("yaml", "board:")
+    (listed,) = re.findall(r"(\w+ more metrics are scored by default: .+?)\.\s`--metrics`", FRONT, re.DOTALL)
+    assert listed.startswith(number.capitalize())
+    assert sorted(re.findall(r"`([\w-]+)`", listed)) == sorted(catalogue.DEFAULT)
+    (others,) = re.findall(r"`--metrics` selects others: (.+?)\(install", FRONT, re.DOTALL)
+    assert re.findall(r"`([\w-]+)`", others) == [name for name in catalogue.NAMES if name not in catalogue.DEFAULT]
+
+
+def test_the_facts_on_bsseval_and_the_demo_are_so() -> None:
+    assert f"museval {version('museval')}" in FRONT
+    filters, window = re.findall(r"filters of (\d+) taps per track, windows and\s+hops of (\d+) s", FRONT)[0]
+    assert f"win={window};hop={window};filters={filters};" in str(BSSEVAL.of(["voice"]))
+    songs = Demo.published
+    assert f"{sum(songs.values())} short songs" in FRONT
+    assert re.search(rf"on {NUMBERS[songs['train']]} of them, and\s+scores both on {NUMBERS[songs['test']]}", FRONT)
+
+
+def test_extras_and_groups_are_those_of_the_package() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert set(re.findall(r"msbench\[(\w+)\]", FRONT)) == set(project["optional-dependencies"])
+    example = tomllib.loads(block("toml", "entry-points"))["project"]["entry-points"]
+    groups = {*example, *re.findall(r"group `([\w.]+)`", FRONT)}
+    assert groups == {f"msbench.{kind}" for kind in registry.KINDS}
+    assert groups <= set(project["entry-points"])
+
+
+def test_the_suite_is_read(tmp_path: Path) -> None:
+    (tmp_path / "suite.yaml").write_text(block("yaml", "board:"))
+    labels = [(cell.label, cell.seed) for cell in read_suite(tmp_path).cells]
+    trained = [(label, seed) for label in ("unet_small", "tasnet-short") for seed in (0, 1, 2)]
+    assert labels == [*trained, ("irm2", None), ("mixture_share", None)]
+
+
+def test_the_python_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On small data: the checkpoint, the folders and the dataset of tests/compatibility stand for those named."""
+    shutil.copytree(ROOT / "tests" / "compatibility" / "files", tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MSBENCH_PLUGINS", str(tmp_path / "tiny.py"))
+    monkeypatch.setenv("MSBENCH_DATA", str(tmp_path / "data"))
+    shutil.copytree("few", "data/folder")
+    text = block("python", "import msbench")
+    for named, small in {
+        "runs/unet-1a2b3c4d/best.ckpt": "board/given.ckpt", "musdb18hq": "folder", "jobs=4": "jobs=1",
+        "separated/": "estimates/", "leaderboards/demo": "chosen",
+    }.items():  # fmt: skip
+        assert named in text
+        text = text.replace(named, small)
+    rng = np.random.default_rng(0)
+    references = rng.standard_normal((2, 88200, 1))
+    names: dict[str, Any] = {
+        "mixture": 0.1 * references.sum(0).T,
+        "references": references,
+        "estimates": references + 0.1 * references[::-1],
+    }
+    exec(compile(text, "README.md", "exec"), names)
+    assert {stem.shape for stem in names["stems"].values()} == {(1, 88200)}
+    assert names["sdr"].shape == (2, 2)
+    assert names["record"]["model"]["name"] == "estimates"
+    assert len(names["table"]) == 2
