@@ -22,8 +22,8 @@ from msbench.cluster.journal import Journal
 from msbench.cluster.plan import make_plan
 from msbench.cluster.profile import read_profile
 from msbench.cluster.status import look_at
+from msbench.cluster.status_table import counts
 from msbench.cluster.submit import submit
-from msbench.cluster.watch import counts
 from msbench.runs.state import write_state
 from msbench.runs.suite import Suite, read_suite
 

@@ -65,20 +65,20 @@ def _statuses(path: Path) -> list[CellStatus]:
 def _status(options: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from msbench.cluster import watch
+    from msbench.cluster import status_table
 
     console = Console() if sys.stdout.isatty() else Console(width=200)
     if options.watch:
-        watch.watch(lambda: _statuses(options.suite), console)
+        status_table.watch(lambda: _statuses(options.suite), console)
     elif options.json:
-        print(watch.as_json(_statuses(options.suite)))
+        print(status_table.as_json(_statuses(options.suite)))
     else:
-        console.print(watch.table(_statuses(options.suite)))
+        console.print(status_table.table(_statuses(options.suite)))
     return 0
 
 
 def _logs(options: argparse.Namespace) -> int:
-    from msbench.cluster import watch
+    from msbench.cluster import status_table
 
     statuses = _statuses(options.suite)
     if options.cells:
@@ -87,7 +87,10 @@ def _logs(options: argparse.Namespace) -> int:
             raise ValueError(f"no cell of {options.suite} is named like {', '.join(options.cells)}")
     else:
         chosen = [each for each in statuses if each.state in ("failed", "lost", "cancelled")]
-    print("\n\n".join(watch.log(each, options.lines) for each in chosen) or "no cell failed; name one to see its log")
+    print(
+        "\n\n".join(status_table.log(each, options.lines) for each in chosen)
+        or "no cell failed; name one to see its log"
+    )
     return 0
 
 

@@ -79,8 +79,8 @@ def fit(arguments: list[str]) -> int:
     import warnings
 
     warnings.filterwarnings("ignore", ".*pkg_resources.*")
+    from msbench.runs.interruption import RunInterrupted
     from msbench.training.fit import fit
-    from msbench.training.interruption import RunInterrupted
 
     try:
         folder = fit(arguments)

@@ -11,33 +11,27 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import yaml
 
 from msbench import records
+from msbench.runs.interruption import RunInterrupted, interrupt_on_signals
 from msbench.runs.state import begin_attempt, end_attempt, is_trained, read_state, run_summary, write_state
 from msbench.runs.suite import Cell, Suite, read_suite
-from msbench.system.errors import exit_code, sentence
-from msbench.system.exit_codes import BAD_INPUT, DONE, SAVED
+from msbench.system.errors import exit_code, is_bug, named, report, sentence
+from msbench.system.exit_codes import DONE, SAVED
 from msbench.system.files import write_text
-
-
-class Told(BaseException):
-    """A signal came where nothing has to be saved."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command above; returns its exit code."""
     # The libraries take seconds to load: a signal that comes meanwhile is no fault of the cell.
-    for number in (signal.SIGUSR2, signal.SIGTERM):
-        signal.signal(number, tell)
+    interrupt_on_signals()
     parser = argparse.ArgumentParser(prog="python -m msbench.cluster.cell", description=__doc__)
     parser.add_argument("suite", type=Path)
     parser.add_argument("cell", help="its name, that of its folder under runs/")
@@ -53,11 +47,13 @@ def main(argv: Sequence[str] | None = None) -> int:
                 f"{suite.path} has no cell {options.cell}: the suite or a recipe of it has changed since; run or "
                 "submit it again"
             )
-    except (ValueError, KeyError, OSError) as error:
-        print(f"msbench: {sentence(error)}", file=sys.stderr)
-        return BAD_INPUT
-    except Told:
+    except RunInterrupted:
         return SAVED
+    except Exception as error:
+        if is_bug(error):
+            traceback.print_exc()
+        print(f"msbench: {report(error)}", file=sys.stderr)
+        return exit_code(error)
     return run_stage(suite, cell, options.stage, options.devices, options.num_nodes)
 
 
@@ -77,7 +73,7 @@ def run_stage(suite: Suite, cell: Cell, stage: str, devices: int = 1, nodes: int
             begin_attempt(folder, stage, _gpus() * nodes)
             write_state(folder, stage="starting")
         code = _attempt(suite, cell, stage, devices, nodes)
-    except Told:
+    except RunInterrupted:
         return SAVED
     if first:
         if code == SAVED:
@@ -87,21 +83,20 @@ def run_stage(suite: Suite, cell: Cell, stage: str, devices: int = 1, nodes: int
 
 
 def _attempt(suite: Suite, cell: Cell, stage: str, devices: int, nodes: int) -> int:
-    from msbench.training.interruption import RunInterrupted
-
     folder = suite.run_folder(cell)
     try:
         if stage == "train":
             _train(cell, folder, devices, nodes)
         else:
             _evaluate(suite, cell)
-    except (RunInterrupted, Told) as told:
-        print(f"msbench: {sentence(told)}", file=sys.stderr)
+    except RunInterrupted as interruption:
+        print(f"msbench: {sentence(interruption)}", file=sys.stderr)
         return SAVED
     except BaseException as error:
         traceback.print_exc()
         if read_state(folder).get("stage") != "failed":  # of several ranks, the first one says why
-            write_state(folder, stage="failed", error=sentence(error), kind=type(error).__name__)
+            said = named(error) if is_bug(error) else sentence(error)
+            write_state(folder, stage="failed", error=said, kind=type(error).__name__)
         return exit_code(error)
     return DONE
 
@@ -139,8 +134,7 @@ def _evaluate(suite: Suite, cell: Cell) -> None:
     from msbench.metrics import catalogue as beside
 
     folder = suite.run_folder(cell)
-    for number in (signal.SIGUSR2, signal.SIGTERM):
-        signal.signal(number, tell)  # what is scored is kept track by track: nothing has to be saved
+    interrupt_on_signals()  # what is scored is kept track by track: nothing has to be saved
     data = open_dataset(cell.dataset, cell.root)
     model: Any = cell.checkpoint
     if cell.recipe is not None:
@@ -168,11 +162,6 @@ def _gpus() -> int:
     import torch
 
     return torch.cuda.device_count()
-
-
-def tell(number: int, frame: FrameType | None) -> None:
-    """Handle a signal, where the process may end anywhere."""
-    raise Told(f"{signal.Signals(number).name} came: the same command goes on from here")
 
 
 if __name__ == "__main__":

@@ -5,31 +5,27 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import subprocess
-import sys
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from multiprocessing.connection import wait
-from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 from rich.console import Console
 
-from msbench.cluster.local_watch import Watch
+from msbench.cluster.local_cell import LocalCell
+from msbench.cluster.local_table import LocalTable
 from msbench.data.opening import open_dataset
 from msbench.runs.resources import Resources
-from msbench.runs.state import read_state
 from msbench.runs.suite import Cell, Suite
-from msbench.system.exit_codes import SAVED
-from msbench.system.threads import THREAD_VARIABLES, processors
+from msbench.system.threads import limited_threads, processors
 
 POLL_SECONDS = 0.5
-RESTARTS = 3  # of a cell that was told to save and end
-SAVING_SECONDS = 60  # for what runs to save, when the executor is told to end
+SAVING_SECONDS = 60  # for what runs to save, when the executor is asked to end
+# Imported once, before any fork: a cell then starts in milliseconds instead of ten seconds. The fork server keeps quiet
+# about a name that does not import, so a test imports them.
+PRELOADED = ("msbench.cluster.local_cell", "msbench.cluster.cell", "msbench.evaluation.run")
+PRELOADED_TO_TRAIN = ("msbench.training.fit",)
 
 
 def prepare_data(suite: Suite, console: Console) -> None:
@@ -37,7 +33,7 @@ def prepare_data(suite: Suite, console: Console) -> None:
 
     Raises:
         FileNotFoundError: If a dataset's folder is missing.
-        ValueError: If a file of it is broken.
+        ValueError: If a file of it is broken, or it has no such split as the suite scores.
     """
     for name, root in dict.fromkeys((cell.dataset, cell.root) for cell in suite.cells):
         with console.status(f"opening dataset {name}"):
@@ -57,9 +53,9 @@ def visible_gpus() -> list[str]:
     return [str(i) for i in range(len(list(found.iterdir())))] if found.is_dir() else []
 
 
-def run_cells(suite: Suite, cells: list[Cell], jobs: int, console: Console) -> dict[str, str]:
+def run_cells(suite: Suite, cells: Sequence[Cell], jobs: int, console: Console) -> dict[str, str]:
     """Run cells, `jobs` at a time, each with its share of the processors and GPUs of its own; one that fails stops no
-    other. Told to end (Ctrl-C, SIGTERM), it lets those that run save themselves first.
+    other. Asked to end (Ctrl-C, SIGTERM), it lets those that run save themselves first.
 
     Training cells come first: they take longest.
 
@@ -70,73 +66,54 @@ def run_cells(suite: Suite, cells: list[Cell], jobs: int, console: Console) -> d
         ValueError: If a cell asks for more GPUs than there are.
     """
     free = visible_gpus()
-    needs = {cell.name: Resources().but(cell.resources).gpus if free else 0 for cell in cells}
-    for name, count in needs.items():
-        if count > len(free):
-            raise ValueError(
-                f"{name} asks for {count} GPUs and this machine has {len(free)}: submit the suite to a cluster, or "
-                "lower the `resources` in it"
-            )
+    waiting = [LocalCell(suite, cell, _gpus_of(cell, len(free))) for cell in sorted(cells, key=_comes_later)]
+    known, running = list(waiting), list[LocalCell]()
     threads = max(1, processors() // jobs)
-    for variable in THREAD_VARIABLES:
-        os.environ[variable] = str(threads)  # read when the numeric libraries load, in the server below
     context = multiprocessing.get_context("forkserver")
-    # Imported once, before any fork: a cell then starts in milliseconds instead of ten seconds.
     trains = any(cell.recipe for cell in cells)
-    preload = ["msbench.cluster.cell", "msbench.evaluation.run", *(["msbench.training.fit"] if trains else [])]
-    context.set_forkserver_preload(preload)
-    waiting = sorted(cells, key=lambda cell: cell.recipe is None)
-    running: dict[str, tuple[ForkServerProcess, list[str]]] = {}
-    states: dict[str, dict[str, Any]] = {cell.name: {"stage": "waiting"} for cell in waiting}
-    restarts = dict.fromkeys(states, 0)
-    failed: dict[str, str] = {}
-    by_name = {cell.name: cell for cell in waiting}
+    context.set_forkserver_preload([*PRELOADED, *(PRELOADED_TO_TRAIN if trains else ())])
     started = time.monotonic()
-    watch = Watch(console, by_name, jobs)
-    with watch, _ended_in_time(running):
+    # The numeric libraries read the limit as they load, in the fork server.
+    with limited_threads(threads), LocalTable(console, jobs) as table, _ended_in_time(running):
         while waiting or running:
-            while waiting and len(running) < jobs and needs[waiting[0].name] <= len(free):
-                cell = waiting.pop(0)
-                taken = [free.pop(0) for _ in range(needs[cell.name])]
-                process = context.Process(target=_entry, args=(suite, cell, threads, taken), name=cell.name)
-                process.start()
-                running[cell.name] = process, taken
-                states[cell.name] = {"stage": "starting", "started": time.monotonic()}
+            while waiting and len(running) < jobs and waiting[0].gpu_count <= len(free):
+                each = waiting.pop(0)
+                each.start(context, threads, [free.pop(0) for _ in range(each.gpu_count)])
+                running.append(each)
             time.sleep(POLL_SECONDS)
-            for name, (process, taken) in list(running.items()):
-                cell = by_name[name]
-                seen = read_state(suite.run_folder(cell))
-                begun = states[name]["started"]
-                if seen.get("time", 0) > time.time() - (time.monotonic() - begun):  # not from an earlier run
-                    states[name] = {**seen, "started": begun}
-                if process.exitcode is None:
-                    continue
-                del running[name]
-                free += taken
-                if process.exitcode == SAVED and restarts[name] < RESTARTS:
-                    restarts[name] += 1
-                    waiting.insert(0, cell)
-                    states[name] = {"stage": "waiting"}
-                    continue
-                states[name]["ended"] = time.monotonic()
-                if process.exitcode != 0:
-                    failed[name] = _cause(process.exitcode, states[name], suite, cell)
-                    states[name] |= {"stage": "failed", "error": failed[name]}
-                else:
-                    states[name]["stage"] = "done"
-            watch.show(states, time.monotonic() - started)
-    return failed
+            for each in [each for each in running if each.look()]:
+                running.remove(each)
+                free += each.gpus
+                if each.settle():
+                    waiting.insert(0, each)
+            table.show(known, time.monotonic() - started)
+    return {each.cell.name: each.failure for each in known if each.failure is not None}
+
+
+def _comes_later(cell: Cell) -> bool:
+    return cell.recipe is None
+
+
+def _gpus_of(cell: Cell, there: int) -> int:
+    """How many GPUs a cell takes here: none on a machine without any."""
+    wanted = Resources().but(cell.resources).gpus if there else 0
+    if wanted > there:
+        raise ValueError(
+            f"{cell.name} asks for {wanted} GPUs and this machine has {there}: submit the suite to a cluster, or lower "
+            "the `resources` in it"
+        )
+    return wanted
 
 
 @contextmanager
-def _ended_in_time(running: dict[str, tuple[ForkServerProcess, list[str]]]) -> Iterator[None]:
-    """However this ends, what still runs is told to save and end, and killed if it does not."""
+def _ended_in_time(running: list[LocalCell]) -> Iterator[None]:
+    """However this ends, what still runs is asked to save and end, and killed if it does not."""
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         yield
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        processes = [process for process, _ in running.values()]
+        processes = [each.process for each in running if each.process is not None]
         for process in processes:
             process.terminate()
         end = time.monotonic() + SAVING_SECONDS
@@ -148,54 +125,3 @@ def _ended_in_time(running: dict[str, tuple[ForkServerProcess, list[str]]]) -> I
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
-
-
-def _entry(suite: Suite, cell: Cell, threads: int, gpus: list[str]) -> None:
-    """Both stages of a cell, in a process forked for it; its output goes to log.txt in the run's folder."""
-    import logging
-
-    import torch
-
-    from msbench.cluster.cell import run_stage, tell
-
-    threading.Thread(target=_end_with_the_executor, daemon=True).start()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C reaches the executor too, which tells us
-    for number in (signal.SIGUSR2, signal.SIGTERM):
-        signal.signal(number, tell)
-    folder = suite.run_folder(cell)
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "log.txt").open("a", buffering=1) as log:
-        os.dup2(log.fileno(), sys.stdout.fileno())
-        os.dup2(log.fileno(), sys.stderr.fileno())
-        logging.captureWarnings(True)
-        if gpus:
-            os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
-        torch.set_num_threads(threads)
-        code = 0
-        if cell.recipe is not None:
-            code = run_stage(suite, cell, "train") if len(gpus) < 2 else _train_on_several(suite, cell, len(gpus))
-        sys.exit(code or run_stage(suite, cell, "evaluate"))
-
-
-def _end_with_the_executor() -> None:
-    """Where it is killed without a word, save and end."""
-    executor = multiprocessing.parent_process()
-    assert executor is not None, "called in its child"
-    wait([executor.sentinel])
-    os.kill(os.getpid(), signal.SIGTERM)
-
-
-def _train_on_several(suite: Suite, cell: Cell, devices: int) -> int:
-    """Lightning starts the other ranks as this command again, so it has to be one."""
-    command = [sys.executable, "-m", "msbench.cluster.cell", str(suite.path), cell.name, "--stage", "train"]
-    process = subprocess.Popen([*command, "--devices", str(devices)])
-    for number in (signal.SIGUSR2, signal.SIGTERM):
-        signal.signal(number, lambda number, _: process.send_signal(number))
-    return process.wait()
-
-
-def _cause(code: int, state: dict[str, Any], suite: Suite, cell: Cell) -> str:
-    if code < 0:
-        note = " (out of memory?)" if code == -9 else ""
-        return f"killed by signal {-code}{note}; see {suite.run_folder(cell) / 'log.txt'}"
-    return str(state.get("error") or f"exit code {code}; see {suite.run_folder(cell) / 'log.txt'}")

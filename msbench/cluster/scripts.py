@@ -11,6 +11,7 @@ from msbench.cluster.plan import JobArray
 from msbench.cluster.profile import Profile
 from msbench.runs.resources import Resources
 from msbench.runs.suite import Suite
+from msbench.system.exit_codes import SAVED
 from msbench.system.files import write_text
 
 EXPORTED = ("MSBENCH_PLUGINS", "MSBENCH_DATA")
@@ -30,6 +31,7 @@ def write_array(array: JobArray, suite: Suite, profile: Profile, folder: Path) -
         "RANKS": str(array.resources.ranks_per_node if array.stage == "train" else 1),  # one process scores a cell
         "STAGE": array.stage,
         "CELLS": shlex.quote(str(folder / f"{array.name}.cells")),
+        "SAVED": str(SAVED),
         "REQUEUES": str(profile.most_requeues if profile.requeue else 0),
     }
     _write(script, "cells.sh", array.name, fields, array.resources, suite, profile)

@@ -15,14 +15,10 @@ from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import distributed
 
+from msbench.runs.interruption import SIGNALS, RunInterrupted
 from msbench.system.files import replacing
 
-SIGNALS = (signal.SIGUSR2, signal.SIGTERM)
 _asked: list[int] = []  # signals that have come
-
-
-class RunInterrupted(Exception):
-    """A signal asked the run to end; the same command goes on from its checkpoint."""
 
 
 def _note(number: int, frame: FrameType | None) -> None:

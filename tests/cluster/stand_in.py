@@ -17,9 +17,8 @@ from typing import Any
 
 from msbench.runs.state import mark_trained, write_state
 from msbench.runs.suite import Cell, read_suite
+from msbench.system.exit_codes import SAVED
 from msbench.system.files import write_json
-
-SAVED = 85
 
 
 def record(cell: Cell) -> dict[str, Any]:

@@ -12,8 +12,9 @@ import pytest
 import torch
 
 from msbench.cli.app import main
+from msbench.runs.interruption import RunInterrupted
 from msbench.training.fit import fit
-from msbench.training.interruption import AtomicCheckpointIO, RunInterrupted
+from msbench.training.interruption import AtomicCheckpointIO
 from msbench.training.module import SeparationModule
 from tests.tiny import write_model, write_songs
 

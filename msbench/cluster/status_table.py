@@ -1,4 +1,4 @@
-"""Prints the status of a suite's cells."""
+"""Shows the status of a submitted suite: as a table, as JSON, or as the ends of its logs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rich.text import Text
 
 from msbench.cluster.status import BUSY, STATES, CellStatus
 
-COLOURS = {"done": "green", "running": "cyan", "failed": "red", "lost": "red", "cancelled": "yellow"}
+STYLES = {"done": "green", "running": "cyan", "failed": "red", "lost": "red", "cancelled": "yellow"}
 MOST_ROWS = 200
 WATCH_SECONDS = 5.0
 
@@ -31,14 +31,14 @@ def counts(statuses: list[CellStatus]) -> dict[str, int]:
 
 
 def table(statuses: list[CellStatus]) -> Group:
-    """A row a cell, those that want attention first; of a long suite only these, then a line of counts."""
+    """One row per cell, those that want attention first, cut where the suite is long; then a line of counts."""
     order = {state: rank for rank, state in enumerate(("failed", "lost", "cancelled", "running", "pending"))}
     rows = sorted(statuses, key=lambda each: order.get(each.state, len(order)))
     shown = Table("cell", "state", "stage", "job", "node", "", box=None, pad_edge=False)
     for each in rows[:MOST_ROWS]:
         job = "_".join(map(str, each.elements[-1 if each.stage == "evaluate" else 0])) if each.elements else ""
         shown.add_row(
-            each.name, Text(each.state, style=COLOURS.get(each.state, "")),
+            each.name, Text(each.state, style=STYLES.get(each.state, "")),
             each.stage if each.state != "done" else "", job, each.node, Text(_note(each)),
         )  # fmt: skip
     summary = ", ".join(f"{count} {state}" for state, count in counts(statuses).items())
