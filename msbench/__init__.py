@@ -26,6 +26,7 @@ __all__ = [  # the names above, spelt out for those who read without running
     "SpectrogramSeparator",
     "Track",
     "__version__",
+    "bench",
     "bss_eval",
     "centre",
     "evaluate",
@@ -36,6 +37,7 @@ __all__ = [  # the names above, spelt out for those who read without running
 ]
 
 if TYPE_CHECKING:
+    from msbench.benchmarking import bench
     from msbench.data.dataset import Dataset
     from msbench.data.track import Track
     from msbench.evaluation.run import evaluate, evaluate_estimates

@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from msbench import registry
-from msbench.registry import source as plugin_source
+from msbench.system.errors import named, sentence
+from msbench.system.memory import free_bytes
+from msbench.system.threads import processors
 
 
 class Finding(NamedTuple):
@@ -43,7 +45,7 @@ def examine() -> Iterator[Finding]:
         try:
             yield from look()
         except Exception as error:
-            yield Finding(name, False, plugin_source.sentence(error), False, "msbench could not look at it")
+            yield Finding(name, False, named(error), False, "msbench could not look at it")
 
 
 def _python() -> Iterator[Finding]:
@@ -69,30 +71,12 @@ def _packages() -> Iterator[Finding]:
 
 
 def _cores_and_memory() -> Iterator[Finding]:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    yield Finding("cores", True, f"{cores} of {os.cpu_count()} are ours", True, "")
-    free = free_memory()
+    yield Finding("cores", True, f"{processors()} of {os.cpu_count()} may be used", True, "")
+    free = free_bytes()
     if free is None:
         return
     fix = "close other programs, or run one thing at a time (msbench bench --jobs 1)"
     yield Finding("memory", free >= MEMORY_BYTES, f"{free / 1e9:.1f} GB free", True, fix)
-
-
-def free_memory(meminfo: Path = Path("/proc/meminfo"), cgroup: Path = Path("/sys/fs/cgroup")) -> int | None:
-    """Bytes that this process may still take: of the machine, or of its container; None where neither is known."""
-    free = []
-    try:
-        lines = dict(line.split(":", 1) for line in meminfo.read_text().splitlines() if ":" in line)
-        free.append(int(lines["MemAvailable"].split()[0]) * 1024)
-    except (OSError, KeyError, ValueError):
-        pass
-    try:
-        limit, used = ((cgroup / f"memory.{each}").read_text().strip() for each in ("max", "current"))
-        if limit != "max":
-            free.append(int(limit) - int(used))
-    except (OSError, ValueError):
-        pass
-    return max(0, min(free)) if free else None
 
 
 def _disk() -> Iterator[Finding]:
@@ -117,7 +101,7 @@ def _audio() -> Iterator[Finding]:
     try:
         import soundfile
     except (ImportError, OSError) as error:  # OSError: the package is here, libsndfile is not
-        yield Finding("soundfile", False, plugin_source.sentence(error), True, fix)
+        yield Finding("soundfile", False, named(error), True, fix)
     else:
         formats = soundfile.available_formats()
         missing = [each for each in ("WAV", "FLAC", "MP3") if each not in formats]
@@ -134,7 +118,7 @@ def _scoring() -> Iterator[Finding]:
 
         museval_metrics()
     except Exception as error:
-        works, detail = False, plugin_source.sentence(error)
+        works, detail = False, named(error)
     tools = [tool for tool in ("ffmpeg", "ffprobe") if shutil.which(tool) is None]
     if works:
         detail = f"{metadata.version('museval')}, its metrics can be read"
@@ -173,7 +157,7 @@ def _plugins() -> Iterator[Finding]:
         try:
             found = registry.entries(kind)
         except FileNotFoundError as error:
-            yield Finding(kind, False, str(error), True, "unset MSBENCH_PLUGINS, or correct it")
+            yield Finding(kind, False, sentence(error), True, "unset MSBENCH_PLUGINS, or correct it")
             continue
         errors = {name: registry.error_of(entry) for name, entry in found.items()}
         broken = [f"{name} is broken: {error}" for name, error in errors.items() if error]
@@ -197,7 +181,7 @@ def _demo() -> Iterator[Finding]:
     try:
         registry.load("datasets", "demo")(root)
     except ValueError as error:
-        yield Finding("demo songs", False, str(error), True, f"remove {root}")
+        yield Finding("demo songs", False, sentence(error), True, f"remove {root}")
         return
     yield Finding("demo songs", True, str(root), False, "")
 
@@ -206,7 +190,7 @@ def _torch() -> Iterator[Finding]:
     try:
         import torch
     except Exception as error:
-        yield Finding("torch", False, plugin_source.sentence(error), True, REINSTALL)
+        yield Finding("torch", False, named(error), True, REINSTALL)
         return
     detail = f"{torch.__version__}, {torch.get_num_threads()} CPU thread(s)"
     yield Finding("torch", True, detail, True, "")
@@ -246,7 +230,7 @@ def _imported(name: str, module: str, needed: bool, fix: str, purpose: str = "")
             importlib.import_module(module)
         version = metadata.version(module.partition(".")[0])
     except Exception as error:  # a library that does not fit its neighbours may raise anything
-        return Finding(name, False, plugin_source.sentence(error), needed, fix)
+        return Finding(name, False, named(error), needed, fix)
     return Finding(name, True, f"{version}{f', {purpose}' if purpose else ''}", needed, fix)
 
 

@@ -14,6 +14,7 @@ PUBLIC = {
     "Separator": "msbench.model.separator",
     "SpectrogramSeparator": "msbench.model.separator",
     "Track": "msbench.data.track",
+    "bench": "msbench.benchmarking",
     "bss_eval": "msbench.metrics",
     "centre": "msbench.model.layers",
     "evaluate": "msbench.evaluation.run",

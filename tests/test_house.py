@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 # The packages and lone modules of msbench, from the top floor down. Each may import those below it, and itself.
 FLOORS = [
     {"cli"},
-    {"bench"},
+    {"benchmarking"},
     {"cluster", "leaderboard", "conformance"},
     {"evaluation", "training", "doctor", "scaffold"},
     {"separation", "runs"},

@@ -10,6 +10,7 @@ from typing import Any
 
 from msbench.data.dataset import Dataset
 from msbench.data.track import Source
+from msbench.system.errors import sentence
 from msbench.system.yaml_files import read_yaml
 
 FILE = "stem_map.yaml"  # in a dataset's folder, it stands in for the map that comes with msbench
@@ -76,6 +77,8 @@ def read_stem_map(path: Path) -> StemMap:
         content = read_yaml(path)
     except FileNotFoundError as error:
         raise FileNotFoundError(f"no stem map {path}: correct the path") from error
+    except ValueError as error:
+        raise ValueError(f"{sentence(error)}: write {example}") from error
     if not isinstance(content, dict) or not isinstance(content.get("targets"), dict) or not content["targets"]:
         raise ValueError(f"{path} is not a stem map: write {example}")
     unknown = [key for key in content if key not in _KEYS]
@@ -138,6 +141,8 @@ def read_metadata(path: Path) -> dict[str, Any]:
         content = read_yaml(path)
     except FileNotFoundError as error:
         raise FileNotFoundError(f"no metadata {path}: restore the file, or remove the track's folder") from error
+    except ValueError as error:
+        raise ValueError(f"{sentence(error)}: download it again") from error
     if not isinstance(content, dict):
         raise ValueError(f"{path} holds no metadata: download it again")
     return content

@@ -48,7 +48,7 @@ def test_label_without_a_target() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("targets: [", r"is not YAML .*: write targets: \{vocals"),
+        ("targets: [", r"is not YAML: .*: write targets: \{vocals"),
         ("vocals: [voice]", r"is not a stem map: write targets"),
         ("targets: {}", r"is not a stem map: write targets"),
         ("targets: {vocals: voice}", r"'vocals' needs a list of names"),
