@@ -88,7 +88,8 @@ def _card(options: argparse.Namespace) -> int:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from msbench.data.upkeep.verify import ERROR, NOTE, verify
+    from msbench.data.upkeep.song_check import ERROR, NOTE
+    from msbench.data.upkeep.verify import verify
 
     data = _opened(options)
     report = verify(data, jobs=options.jobs)
@@ -122,7 +123,7 @@ def _prepare(options: argparse.Namespace) -> int:
 
 
 def _show(options: argparse.Namespace) -> int:
-    from msbench.data.upkeep.picture import estimates_figure, find_track, save, shown_part, track_figure
+    from msbench.data.upkeep.figures import estimates_figure, find_track, save, shown_part, track_figure
 
     data = _opened(options)
     track = find_track(data, options.track, options.split)

@@ -10,7 +10,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from msbench.data.track import Song, Track
+from msbench.data.song import Song, is_bad_file
+from msbench.data.track import Track
 from msbench.system.files import sha256_of
 
 SPLITS = ("train", "valid", "test")
@@ -45,8 +46,8 @@ class Dataset:
     published: Mapping[str, int] = {}  # split -> tracks
     rates: tuple[int, ...] = ()  # Hz
     errata: Mapping[str, str] = {}  # track -> what its publishers say is wrong with it
-    mapped = False  # whether its targets follow from a stem map, which it then takes
-    declared: Mapping[str, Any] = {}  # the stem map, where there is one
+    takes_stem_map = False  # whether its targets follow from a stem map, which may be given
+    stem_map: Mapping[str, Any] = {}  # the stem map, where there is one
     sum_error_db: float | None = -25.0  # of the mixture less its stems, relative to the mixture; None: not their sum
 
     def __init__(self, root: str | Path | None = None) -> None:
@@ -90,13 +91,13 @@ class Dataset:
             FileNotFoundError: If a file is missing.
         """
         if split not in self._tracks:
-            tracks, faults = self.sound_tracks(split)
+            tracks, faults = self.readable_tracks(split)
             if faults:
                 raise next(iter(faults.values()))
             self._tracks[split] = tracks
         return list(self._tracks[split])
 
-    def sound_tracks(self, split: str) -> tuple[list[Track], dict[str, Exception]]:
+    def readable_tracks(self, split: str) -> tuple[list[Track], dict[str, Exception]]:
         """The tracks of a split whose files can be opened, and by name what is wrong with the others.
 
         Raises:
@@ -115,6 +116,8 @@ class Dataset:
         try:
             self.check(track)
         except (ValueError, OSError) as error:
+            if not is_bad_file(error):
+                raise
             return error
         return None
 

@@ -12,7 +12,7 @@ _SCALE_16 = np.float32(2.0**-15)
 _AT_ONCE = 8  # arrays that are added in one pass; many more at once take longer than numpy
 
 
-def take_apart(stored: np.ndarray, out: np.ndarray) -> None:
+def deinterleave(stored: np.ndarray, out: np.ndarray) -> None:
     """Samples as a file has them, (samples * channels,), into (channels, samples) float32."""
     if len(out) == 2:
         _compiled(_pairs_of_16_bits if stored.dtype == np.int16 else _pairs_of_floats)(stored, out[0], out[1])

@@ -24,7 +24,7 @@ def open_dataset(name: str, root: str | Path | None = None, stem_map: str | Path
         if stem_map is not None:
             raise ValueError(f"{folder} is prepared with a stem map already: prepare the dataset's own folder with it")
         return Prepared(name, folder)
-    if stem_map is not None and not loaded.mapped:
+    if stem_map is not None and not loaded.takes_stem_map:
         raise ValueError(f"dataset '{name}' has the targets {', '.join(loaded.targets)}: no stem map applies to it")
     dataset: Dataset = loaded(root) if stem_map is None else loaded(root, stem_map=stem_map)
     return dataset

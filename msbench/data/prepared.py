@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from msbench.data.dataset import PREPARED, Dataset
-from msbench.data.track import MIXTURE, Header, Stem, Track
+from msbench.data.song import Header
+from msbench.data.track import MIXTURE, Stem, Track
 
 FORMAT = 1
 
@@ -37,9 +38,9 @@ class Prepared(Dataset):
         self.version = self.contents["version"]
         self.sums = {target: tuple(parts) for target, parts in self.contents["sums"].items()}
         self.targets = (*self.contents["stems"], *self.sums)
-        self.declared = self.contents["stem_map"]
+        self.stem_map = self.contents["stem_map"]
         for field in ("licence", "citation", "rule", "download"):
-            setattr(self, field, self.contents[field])
+            setattr(self, field, self.contents[field])  # as they were when it was prepared
         self.notes = list(self.contents["notes"])
 
     @property
@@ -75,7 +76,7 @@ class Prepared(Dataset):
             paths = {held: self.root / track["folder"] / file["file"] for held, file in track["files"].items()}
             stems: dict[str, Stem] = {stem: paths.get(stem, {}) for stem in self.stems}
             header = Header(*track["header"])
-            yield Track(name, split, stems, mixture=paths.get(MIXTURE), sums=self.sums, header=header, prepared=True)
+            yield Track(name, split, stems, mixture=paths.get(MIXTURE), sums=self.sums, header=header, mappable=True)
 
     def fingerprint(self, split: str) -> str:
         """The source's, where these are its very samples: scores on both rank together; else one of its own."""
@@ -94,8 +95,8 @@ def read_contents(root: Path) -> dict[str, Any]:
     path = root / PREPARED
     try:
         contents = json.loads(path.read_text("utf-8"))
-        if contents["format"] == FORMAT and contents["splits"] is not None:
-            return dict(contents)
-    except (UnicodeDecodeError, ValueError, KeyError, TypeError):
-        pass
+    except ValueError:  # neither UTF-8 nor JSON
+        contents = None
+    if isinstance(contents, dict) and contents.get("format") == FORMAT and isinstance(contents.get("splits"), dict):
+        return contents
     raise ValueError(f"{path} is not a list that this msbench wrote: run `msbench data prepare` again")

@@ -1,7 +1,7 @@
 """Samples of a part of an audio file, as (channels, samples) float32: plain WAV files straight from the disk.
 
-libsndfile takes several times as long to turn 16 bits into floats as it takes to read them, and gives the samples of
-one moment side by side, which training wants apart.
+libsndfile takes several times as long to convert 16 bits to floats as it takes to read them, and gives interleaved
+samples, where training needs a row for each channel.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import soundfile
 
-from msbench.data.loops import take_apart
+from msbench.data.loops import deinterleave
 
 _MP3_PREROLL = 16 * 1152  # a decoder that starts in mid-stream is exact after some frames
 _HEAD_BYTES = 4096  # of a file, in which its samples begin
@@ -26,7 +26,7 @@ _DTYPES = {(1, 16): "<i2", (3, 32): "<f4"}  # tag of the format, bits
 
 
 def read_samples(
-    path: Path, start: int, sample_rate: int, out: np.ndarray, channel: int | None = None, prepared: bool = False
+    path: Path, start: int, sample_rate: int, out: np.ndarray, channel: int | None = None, mappable: bool = False
 ) -> np.ndarray:
     """Read samples into `out`, or one channel of a file.
 
@@ -36,7 +36,8 @@ def read_samples(
         sample_rate: In Hz, to name moments by.
         out: (channels, samples) float32 to fill.
         channel: The one that is wanted; `out` says how many samples, and is left as it is.
-        prepared: Whether `data prepare` wrote the file, and so it may be mapped into memory.
+        mappable: Whether nobody cuts the file short meanwhile, so that it may be mapped into memory: a read beyond
+            the end of a map kills the process.
 
     Returns:
         `out`, or the channel as (1, samples).
@@ -47,7 +48,7 @@ def read_samples(
     """
     frames = out.shape[1]
     try:
-        if prepared and channel is None and (held := mapped(path)):
+        if mappable and channel is None and (held := memory_map(path)):
             _check_channels(path, held.layout.channels, out)
             _check_end(path, start + held.read(start, out), start + frames, sample_rate)
             return out
@@ -159,7 +160,7 @@ class PlainWav:
             if count == 0:
                 break
             done += count
-        take_apart(stored.view(self.layout.dtype), out)
+        deinterleave(stored.view(self.layout.dtype), out)
         return done // size
 
 
@@ -188,14 +189,14 @@ class MappedWav:
         """As `PlainWav.read`."""
         channels = self.layout.channels
         stored = self._samples[start * channels : (start + out.shape[1]) * channels]
-        take_apart(stored, out[:, : len(stored) // channels])
+        deinterleave(stored, out[:, : len(stored) // channels])
         return len(stored) // channels
 
 
 _maps: dict[Path, MappedWav] = {}
 
 
-def mapped(path: Path) -> MappedWav | None:
+def memory_map(path: Path) -> MappedWav | None:
     """The file's map, kept from then on; None where that would take more than half of the files a process may open."""
     found = _maps.get(path)
     if found is None and len(_maps) < min(4096, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2):

@@ -2,38 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import soundfile
 
 from msbench.audio.files import AudioReader
 from msbench.data.samples import layout_of, read_samples
-from msbench.system import errors
+from msbench.data.song import Header, Waves
 
 MIXTURE = "mixture"
 
 _INEXACT = (".ogg", ".oga", ".opus")  # libsndfile 1.2 goes astray seeking into the last second of these
 _AT_MOST_16_BITS = ("PCM_16", "PCM_S8", "PCM_U8")
-
-
-def is_bad_file(error: Exception) -> bool:
-    """Whether an error is of a track's files, said on purpose or a refusal of the system, and not a bug.
-
-    Where one bad file does not stop what goes on with the others, a bug must: it would end as "bad track" otherwise.
-    """
-    return isinstance(error, OSError) or errors.is_deliberate(error)
-
-
-class Header(NamedTuple):
-    """What all files of a track have in common."""
-
-    sample_rate: int  # Hz
-    channels: int
-    frames: int  # samples a channel
 
 
 class Channel(NamedTuple):
@@ -43,50 +27,8 @@ class Channel(NamedTuple):
     number: int  # from 0, the left one
 
 
-Source = Path | Channel
-Stem = Source | Mapping[Source, float]  # of a sum, the weights
-
-
-class Waves(NamedTuple):
-    """The samples of a song, as they are read to be checked or stored elsewhere."""
-
-    header: Header
-    subtypes: dict[str, str]  # what is stored -> "PCM_16" where 16 bits hold it exactly, else "FLOAT"
-    read: Callable[[str, int, int], np.ndarray]  # as Track.read
-
-    def bytes_at(self, sample_rate: int | None) -> int:
-        """Of WAV files of them; at another rate they are floats."""
-        rate, channels, frames = self.header
-        if sample_rate in (None, rate):
-            return sum((2 if kind == "PCM_16" else 4) * channels * frames for kind in self.subtypes.values())
-        assert sample_rate is not None
-        return len(self.subtypes) * 4 * channels * -(-frames * sample_rate // rate)
-
-
-class Song(Protocol):
-    """What a dataset has published of one song: a track, or a file that must be decoded to be one."""
-
-    name: str
-    split: str
-
-    @property
-    def files(self) -> dict[str, Path]: ...
-
-    @property
-    def stems(self) -> tuple[str, ...]: ...
-
-    def waves(self) -> Waves:
-        """Its samples, decoded where need be.
-
-        Raises:
-            ValueError: If a file is broken.
-            FileNotFoundError: If one is missing.
-        """
-        ...
-
-    def estimated_bytes(self, sample_rate: int | None) -> int:
-        """About how large its waves will be as WAV files, without decoding anything."""
-        ...
+FileOrChannel = Path | Channel
+Stem = FileOrChannel | Mapping[FileOrChannel, float]  # of a sum, the weights
 
 
 class Track:
@@ -105,7 +47,7 @@ class Track:
         mixture: Its file; where there is none, the mixture is the sum of the stems.
         sums: Further targets, each the sum of the stems named.
         header: What the files have in common, where that is known already; they are not opened then.
-        prepared: Whether `data prepare` wrote the files, which so may be mapped into memory.
+        mappable: Whether nobody cuts the files short while they are read, so that they may be mapped into memory.
 
     Attributes:
         stems: Names of the stems.
@@ -121,21 +63,21 @@ class Track:
         mixture: Path | None = None,
         sums: Mapping[str, tuple[str, ...]] | None = None,
         header: Header | None = None,
-        prepared: bool = False,
+        mappable: bool = False,
     ) -> None:
         self.name = name
         self.split = split
         self.stems = tuple(stems)
         self._sums = dict(sums or {})
         self.targets = (*self.stems, *self._sums)
-        files: dict[str, dict[Source, float]] = {
+        files: dict[str, dict[FileOrChannel, float]] = {
             stem: dict(part) if isinstance(part, Mapping) else {part: 1.0} for stem, part in stems.items()
         }
         for target, parts in {**self._sums, MIXTURE: self.stems}.items():
             files[target] = {}
             for source, weight in (item for part in parts for item in files[part].items()):
                 files[target][source] = files[target].get(source, 0.0) + weight
-        self._prepared = prepared
+        self._mappable = mappable
         self._has_mixture = mixture is not None
         if mixture is not None:
             files[MIXTURE] = {mixture: 1.0}
@@ -282,19 +224,19 @@ class Track:
                 total += block
         return total
 
-    def _read_source(self, source: Source, start: int, out: np.ndarray) -> None:
+    def _read_source(self, source: FileOrChannel, start: int, out: np.ndarray) -> None:
         if isinstance(source, Channel):
             out[...] = read_samples(source.path, start, self.sample_rate, out, source.number)
         else:
-            read_samples(source, start, self.sample_rate, out, prepared=self._prepared)
+            read_samples(source, start, self.sample_rate, out, mappable=self._mappable)
 
     def holds_floats(self, target: str) -> bool:
         """Whether a file of a target, or of the "mixture", has floating-point samples, and so may hold NaN."""
         paths = {_path(source) for source in self._files[target]}
         try:
-            return any(soundfile.info(path).subtype in ("FLOAT", "DOUBLE") for path in paths)
-        except soundfile.SoundFileError:
-            return True  # it has been removed meanwhile
+            return any(_subtype_of(path) in ("FLOAT", "DOUBLE") for path in paths)
+        except (OSError, soundfile.SoundFileError):
+            return True  # it has been removed meanwhile, which the next read says
 
     def waves(self) -> Waves:
         """What `data prepare` stores of it: the mixture, where a file holds it, and the stems that are not silent."""
@@ -310,11 +252,19 @@ class Track:
     def _subtype(self, target: str) -> str:
         (source, weight), *more = self._files[target].items()
         path = _path(source)
-        exact = not more and weight == 1 and soundfile.info(path).subtype in _AT_MOST_16_BITS
+        exact = not more and weight == 1 and _subtype_of(path) in _AT_MOST_16_BITS
         return "PCM_16" if exact else "FLOAT"
 
 
-def _path(source: Source) -> Path:
+def _subtype_of(path: Path) -> str:
+    """How a file stores its samples, as libsndfile calls it; of plain WAV its cached layout says that already."""
+    plain = layout_of(path)
+    if plain is None:
+        return str(soundfile.info(path).subtype)
+    return "PCM_16" if plain.dtype == "<i2" else "FLOAT"
+
+
+def _path(source: FileOrChannel) -> Path:
     return source.path if isinstance(source, Channel) else source
 
 

@@ -16,7 +16,7 @@ import torch
 
 from msbench.audio.files import AudioReader
 from msbench.data.loading.unlabelled import LIST, song_of
-from msbench.data.upkeep.progress import Progress, shown
+from msbench.data.upkeep.progress import TrackProgress, progress_bar
 from msbench.model.checkpoints import Checkpoint
 from msbench.model.separator import Separator
 from msbench.public import VERSION
@@ -46,7 +46,7 @@ def find(
     *,
     threshold_db: float = THRESHOLD_DB,
     device: str | torch.device | None = None,
-    progress: Progress | None = None,
+    progress: TrackProgress | None = None,
 ) -> tuple[dict[str, Any], list[str]]:
     """Separate every song of a folder, and list in its `silences.json` where each target is silent.
 
@@ -82,7 +82,7 @@ def find(
     states = _states(folder)
     songs = {name: song for name, song in _listed(folder, made).items() if states.get(name) == song["state"]}
     waiting, failed = [name for name in states if name not in songs], []
-    with shown(progress, f"listening to {folder.resolve().name}") as show:
+    with progress_bar(progress, f"listening to {folder.resolve().name}") as show:
         for done, name in enumerate(waiting, 1):
             try:
                 song_of(folder, name).check()  # training reads it in parts

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from msbench.data.samples import _maps, layout_of, mapped, read_samples
+from msbench.data.samples import _maps, layout_of, memory_map, read_samples
 
 RATE = 8000
 
@@ -42,7 +42,7 @@ def test_samples_are_those_of_libsndfile(tmp_path: Path, channels: int, subtype:
     assert np.array_equal(one, theirs(path, 123, 77)[-1:])
     if fast:
         out[...] = np.nan
-        assert np.array_equal(read_samples(path, 123, RATE, out, prepared=True), theirs(path, 123, 77))
+        assert np.array_equal(read_samples(path, 123, RATE, out, mappable=True), theirs(path, 123, 77))
 
 
 def test_all_16_bit_values_are_exact(tmp_path: Path) -> None:
@@ -98,16 +98,16 @@ def test_a_file_that_is_replaced_is_read_anew(tmp_path: Path) -> None:
         read_samples(path, 0, RATE, out)
 
 
-@pytest.mark.parametrize("prepared", [False, True])
-def test_an_end_before_its_time_and_a_removed_file(tmp_path: Path, prepared: bool) -> None:
+@pytest.mark.parametrize("mappable", [False, True])
+def test_an_end_before_its_time_and_a_removed_file(tmp_path: Path, mappable: bool) -> None:
     path = write(tmp_path / "a.wav", 2, "PCM_16")
     out = np.empty((2, 50), np.float32)
     with pytest.raises(ValueError, match=r"a.wav ends at 0.062 s, before the length in its header"):
-        read_samples(path, 480, RATE, out, prepared=prepared)
+        read_samples(path, 480, RATE, out, mappable=mappable)
     _maps.clear()
     path.unlink()
     with pytest.raises(FileNotFoundError, match=r"a.wav has been removed meanwhile: restore it"):
-        read_samples(path, 0, RATE, out, prepared=prepared)
+        read_samples(path, 0, RATE, out, mappable=mappable)
 
 
 def test_maps_leave_half_of_the_open_files_to_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,8 +115,8 @@ def test_maps_leave_half_of_the_open_files_to_others(tmp_path: Path, monkeypatch
     _maps.clear()
     paths = [write(tmp_path / f"{i}.wav", 2, "PCM_16", seed=i) for i in range(5)]
     for path in [*paths, *paths]:
-        found = read_samples(path, 7, RATE, np.empty((2, 50), np.float32), prepared=True)
+        found = read_samples(path, 7, RATE, np.empty((2, 50), np.float32), mappable=True)
         assert np.array_equal(found, theirs(path, 7, 50))
     assert len(_maps) == 3
-    assert mapped(paths[0]) is mapped(paths[0])
-    assert mapped(paths[4]) is None
+    assert memory_map(paths[0]) is memory_map(paths[0])
+    assert memory_map(paths[4]) is None

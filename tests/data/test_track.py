@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from msbench.data.track import Channel, Header, Track
+from msbench.data.song import Header
+from msbench.data.track import Channel, Track
 from tests.data.songs import RATE, STEMS, noise, write, write_song
 
 

@@ -73,7 +73,7 @@ PHRASES = (
 
 
 @dataclass(frozen=True)
-class Song:
+class Composition:
     """What a composer fixes before the first note."""
 
     key: int  # MIDI pitch class of the tonic
@@ -166,10 +166,10 @@ def song_stems(index: int, *, seed: int = 0) -> dict[str, NDArray[np.int16]]:
     return {"mixture": np.sum(list(pcm.values()), axis=0, dtype=np.int16), **pcm}
 
 
-def _compose(index: int, rng: Generator) -> Song:
+def _compose(index: int, rng: Generator) -> Composition:
     beats_per_minute = rng.uniform(88, 136)
     step = 60 / beats_per_minute / 4
-    return Song(
+    return Composition(
         key=int(rng.integers(12)),
         scale=MODES[str(rng.choice(list(MODES)))],
         step_seconds=step,
@@ -179,7 +179,7 @@ def _compose(index: int, rng: Generator) -> Song:
     )
 
 
-def _drum_part(song: Song, rng: Generator) -> list[Hit]:
+def _drum_part(song: Composition, rng: Generator) -> list[Hit]:
     """A pattern with human timing, an open hat closing every other bar and a fill at the end."""
     pattern = DRUM_PATTERNS[rng.integers(len(DRUM_PATTERNS))]
     swing = rng.choice((0.0, 0.0, 0.2)) * song.step_seconds
@@ -198,7 +198,7 @@ def _drum_part(song: Song, rng: Generator) -> list[Hit]:
     return hits
 
 
-def _bass_part(song: Song, rng: Generator) -> list[Note]:
+def _bass_part(song: Composition, rng: Generator) -> list[Note]:
     line = BASS_LINES[rng.integers(len(BASS_LINES))]
     lowest = 28  # E1, a bass guitar's
     notes = []
@@ -210,7 +210,7 @@ def _bass_part(song: Song, rng: Generator) -> list[Note]:
     return notes
 
 
-def _chord_part(song: Song, rng: Generator) -> list[Note]:
+def _chord_part(song: Composition, rng: Generator) -> list[Note]:
     """Triads and sevenths in the closest position above a lowest note: held, struck, or broken."""
     lowest = int(rng.integers(52, 56))
     step = song.step_seconds
@@ -234,7 +234,7 @@ def _chord_part(song: Song, rng: Generator) -> list[Note]:
     return notes
 
 
-def _voice_part(song: Song, rng: Generator) -> list[Note]:
+def _voice_part(song: Composition, rng: Generator) -> list[Note]:
     """Phrases of two bars: small steps along the scale, chord tones on the beats, a breath at the end."""
     motifs = [PHRASES[i] for i in rng.permutation(len(PHRASES))[:2]]
     lowest = int(rng.integers(57, 62))

@@ -12,7 +12,7 @@ import numpy as np
 from msbench.data.dataset import SPLITS, Dataset, folders
 from msbench.data.track import MIXTURE, Stem, Track
 
-EXTENSIONS = (".wav", ".flac", ".mp3", ".ogg", ".aif", ".aiff")
+AUDIO_EXTENSIONS = (".wav", ".flac", ".mp3", ".ogg", ".aif", ".aiff")
 COLUMNS = ("split", "track", "target", "path")
 REST = "rest"
 
@@ -122,7 +122,7 @@ def _rows_of(root: Path) -> Iterator[tuple[str, str, str, Path]]:
     for split in folders(root):
         for track in folders(split):
             for path in sorted(track.iterdir()):
-                if path.suffix.lower() in EXTENSIONS and path.name[0] != ".":
+                if path.suffix.lower() in AUDIO_EXTENSIONS and path.name[0] != ".":
                     yield split.name, track.name, path.stem, path
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from msbench.data.dataset import divide, folders
 from msbench.data.layouts.stem_map import MappedDataset, read_metadata
-from msbench.data.track import Source, Track
+from msbench.data.track import FileOrChannel, Track
 
 _BLEED = "bleeding of other instruments into stem"
 
@@ -70,9 +70,9 @@ class MedleyDB(MappedDataset):
         return read_metadata(next((place for place in places if place.exists()), places[0]))
 
     @staticmethod
-    def _labelled(folder: Path, metadata: dict[str, Any]) -> dict[Source, tuple[str, ...]]:
+    def _labelled(folder: Path, metadata: dict[str, Any]) -> dict[FileOrChannel, tuple[str, ...]]:
         stems = folder / str(metadata.get("stem_dir") or f"{folder.name}_STEMS")
-        labelled: dict[Source, tuple[str, ...]] = {}
+        labelled: dict[FileOrChannel, tuple[str, ...]] = {}
         for key, stem in sorted((metadata.get("stems") or {}).items()):
             file, instrument = stem.get("filename"), stem.get("instrument") or ""
             if not file:

@@ -9,7 +9,7 @@ from pathlib import Path
 import soundfile
 
 from msbench.data.layouts.stem_map import MappedDataset
-from msbench.data.track import MIXTURE, Channel, Source, Track
+from msbench.data.track import MIXTURE, Channel, FileOrChannel, Track
 
 
 class Multitrack(MappedDataset):
@@ -62,7 +62,7 @@ class Multitrack(MappedDataset):
         return songs
 
 
-def _sources(paths: list[Path]) -> dict[Path, Source]:
+def _sources(paths: list[Path]) -> dict[Path, FileOrChannel]:
     """Each file as it is, or a mono one as a channel where others of the song have two."""
     channels = {}
     for path in paths:

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from msbench.data.layouts.musdb18hq import MUSDB18HQ
-from msbench.data.track import MIXTURE, Header, Song, Track, Waves
+from msbench.data.song import Header, Song, Waves
+from msbench.data.track import MIXTURE, Track
 from msbench.data.upkeep.prepare import plan
 
 SUFFIX = ".stem.mp4"

@@ -11,7 +11,7 @@ from typing import Any
 
 from msbench.data.dataset import folders
 from msbench.data.layouts.stem_map import MappedDataset, read_metadata
-from msbench.data.track import Source, Track
+from msbench.data.track import FileOrChannel, Track
 
 _FOLDERS = {"train": "train", "valid": "validation", "test": "test"}
 _MIDI = re.compile(r"^UUID:\s*(\S+)", re.MULTILINE)
@@ -73,7 +73,7 @@ class Slakh2100(MappedDataset):
         return repeated
 
     @staticmethod
-    def _labelled(folder: Path, metadata: dict[str, Any]) -> dict[Source, tuple[str, ...]]:
+    def _labelled(folder: Path, metadata: dict[str, Any]) -> dict[FileOrChannel, tuple[str, ...]]:
         return {
             _audio(folder / str(metadata.get("audio_dir") or "stems") / str(key)): (str(stem.get("inst_class", "")),)
             for key, stem in sorted((metadata.get("stems") or {}).items())

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from msbench.data.dataset import Dataset
-from msbench.data.track import Source
+from msbench.data.track import FileOrChannel
 from msbench.system.errors import sentence
 from msbench.system.yaml_files import read_yaml
 
@@ -107,7 +107,7 @@ class MappedDataset(Dataset):
         stem_map: A YAML file; when not given, stem_map.yaml in the root, or else the one that comes with msbench.
     """
 
-    mapped = True
+    takes_stem_map = True
 
     def __init__(self, root: str | Path | None = None, stem_map: str | Path | None = None) -> None:
         super().__init__(root)
@@ -116,15 +116,15 @@ class MappedDataset(Dataset):
         self.map = read_stem_map(Path(stem_map) if stem_map else own if own.is_file() else packaged)
         self.targets = (*self.map.stems, *self.map.sums)
         self.sums = self.map.sums
-        self.declared = {
+        self.stem_map = {
             "targets": {target: list(labels) for target, labels in self.map.targets.items()},
             "rest": self.map.rest,
             "options": self.map.options,
         }
 
-    def label_stems(self, labelled: Mapping[Source, tuple[str, ...]]) -> dict[str, dict[Source, float]]:
+    def label_stems(self, labelled: Mapping[FileOrChannel, tuple[str, ...]]) -> dict[str, dict[FileOrChannel, float]]:
         """{target: the files it is the sum of} of a track's {file: labels}; a target without files is silent."""
-        stems: dict[str, dict[Source, float]] = {stem: {} for stem in self.stems}
+        stems: dict[str, dict[FileOrChannel, float]] = {stem: {} for stem in self.stems}
         for source, labels in labelled.items():
             stems[self.map.target_of(*labels)][source] = 1.0
         return stems

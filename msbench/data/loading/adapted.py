@@ -8,7 +8,8 @@ from math import gcd
 import numpy as np
 
 from msbench.data.loading.faults import BadTrack
-from msbench.data.track import Track, is_bad_file
+from msbench.data.song import is_bad_file
+from msbench.data.track import Track
 from msbench.model.stft import resample
 from msbench.system import errors
 

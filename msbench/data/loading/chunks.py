@@ -187,22 +187,22 @@ class ChunkDataset(_Cutter, Dataset[Batch]):
         rng = stream(self.seed, number, BAD, *sorted(bad)) if bad else stream(self.seed, number)
         count = len(self.stems)
         all_tracks = range(len(self.tracks))
-        sound: Sequence[int] = [i for i in all_tracks if i not in bad] if bad else all_tracks
+        usable: Sequence[int] = [i for i in all_tracks if i not in bad] if bad else all_tracks
         # All is drawn in one order whether it is needed or not, so that no option moves the draws of another.
-        tracks = [sound[i] for i in rng.integers(len(sound), size=count)]
+        tracks = [usable[i] for i in rng.integers(len(usable), size=count)]
         positions, *uniform = rng.random((1 + DRAWN_EVENLY, count))
         draws = [StemDraw(number, i, tracks[i], positions[i]) for i in range(count)]
         if not self.augmentation.changes_stems:
-            place, read = self.places.find(draws[0], self.samples, self._heard(draws[0]), sound)
+            place, read = self.places.find(draws[0], self.samples, self._heard(draws[0]), usable)
             return self.cut(place, read)
-        stems = self._changed_stems(draws, self.augmentation.draw(self.seed, number, uniform), sound)
+        stems = self._changed_stems(draws, self.augmentation.draw(self.seed, number, uniform), usable)
         references = stems
         if self.targets != self.stems:
             references = np.stack([sum_of([stems[part] for part in parts]) for parts in self.parts])
         return Batch(torch.from_numpy(sum_of(stems)), torch.from_numpy(references))
 
     def _changed_stems(
-        self, draws: Sequence[StemDraw], changes: Sequence[StemChange], sound: Sequence[int]
+        self, draws: Sequence[StemDraw], changes: Sequence[StemChange], usable: Sequence[int]
     ) -> np.ndarray:
         """(S, C, T), each stem read and changed as drawn."""
         rate = self.format.sample_rate
@@ -211,7 +211,7 @@ class ChunkDataset(_Cutter, Dataset[Batch]):
             if i == 0 or self.augmentation.remix:  # else all stems are of one song, in time and in tune
                 replay = change.replay._asdict()
                 needed = source_samples(self.samples, rate, **replay)
-                place, read = self.places.find(draw, needed, self._heard(draw), sound)
+                place, read = self.places.find(draw, needed, self._heard(draw), usable)
             into = stems[i] if needed == self.samples else None  # as long as the chunk: read without a copy
             part = read[stem] if stem in read else place.track.read(stem, place.start, needed, into)
             part = replayed(part, self.samples, rate, **replay)

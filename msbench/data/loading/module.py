@@ -216,7 +216,7 @@ class SeparationData(LightningDataModule):
         self._loaders.clear()
 
     def _tracks(self, data: Dataset, split: str) -> list[Track]:
-        tracks, faults = (data.tracks(split), {}) if self.strict else data.sound_tracks(split)
+        tracks, faults = (data.tracks(split), {}) if self.strict else data.readable_tracks(split)
         if not tracks and not faults:
             raise ValueError(
                 f"dataset '{data.name}' at {data.root} has no tracks in split '{split}', and training needs some: add "

@@ -39,7 +39,7 @@ class StemDraw(NamedTuple):
 
     number: int  # of the chunk
     stem: int  # with remix each stem has a place of its own; without, that of stem 0 is for all
-    track: int  # index of a sound track
+    track: int  # index of a usable track
     position: float  # within that track, from 0 to 1
 
 
@@ -68,7 +68,7 @@ class ChunkPlaces:
         self._all = consecutive(tracks, samples) if sampling == "exhaustive" else []
 
     def find(
-        self, draw: StemDraw, samples: int, heard: Sequence[str], sound: Sequence[int]
+        self, draw: StemDraw, samples: int, heard: Sequence[str], usable: Sequence[int]
     ) -> tuple[ChunkPlace, dict[str, np.ndarray]]:
         """The place of a stem of a chunk.
 
@@ -77,7 +77,7 @@ class ChunkPlaces:
                 the track whose turn it is turns out bad.
             samples: To be read there: more than a chunk's where they are played faster.
             heard: Targets whose sum may not be silent, for balanced sampling.
-            sound: Indices of the tracks that can be read.
+            usable: Indices of the tracks that can be read.
 
         Returns:
             The place, and (C, samples) of each of `heard` if they had to be read for it.
@@ -85,7 +85,7 @@ class ChunkPlaces:
         if self.sampling == "exhaustive":
             turn, i = divmod(draw.number, len(self._all))
             place = self._all[_order(self.seed, turn, draw.stem, len(self._all))[i]]
-            if len(sound) == len(self.tracks) or any(place.track is self.tracks[k] for k in sound):
+            if len(usable) == len(self.tracks) or any(place.track is self.tracks[k] for k in usable):
                 return place, {}
             return self._within(draw.track, draw.position, samples), {}
         place = self._within(draw.track, draw.position, samples)
@@ -95,7 +95,7 @@ class ChunkPlaces:
         rng = stream(self.seed, draw.number, REDRAW, draw.stem)
         for attempt in range(DRAWS):
             if attempt > 0:
-                place = self._within(sound[int(rng.integers(len(sound)))], rng.random(), samples)
+                place = self._within(usable[int(rng.integers(len(usable)))], rng.random(), samples)
             read = {target: place.track.read(target, place.start, samples) for target in heard}
             if not is_silent(np.sum(list(read.values()), axis=0)):
                 break

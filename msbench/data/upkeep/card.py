@@ -42,7 +42,7 @@ def card(data: Dataset) -> dict[str, Any]:
         "formats": dict(formats.most_common()),
         "targets": list(data.targets),
         "sums": {target: list(parts) for target, parts in data.sums.items()},
-        "stem_map": dict(data.declared),
+        "stem_map": dict(data.stem_map),
         "loudness_lufs": loudness(every),
         "left_out": len(data.notes),
         "licence": data.licence,

@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shutil
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import soundfile
-
-from msbench.audio.files import BLOCK_FRAMES, encoded, stem_writer
-from msbench.audio.streams import resampled
-from msbench.data.dataset import PREPARED, Dataset, sampled_blocks
+from msbench.data.dataset import PREPARED, Dataset
 from msbench.data.prepared import FORMAT, Prepared
-from msbench.data.track import Header, Song, Waves
-from msbench.data.upkeep.progress import Progress, shown
-from msbench.system.files import clear_parts, part_of, sha256_of, write_json
+from msbench.data.song import Song, is_bad_file
+from msbench.data.upkeep.progress import TrackProgress, progress_bar
+from msbench.data.upkeep.stored_song import StoredSong, finished_song, store_song
+from msbench.system import errors
+from msbench.system.files import write_json
 from msbench.system.threads import processors
 
-_SONG = "prepared.json"  # in a song's folder: what it was made from, and what is in it
 _SPARE_BYTES = 100_000_000  # of the disk, that are left free
 
-Stored = dict[str, Any]  # header: rate, channels, frames; files: what it holds -> file, bytes, sha256
 Key = tuple[str, str]  # split and name of a song
 
 
@@ -50,7 +43,7 @@ class Preparation:
     sample_rate: int | None
     songs: dict[str, list[Song]]
     folders: dict[Key, str]
-    stored: dict[str, Stored] = field(default_factory=dict)
+    stored: dict[str, StoredSong] = field(default_factory=dict)
     bytes_needed: int = 0
 
     @property
@@ -71,11 +64,11 @@ class Preparation:
         there = next(folder for folder in (self.output.absolute(), *self.output.absolute().parents) if folder.exists())
         return shutil.disk_usage(there).free
 
-    def run(self, jobs: int | None = None, progress: Progress | None = None) -> Prepared:
+    def run(self, jobs: int | None = None, progress: TrackProgress | None = None) -> Prepared:
         """Prepare what is missing, some songs at a time; a stopped run goes on where it was.
 
         Args:
-            jobs: Songs at a time; None takes one a processor, at most 8: a decoded song may take 0.4 GB. They are
+            jobs: Songs at a time; None takes one per processor, at most 8: a decoded song may take 0.4 GB. They are
                 threads, as decoding, resampling and writing leave Python's lock to the others.
             progress: Called with (songs done, songs to do); None shows a bar on a terminal.
 
@@ -101,18 +94,22 @@ class Preparation:
                 f"disk of {self.output} has {self.bytes_free / 1e9:.2f} GB free: make room, or name another folder"
             )
 
-    def _store_all(self, songs: list[Song], jobs: int, progress: Progress | None) -> list[Exception]:
+    def _store_all(self, songs: list[Song], jobs: int, progress: TrackProgress | None) -> list[Exception]:
         failed: list[Exception] = []
         stop = threading.Event()
         pool = ThreadPoolExecutor(jobs)
         try:
-            with shown(progress, f"preparing {self.data.name}") as show:
-                waiting = {pool.submit(self._store, song, stop): song for song in songs}
+            with progress_bar(progress, f"preparing {self.data.name}") as show:
+                waiting = {
+                    pool.submit(store_song, song, self._folder(song), self.sample_rate, stop): song for song in songs
+                }
                 for done, job in enumerate(as_completed(waiting), 1):
                     song = waiting[job]
                     try:
                         self.stored[self.folders[song.split, song.name]] = job.result()
-                    except (ValueError, FileNotFoundError) as error:
+                    except (ValueError, FileNotFoundError) as error:  # a full disk, an OSError, ends all
+                        if not is_bad_file(error):
+                            raise
                         failed.append(error)
                     show(done, len(songs))
         finally:
@@ -120,37 +117,25 @@ class Preparation:
             pool.shutdown(cancel_futures=True)
         return failed
 
-    def _store(self, song: Song, stop: threading.Event) -> Stored:
-        if "/" in song.name or song.name[:1] in ("", "."):
-            raise ValueError(f"track '{song.name}' of split '{song.split}' cannot name a folder: rename it")
-        folder = self.output / self.folders[song.split, song.name]
-        state, sampled = _state(song, self.sample_rate), _sampled(song)
-        waves = song.waves()
-        clear_parts(folder)
-        try:
-            with part_of(folder) as part:
-                hashes = _write(song, waves, part, self.sample_rate, stop)
-                files = {name: _checked(part / f"{name}.wav", hashes[name]) for name in sorted(hashes)}
-                stored = {"header": _header_at(waves.header, self.sample_rate), "files": files}
-                write_json(part / _SONG, {**state, "sampled": sampled, **stored})
-                _publish(part, folder, song, self.sample_rate)
-        except OSError as error:
-            if isinstance(error, FileNotFoundError):
-                raise
-            raise OSError(
-                f"cannot write the prepared {song.name} into {folder.parent} ({error.strerror or error}): free some "
-                "space, or name another folder; the songs prepared so far are kept"
-            ) from error
-        return stored
+    def _folder(self, song: Song) -> Path:
+        return self.output / self.folders[song.split, song.name]
 
     def _is_listed(self) -> bool:
-        try:
-            held = Prepared(self.data.name, self.output).contents
-        except (ValueError, OSError):
+        held = self._listed()
+        if held is None:
             return False
         wanted = {split: self._tracks(split) for split in self.songs}
         listed = {split: held["splits"].get(split, {}).get("tracks") for split in self.songs}
         return wanted == listed and held["stems"] == list(self.data.stems)
+
+    def _listed(self) -> dict[str, Any] | None:
+        """The list in the output's folder, if an earlier run has written one for this dataset."""
+        try:
+            return Prepared(self.data.name, self.output).contents
+        except (ValueError, OSError) as error:
+            if not is_bad_file(error):
+                raise
+            return None
 
     def _tracks(self, split: str) -> dict[str, Any]:
         folders = {song.name: self.folders[split, song.name] for song in self.songs[split]}
@@ -159,14 +144,24 @@ class Preparation:
     def _write_list(self) -> None:
         data = self.data
         contents: dict[str, Any] = {
-            "format": FORMAT, "dataset": data.name, "version": data.version, "sample_rate": self.sample_rate,
-            "stems": list(data.stems), "sums": {target: list(parts) for target, parts in data.sums.items()},
-            "stem_map": dict(data.declared), "licence": data.licence, "citation": data.citation, "rule": data.rule,
-            "download": data.download, "notes": data.notes, "splits": self._other_splits(),
-        }  # fmt: skip
+            "format": FORMAT,
+            "dataset": data.name,
+            "version": data.version,
+            "sample_rate": self.sample_rate,
+            "stems": list(data.stems),
+            "sums": {target: list(parts) for target, parts in data.sums.items()},
+            "stem_map": dict(data.stem_map),
+            "licence": data.licence,
+            "citation": data.citation,
+            "rule": data.rule,
+            "download": data.download,
+            "notes": data.notes,
+            "splits": self._other_splits(),
+        }
         for split in self.songs:
             contents["splits"][split] = {"tracks": self._tracks(split)}
         write_json(self.output / PREPARED, contents)
+        # Fingerprints are of what can be opened, so the list is there before them, and written again with them.
         prepared = Prepared(data.name, self.output)
         for split in self.songs:
             contents["splits"][split]["fingerprint"] = Dataset.fingerprint(prepared, split)
@@ -175,9 +170,8 @@ class Preparation:
 
     def _other_splits(self) -> dict[str, Any]:
         """Those that an earlier run prepared alike, where this one is of some splits alone."""
-        try:
-            held = Prepared(self.data.name, self.output).contents
-        except (ValueError, OSError):
+        held = self._listed()
+        if held is None:
             return {}
         alike = held["stems"] == list(self.data.stems) and held["sample_rate"] == self.sample_rate
         return {split: s for split, s in held["splits"].items() if split not in self.songs} if alike else {}
@@ -221,7 +215,9 @@ def plan(
         folders[song.split, song.name] = first.setdefault(same, f"{song.split}/{song.name}")
     made = Preparation(data, output, sample_rate, songs, folders)
     with ThreadPoolExecutor(processors()) as pool:
-        held = pool.map(lambda item: _finished(output / item[0], item[1], sample_rate, hashes), made.distinct.items())
+        held = pool.map(
+            lambda item: finished_song(output / item[0], item[1], sample_rate, hashes), made.distinct.items()
+        )
         made.stored = {folder: stored for folder, stored in zip(made.distinct, held, strict=True) if stored}
         made.bytes_needed = sum(pool.map(lambda song: _size(song, sample_rate), made.missing))
     return made
@@ -230,101 +226,15 @@ def plan(
 def _size(song: Song, sample_rate: int | None) -> int:
     try:
         return song.estimated_bytes(sample_rate)
-    except (ValueError, FileNotFoundError):
-        return 0  # said when it is prepared
-
-
-def _state(song: Song, sample_rate: int | None) -> dict[str, Any]:
-    """What a song's folder is made from: another download, stem map or rate makes it another."""
-    source = {role: path.stat().st_size if path.exists() else None for role, path in sorted(song.files.items())}
-    return {"source": source, "stems": list(song.stems), "sample_rate": sample_rate}
-
-
-def _sampled(song: Song) -> str:
-    """Of a part of the song's files: another download may be of the same size."""
-    digest = hashlib.sha256()
-    for path in sorted(path for path in song.files.values() if path.exists()):
-        for block in sampled_blocks(path):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def _finished(folder: Path, song: Song, sample_rate: int | None, hashes: bool) -> Stored | None:
-    """The files of a song's folder, if they are whole and made from this."""
-    try:
-        held = json.loads((folder / _SONG).read_text("utf-8"))
-        stored = {"header": held.pop("header"), "files": held.pop("files")}
-        sampled = held.pop("sampled")
-        if held != _state(song, sample_rate) or (hashes and sampled != _sampled(song)):
-            return None
-        for file in stored["files"].values():
-            path = folder / file["file"]
-            if path.stat().st_size != file["bytes"] or (hashes and sha256_of(path) != file["sha256"]):
-                return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
-    return stored
-
-
-def _header_at(header: Header, sample_rate: int | None) -> list[int]:
-    """The rate, channels and frames of a song at another rate, or its own."""
-    to_rate = sample_rate or header.sample_rate
-    return [to_rate, header.channels, -(-header.frames * to_rate // header.sample_rate)]
-
-
-def _write(song: Song, waves: Waves, folder: Path, sample_rate: int | None, stop: threading.Event) -> dict[str, str]:
-    """Write one WAV file for each; returns the hashes of the samples that went in."""
-    rate = waves.header.sample_rate
-    to_rate, channels, length = _header_at(waves.header, sample_rate)
-    subtypes = {name: kind if to_rate == rate else "FLOAT" for name, kind in waves.subtypes.items()}
-    written = {name: hashlib.sha256() for name in subtypes}
-    with stem_writer(folder, list(subtypes), to_rate, channels, frames=length, subtypes=subtypes) as write:
-        for block in resampled(_blocks(song, waves, stop), rate, to_rate):  # (names, channels, frames)
-            write(dict(zip(subtypes, block, strict=True)))
-            for (name, subtype), samples in zip(subtypes.items(), block, strict=True):
-                written[name].update(encoded(samples, subtype).tobytes())
-    return {name: digest.hexdigest() for name, digest in written.items()}
-
-
-def _blocks(song: Song, waves: Waves, stop: threading.Event) -> Iterator[np.ndarray]:
-    for start in range(0, waves.header.frames, BLOCK_FRAMES):
-        if stop.is_set():
-            raise InterruptedError("stopped")
-        frames = min(BLOCK_FRAMES, waves.header.frames - start)
-        block = np.stack([waves.read(name, start, frames) for name in waves.subtypes])
-        if not np.all(np.isfinite(block)):
-            raise ValueError(
-                f"track '{song.name}' of split '{song.split}' has samples that are NaN or infinite: `msbench data "
-                "verify` says in which file"
-            )
-        yield block
-
-
-def _checked(path: Path, written: str) -> dict[str, Any]:
-    """Read a file back: a disk that lost something, in a network perhaps, is found out here."""
-    with soundfile.SoundFile(path) as file:
-        kind = "int16" if file.subtype == "PCM_16" else "float32"
-        digest = hashlib.sha256()
-        for block in file.blocks(BLOCK_FRAMES, dtype=kind, always_2d=True):
-            digest.update(block.tobytes())
-    if digest.hexdigest() != written:
-        raise OSError(f"{path} does not hold what was written: the disk is at fault")
-    return {"file": path.name, "bytes": path.stat().st_size, "sha256": sha256_of(path)}
-
-
-def _publish(part: Path, folder: Path, song: Song, sample_rate: int | None) -> None:
-    try:
-        part.rename(folder)
-    except OSError:
-        if _finished(folder, song, sample_rate, hashes=True):  # another process was first
-            return
-        shutil.rmtree(folder, ignore_errors=True)  # of another download, map or rate
-        part.rename(folder)
+    except (ValueError, OSError) as error:
+        if not is_bad_file(error):
+            raise
+        return 0  # preparing it will say what is wrong
 
 
 def _joined(failed: list[Exception]) -> Exception:
     """One error of them all; of one cause, that one."""
-    sentences = sorted({str(error) for error in failed})
+    sentences = sorted({errors.sentence(error) for error in failed})
     if len(sentences) == 1:
         return failed[0]
     return ValueError(f"{len(failed)} songs cannot be prepared, the others are: {'; '.join(sentences)}")

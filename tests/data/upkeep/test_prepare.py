@@ -148,7 +148,7 @@ def test_a_killed_run_goes_on_and_leaves_nothing(tmp_path: Path) -> None:
     for i in range(12):
         write_song(root / "test" / f"Song {i}", i, 100_000)
     code = (
-        "import sys; from pathlib import Path; from msbench.data.dataset import open_dataset\n"
+        "import sys; from pathlib import Path; from msbench.data.opening import open_dataset\n"
         "from msbench.data.upkeep.prepare import plan\n"
         f"made = plan(open_dataset('musdb18hq', {str(root)!r}), Path({str(tmp_path / 'out')!r}), sample_rate=48000)\n"
         "made.run(jobs=1, progress=lambda done, total: print(done, flush=True))"
@@ -273,7 +273,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "note     train/Phoenix_ScotchMorris is left out" in said
     data = open_dataset("medleydb", tmp_path / "out")
     assert data.targets == ("guitar", "band")
-    assert data.declared["targets"] == {"guitar": ["*guitar"]}
+    assert data.stem_map["targets"] == {"guitar": ["*guitar"]}
     assert main([*command, "--stem-map", str(tmp_path / "none.yaml")]) == 2
     assert "msbench: no stem map" in capsys.readouterr().err
     with pytest.raises(SystemExit, match="2"):

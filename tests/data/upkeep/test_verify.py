@@ -15,7 +15,8 @@ from msbench.cli.app import main
 from msbench.data.opening import open_dataset
 from msbench.data.upkeep.card import card
 from msbench.data.upkeep.prepare import plan
-from msbench.data.upkeep.verify import ERROR, NOTE, WARNING, Report, verify
+from msbench.data.upkeep.song_check import ERROR, NOTE, WARNING
+from msbench.data.upkeep.verify import Report, verify
 from tests.data.layouts.published import WRITERS, store, write_csv, write_ikala, write_medleydb, write_slakh2100
 from tests.data.songs import noise, write, write_musdb18hq, write_song
 

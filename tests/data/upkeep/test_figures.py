@@ -14,7 +14,7 @@ from msbench.cli.app import main
 from msbench.data.dataset import Dataset
 from msbench.data.opening import open_dataset
 from msbench.data.track import Track
-from msbench.data.upkeep.picture import estimates_figure, find_track, save, shown_part, track_figure
+from msbench.data.upkeep.figures import estimates_figure, find_track, save, shown_part, track_figure
 
 RATE = 8000
 
