@@ -209,7 +209,7 @@ def test_too_little_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_disk_that_loses_samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("msbench.data.upkeep.prepare.encoded", lambda block, subtype: block + 1)
+    monkeypatch.setattr("msbench.data.upkeep.stored_song.encoded", lambda block, subtype: block + 1)
     made = plan(open_dataset("musdb18hq", write_musdb18hq(tmp_path / "source")), tmp_path / "prepared")
     with pytest.raises(OSError, match=r"does not hold what was written: the disk is at fault"):
         made.run(jobs=1, progress=lambda done, total: None)

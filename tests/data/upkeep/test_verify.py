@@ -197,7 +197,7 @@ def test_a_stopped_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert 3 <= done <= 5
     journal.write_text(journal.read_text() + '{"key": "half a li')
     read: list[str] = []
-    examined = "msbench.data.upkeep.verify._samples"
+    examined = "msbench.data.upkeep.verify.check_samples"
     monkeypatch.setattr(examined, lambda data, song, waves, found: read.append(song.name) or [])
     assert verify(data, progress=lambda done, total: None).errors == []
     assert len(read) == 5 - done
