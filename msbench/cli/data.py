@@ -131,7 +131,7 @@ def _show(options: argparse.Namespace) -> int:
     if options.estimates is None:
         figure = track_figure(data, track, part)
     else:
-        from msbench.evaluation.sources import FolderSource
+        from msbench.evaluation.folder_source import FolderSource
 
         source = FolderSource(options.estimates, data, track.split, tracks=[track])
         with source.estimates(track) as estimates:

@@ -34,7 +34,7 @@ def _evaluate(options: argparse.Namespace) -> int:
 
     from msbench import records
     from msbench.evaluation.run import evaluate, evaluate_estimates
-    from msbench.metrics import catalogue as beside
+    from msbench.metrics import catalogue
 
     if (options.model is None) == (options.estimates is None):
         raise ValueError("evaluate needs a model or --estimates DIR, one of the two")
@@ -51,7 +51,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         running = "  ".join(f"{target} {value:.2f}" for target, value in medians.items())
         console.print(f"[{done}/{count}] {track}: median SDR so far  {running}", markup=False, highlight=False)
 
-    chosen = {None: beside.DEFAULT, ("none",): ()}.get(options.metrics, options.metrics)
+    chosen = {None: catalogue.DEFAULT, ("none",): ()}.get(options.metrics, options.metrics)
     common = {
         "root": options.root, "split": options.split, "output": output, "label": label, "backend": options.backend,
         "metrics": chosen, "jobs": options.jobs, "seed": options.seed, "progress": progress,

@@ -14,6 +14,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +132,7 @@ def _evaluate(suite: Suite, cell: Cell) -> None:
 
     from msbench.data.opening import open_dataset
     from msbench.evaluation.run import evaluate, untrained
-    from msbench.metrics import catalogue as beside
+    from msbench.metrics import catalogue
 
     folder = suite.run_folder(cell)
     interrupt_on_signals()  # what is scored is kept track by track: nothing has to be saved
@@ -150,10 +151,10 @@ def _evaluate(suite: Suite, cell: Cell) -> None:
     write_state(folder, stage="evaluating", done=0.0, metrics={})
     record = evaluate(
         model, data, split=cell.split, output=folder / "evaluation", label=cell.label, seed=cell.seed,
-        backend=cell.backend, metrics=beside.DEFAULT if cell.metrics is None else cell.metrics,
+        backend=cell.backend, metrics=catalogue.DEFAULT if cell.metrics is None else cell.metrics,
         excerpts=cell.excerpts, device="cuda" if torch.cuda.is_available() else "cpu", progress=progress,
+        run=partial(run_summary, folder),
     )  # fmt: skip
-    record["run"] = run_summary(folder)
     records.write(suite.record_path(cell), record)
     write_state(folder, stage="done", done=1.0, metrics={})
 

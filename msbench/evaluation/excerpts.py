@@ -1,4 +1,4 @@
-"""Excerpts of a few tracks, kept as small audio files beside the scores so that a board can let them be heard."""
+"""Excerpts of a few tracks, kept as small audio files next to the scores, so that a board can play them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from msbench.data.dataset import Dataset
 from msbench.data.track import MIXTURE, Track
+from msbench.evaluation.options import Execution
 from msbench.evaluation.signals import Read
+from msbench.evaluation.sources import ScoredSet
 from msbench.system.files import replacing
 
 SECONDS = 8.0
@@ -32,21 +33,23 @@ class Excerpts:
         return track.name in self.tracks and not (self.folder / track.name).is_dir()
 
 
-def chosen(data: Dataset, tracks: list[Track], count: int, output: str | Path | None, split: str) -> Excerpts | None:
-    """The first `count` tracks of a split, where the dataset's licence lets their sound be published.
+def chosen(scored: ScoredSet, execution: Execution) -> Excerpts | None:
+    """The first tracks of a split, as many as are wanted, where the dataset's license lets their sound be published.
 
     Raises:
         ValueError: If it does not, the count is negative, or there is no folder to keep them in.
     """
+    count, data = execution.excerpts, scored.data
     if count == 0:
         return None
     if count < 0:
         raise ValueError(f"excerpts must be a number of tracks, not {count}")
     if not data.excerpts_allowed:
         raise ValueError(f"the licence of '{data.name}' does not let its sound be published: leave out excerpts")
-    if output is None:
+    if execution.output is None:
         raise ValueError("excerpts need an output folder to be kept in")
-    return Excerpts(Path(output) / "excerpts" / split, tuple(track.name for track in tracks[:count]))
+    folder = Path(execution.output) / "excerpts" / scored.split
+    return Excerpts(folder, tuple(track.name for track in scored.tracks[:count]))
 
 
 def keep(excerpts: Excerpts, track: Track, targets: list[str], estimates: Read) -> None:

@@ -1,4 +1,4 @@
-"""Tracks scored one after the other here, or side by side in processes of their own."""
+"""Tracks scored one after the other here, or several at a time in processes of their own."""
 
 from __future__ import annotations
 
@@ -7,47 +7,48 @@ import pickle
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any
 
 from msbench.data.track import Track
-from msbench.evaluation.sources import Source
-from msbench.evaluation.track import Settings, score_track
+from msbench.evaluation.excerpts import Excerpts
+from msbench.evaluation.options import Scoring
+from msbench.evaluation.sources import EstimateSource
+from msbench.evaluation.track import score_track
+from msbench.records.types import TrackResult
 from msbench.system import errors
 from msbench.system.threads import limited_threads, processors
 
-_source: Source  # of a worker process: a model is sent once, not with each track
+_pickled: bytes  # of a worker process: the source, which is sent once and not with each track
+_source: EstimateSource | None = None  # the same, from the first track on
 
 
 def score_tracks(
-    source: Source, tracks: list[Track], settings: Settings, jobs: int
-) -> Iterator[tuple[Track, dict[str, Any]]]:
+    source: EstimateSource, tracks: list[Track], scoring: Scoring, jobs: int = 1, excerpts: Excerpts | None = None
+) -> Iterator[tuple[Track, TrackResult]]:
     """Each track with its result, as soon as it is there.
 
     Args:
         source: Gives the estimates.
         tracks: What to score.
-        settings: How.
+        scoring: How.
         jobs: Tracks at a time; each process has its share of the processors.
+        excerpts: Which tracks are kept as audio too.
 
     Raises:
-        ValueError: As `score_track`, or if `jobs` is below one.
+        ValueError: As `score_track`, or if a model cannot be sent to other processes.
         RuntimeError: If a process dies.
     """
-    if jobs < 1:
-        raise ValueError(f"jobs must be at least 1, not {jobs}")
     jobs = min(jobs, len(tracks))
     if jobs <= 1:
         for track in tracks:
-            yield track, score_track(source, track, settings)
+            yield track, score_track(source, track, scoring, excerpts)
         return
     # spawn: a fork of a process whose libraries have started threads may hang, and these read the variables below.
-    pool = ProcessPoolExecutor(
-        jobs, multiprocessing.get_context("spawn"), initializer=_start, initargs=(pickle.dumps(source),)
-    )
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(jobs, context, initializer=_start, initargs=(_sent(source),))
     try:
         with limited_threads(max(1, processors() // jobs)):
-            waiting: dict[Future[dict[str, Any]], Track] = {
-                pool.submit(_score, track, settings): track for track in tracks
+            waiting: dict[Future[TrackResult], Track] = {
+                pool.submit(_score, track, scoring, excerpts): track for track in tracks
             }
         for done in as_completed(waiting):
             yield waiting[done], done.result()
@@ -60,14 +61,43 @@ def score_tracks(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _start(source: bytes) -> None:
-    global _source  # noqa: PLW0603 -- what a pool's initializer can leave behind
-    _source = pickle.loads(source)
-
-
-def _score(track: Track, settings: Settings) -> dict[str, Any]:
+def _sent(source: EstimateSource) -> bytes:
     try:
-        return score_track(_source, track, settings)
+        return pickle.dumps(source)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:  # whichever kind, it depends on the object
+        if errors.is_deliberate(error):
+            raise
+        raise _unsendable(error) from error
+
+
+def _unsendable(error: Exception) -> ValueError:
+    return ValueError(
+        f"the model cannot be sent to other processes ({errors.sentence(error)}): evaluate it with jobs=1, or define "
+        "it in a module that can be imported"
+    )
+
+
+def _start(pickled: bytes) -> None:
+    global _pickled  # noqa: PLW0603 -- what a pool's initializer can leave behind
+    _pickled = pickled
+
+
+def _received() -> EstimateSource:
+    # Not in the initializer: what is raised there ends the process, and its sentence is lost.
+    global _source  # noqa: PLW0603
+    if _source is None:
+        try:
+            _source = pickle.loads(_pickled)
+        except (AttributeError, ModuleNotFoundError) as error:  # a class of a notebook, or of a module not found there
+            if errors.is_deliberate(error):
+                raise
+            raise _unsendable(error) from error
+    return _source
+
+
+def _score(track: Track, scoring: Scoring, excerpts: Excerpts | None) -> TrackResult:
+    try:
+        return score_track(_received(), track, scoring, excerpts)
     except Exception as error:
         errors.mark(error)
         raise

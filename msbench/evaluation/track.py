@@ -1,47 +1,28 @@
-"""One track scored: museval's JSON object, and beside it what msbench adds under names that begin with msbench_."""
+"""One track scored: museval's JSON object, and what msbench adds to it under names that begin with `msbench_`."""
 
 from __future__ import annotations
 
 import resource
 import sys
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from msbench import records
 from msbench.data.track import MIXTURE, Track
 from msbench.evaluation.excerpts import Excerpts, keep
+from msbench.evaluation.options import Scoring
 from msbench.evaluation.signals import Signals, TimeFirst
-from msbench.evaluation.sources import Source, reader
-from msbench.metrics import bss_eval
-from msbench.metrics import catalogue as beside
+from msbench.evaluation.sources import EstimateSource, reader
+from msbench.metrics import bss_eval, catalogue
 from msbench.metrics.bsseval import score as bsseval
 from msbench.metrics.products import Products
+from msbench.records.types import Frame, TrackResult, TrackScores
+from msbench.system import memory
 from msbench.system.errors import located
 
-REST = "rest"  # what a model of few targets leaves of the mixture, scored beside them
+REST = "rest"  # what a model of few targets leaves of the mixture, scored as one more
 NO_WINDOW = "no window in which every reference and estimate sounds"
-ORDER = {"SDR": bsseval.SDR, "SIR": bsseval.SIR, "SAR": bsseval.SAR, "ISR": bsseval.ISR}  # of museval's files
-PERFECT = "infinite, what it divides by is nought"
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How tracks are scored.
-
-    Attributes:
-        backend: Of BSSEval.
-        beside: Names of the metrics beside it (`msbench.metrics.catalogue`).
-        device: Where BSSEval's correlations run; on the CPU when None. It does not change the numbers.
-        excerpts: Which tracks are kept as audio too; it does not change them either.
-    """
-
-    backend: str = "fast"
-    beside: tuple[str, ...] = beside.DEFAULT
-    device: str | None = None
-    excerpts: Excerpts | None = None
+PERFECT = "infinite, because what it divides by is zero"
 
 
 def scored_targets(targets: list[str], track: Track) -> list[str]:
@@ -52,8 +33,16 @@ def scored_targets(targets: list[str], track: Track) -> list[str]:
     return [*targets, *([] if track.covers(targets) else [REST])]
 
 
-def score_track(source: Source, track: Track, settings: Settings) -> dict[str, Any]:
+def score_track(
+    source: EstimateSource, track: Track, scoring: Scoring, excerpts: Excerpts | None = None
+) -> TrackResult:
     """Get the estimates of one track and score them, reading block by block.
+
+    Args:
+        source: Gives the estimates.
+        track: The track.
+        scoring: How.
+        excerpts: Which tracks are kept as audio too.
 
     Raises:
         ValueError: Naming the track, if an estimate holds what is not finite or a model cannot take the track.
@@ -63,20 +52,30 @@ def score_track(source: Source, track: Track, settings: Settings) -> dict[str, A
         shape = (len(source.targets), track.channels, track.frames)
         mixture = None if track.covers(source.targets) else reader(track, [MIXTURE])
         files = [str(track.files.get(target, target)) for target in source.targets]
-        if settings.excerpts is not None and settings.excerpts.wants(track):
-            keep(settings.excerpts, track, source.targets, found.read)
+        if excerpts is not None and excerpts.wants(track):
+            keep(excerpts, track, source.targets, found.read)
         estimates = Signals(shape, found.read, found.names, track.sample_rate, mixture)
         references = Signals(shape, reader(track, source.targets), files, track.sample_rate, mixture)
+        targets = scored_targets(source.targets, track)
+        values, silent, others = _values(estimates, references, track, targets, scoring)
+        ids = catalogue.metric_ids(scoring.metrics, targets)
         return {
-            **_scores(estimates, references, track, scored_targets(source.targets, track), settings),
+            "targets": [{"name": target, "frames": _frames(values[:, s])} for s, target in enumerate(targets)],
+            "museval_version": "0.4.1",
+            "msbench_beside": {
+                target: {ids[name]: value if np.isfinite(value) else None for name, value in found.items()}
+                for target, found in others.items()
+            },
+            "msbench_reasons": _reasons(targets, values, silent, others),
             "msbench_seconds": found.seconds,
             "msbench_peak_bytes": _peak_bytes(),
         }
 
 
-def _scores(
-    estimates: Signals, references: Signals, track: Track, targets: list[str], settings: Settings
-) -> dict[str, Any]:
+def _values(
+    estimates: Signals, references: Signals, track: Track, targets: list[str], scoring: Scoring
+) -> tuple[np.ndarray, list[str], dict[str, dict[str, float]]]:
+    """BSSEval's values (4, S, windows), which sources are silent from end to end, and the other metrics by target."""
     rate = track.sample_rate
     mixture = Signals((1, *references.shape[1:]), reader(track, [MIXTURE]), [f"the mixture of {track.name}"], rate)
     products = Products.of(estimates, references, mixture)
@@ -85,43 +84,37 @@ def _scores(
         for kind, flags in zip(("estimate", "reference"), products.silent, strict=True)
         for i in np.flatnonzero(flags)
     ]
-    if silent:
+    if silent:  # where BSSEval is undefined
         values = np.full((4, len(targets), len(bsseval.windows(rate, rate, track.frames))), np.nan)
     else:
         # strict would hand a track to museval where its own number is rounding noise (the SAR of the mixture, say).
+        device = None if str(scoring.device) == "cpu" else scoring.device  # on the CPU numpy is faster than torch
         signals = TimeFirst(references), TimeFirst(estimates)
-        values = np.stack(
-            bss_eval(*signals, rate, rate, backend=settings.backend, strict=False, device=settings.device)[:4]
-        )
-    others = beside.score(settings.beside, products, estimates, references, targets, rate, values[bsseval.SDR])
-    ids = beside.metric_ids(settings.beside, targets)
+        values = np.stack(bss_eval(*signals, rate, rate, backend=scoring.backend, strict=False, device=device)[:4])
+    others = catalogue.score(scoring.metrics, products, (estimates, references), targets, rate, values[bsseval.SDR])
+    return values, silent, others
+
+
+def _reasons(
+    targets: list[str], values: np.ndarray, silent: list[str], others: dict[str, dict[str, float]]
+) -> dict[str, str]:
+    """{target: why some of its values are missing}, of those that lack any."""
     reasons = {}
-    for of_target, target in zip(values.swapaxes(0, 1), targets, strict=True):
-        why = _reason(of_target, silent)
-        why += [beside.reason(name, value) for name, value in others[target].items() if not np.isfinite(value)]
+    for s, target in enumerate(targets):
+        why = _reason(values[:, s], silent)
+        why += [catalogue.reason(name, value) for name, value in others[target].items() if not np.isfinite(value)]
         if why:
             reasons[target] = "; ".join(why)
-    return {
-        "targets": [
-            {"name": target, "frames": _frames(of_target)}
-            for of_target, target in zip(values.swapaxes(0, 1), targets, strict=True)
-        ],
-        "museval_version": "0.4.1",
-        "msbench_beside": {
-            target: {ids[name]: value if np.isfinite(value) else None for name, value in found.items()}
-            for target, found in others.items()
-        },
-        "msbench_reasons": reasons,
-    }
+    return reasons
 
 
-def _frames(values: np.ndarray) -> list[dict[str, Any]]:
+def _frames(values: np.ndarray) -> list[Frame]:
     """museval's frames of one target, from BSSEval's values (4, windows)."""
     return [
         {
             "time": float(w),
             "duration": 1.0,
-            "metrics": {name: _rounded(value[index]) for name, index in ORDER.items()},
+            "metrics": {name: _rounded(each) for name, each in zip(records.METRICS, value, strict=True)},
         }
         for w, value in enumerate(values.T)
     ]
@@ -129,14 +122,14 @@ def _frames(values: np.ndarray) -> list[dict[str, Any]]:
 
 def _reason(values: np.ndarray, silent: list[str]) -> list[str]:
     """Why some of BSSEval's (4, windows) of a target have no median, if any has none."""
-    without = [name for name, index in ORDER.items() if not np.isfinite(values[index]).any()]
+    without = [name for name, each in zip(records.METRICS, values, strict=True) if not np.isfinite(each).any()]
     why = silent[0] if silent else PERFECT if np.isinf(values).any() else NO_WINDOW
     return [f"{', '.join(without)}: {why}"] if without else []
 
 
-def track_scores(result: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """{target: {metric: value or null}}: BSSEval's medians over windows, those without one left out; and the rest."""
-    scores: dict[str, dict[str, Any]] = {}
+def track_scores(result: TrackResult) -> TrackScores:
+    """What the record holds of a track: BSSEval's medians over the windows with a score, and the other metrics."""
+    scores: TrackScores = {}
     for target in result["targets"]:
         name = target["name"]
         scores[name] = {}
@@ -153,10 +146,8 @@ def _rounded(value: float) -> float:
     return round(float(value), 5) if np.isfinite(value) else float("nan")  # as museval's TrackStore keeps them
 
 
-def _peak_bytes() -> int:
-    """The most memory that this process has held; not ru_maxrss, which a child inherits from its parent."""
-    try:
-        lines = Path("/proc/self/status").read_text().splitlines()
-        return int(next(line.split()[1] for line in lines if line.startswith("VmHWM"))) * 1024
-    except (OSError, StopIteration):
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+def _peak_bytes() -> int | None:
+    """The most memory that this process has held."""
+    if sys.platform == "darwin":
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return memory.peak_bytes()

@@ -18,7 +18,6 @@ from msbench.records.metric_id import BSSEVAL, MEAN_SDR, MetricId
 from msbench.system.files import write_text
 from msbench.system.yaml_files import read_yaml
 
-METRICS = ("SDR", "ISR", "SIR", "SAR")
 Scores = dict[str, dict[str, dict[str, list[float | None]]]]  # by system, target and track, in the order of columns
 # Which targets were scored together was each participant's choice, and moves vocals by up to some 0.2 dB.
 SISEC18_TARGETS = ("vocals", "drums", "bass", "other", "accompaniment")
@@ -50,10 +49,10 @@ def import_sisec18(table: Path, folder: Path) -> Path:
         ValueError: If a row or a file is not as above; the message names it.
     """
     if table.is_dir():
-        columns: tuple[str, ...] = (*METRICS, SISEC18_MEANS)
+        columns: tuple[str, ...] = (*records.METRICS, SISEC18_MEANS)
         scores = _of_submissions(table)
     elif table.is_file():
-        columns, scores = METRICS, _of_csv(table)
+        columns, scores = records.METRICS, _of_csv(table)
     else:
         raise FileNotFoundError(f"no table {table}: give the CSV of SiSEC 2018's track medians")
     targets = SISEC18_TARGETS
@@ -88,7 +87,7 @@ def _of_submissions(folder: Path) -> Scores:
             for target in json.loads(path.read_text("utf-8"))["targets"]:
                 windows = {
                     metric: np.array([frame["metrics"][metric] for frame in target["frames"]], float)
-                    for metric in METRICS
+                    for metric in records.METRICS
                 }
                 medians = [median_of(values[np.isfinite(values)].tolist()) for values in windows.values()]
                 mean = None if medians[0] is None else mean_of(windows["SDR"])
@@ -107,7 +106,7 @@ def _of_csv(table: Path) -> Scores:
             try:
                 if None in row.values():
                     raise TypeError("the row is short")
-                values = [float(row[metric]) if row[metric] else None for metric in METRICS]
+                values = [float(row[metric]) if row[metric] else None for metric in records.METRICS]
                 method, track, target = row["method"], row["track"], row["target"]
             except (KeyError, TypeError, ValueError) as error:
                 raise ValueError(
@@ -215,7 +214,7 @@ def _expanded(content: dict[str, Any]) -> Iterator[dict[str, Any]]:
                     scores[track][target] = known | missing
         place = content["dataset"], content["split"]
         row = _row(name, system["role"], system["data"], content["source"], place, tracks, content["metric"], scores)
-        row["metric"]["beside"] = [column for column in columns if column not in METRICS]
+        row["metric"]["beside"] = [column for column in columns if column not in records.METRICS]
         yield row
 
 

@@ -1,4 +1,4 @@
-"""The metrics scored beside BSSEval: their names, their ids, and one track's values of those asked for.
+"""The metrics in addition to BSSEval: their names, their ids, and one track's values of those asked for.
 
 A metric id carries everything that changes the number. All but `mean-sdr` are numbers of a whole track, not of its
 windows.
@@ -29,7 +29,7 @@ VOICE_METRICS: dict[str, Callable[[Any, Any, int], np.ndarray]] = {
     "stoi": perceptual.stoi,
     "pesq": perceptual.pesq,
 }
-MEAN_SDR = metric_id.MEAN_SDR.family  # BSSEval's, the mean over windows; of a data set, the mean over tracks
+MEAN_SDR = metric_id.MEAN_SDR.family  # BSSEval's, the mean over windows; of a dataset, the mean over tracks
 NAMES = (*RATIOS, MEAN_SDR, "l1-spectrogram", *VOICE_METRICS)
 DEFAULT = (*RATIOS, MEAN_SDR)
 VOICES = ("vocals", "voice", "speech")
@@ -48,8 +48,8 @@ _SETTINGS = {
 }
 _OF_ALL_TARGETS = ("si-sir", "si-sar", MEAN_SDR)  # which other targets are scored changes these
 _NO_DIGITS = {
-    np.inf: "infinite, what it divides by is nought",
-    -np.inf: "minus infinity, nothing of the reference is in the estimate",
+    np.inf: "infinite, because what it divides by is zero",
+    -np.inf: "minus infinity, because nothing of the reference is in the estimate",
 }
 
 
@@ -79,8 +79,7 @@ def metric_ids(names: Sequence[str], targets: Sequence[str]) -> dict[str, str]:
 def score(
     names: Sequence[str],
     products: Products,
-    estimates: Any,
-    references: Any,
+    signals: tuple[Any, Any],
     targets: Sequence[str],
     sample_rate: int,
     windows: np.ndarray,
@@ -90,12 +89,12 @@ def score(
     Args:
         names: Of NAMES.
         products: Of the estimates, references and mixture.
-        estimates: (S, C, T), arrays or readers, see `msbench.metrics.signals`.
-        references: The same.
+        signals: Estimates and references, (S, C, T) both, arrays or readers, see `msbench.metrics.signals`.
         targets: S names.
         sample_rate: In Hz.
         windows: (S, windows), BSSEval's SDR in dB of each.
     """
+    estimates, references = signals
     found: dict[str, dict[str, float]] = {target: {} for target in targets}
     for name in names:
         chosen = list(range(len(targets)))
@@ -105,7 +104,7 @@ def score(
             values = np.array([mean_of(of_target) for of_target in windows])
         elif name in VOICE_METRICS:
             chosen = [i for i in chosen if targets[i] in VOICES]
-            values = VOICE_METRICS[name](Some(estimates, chosen), Some(references, chosen), sample_rate)
+            values = VOICE_METRICS[name](Chosen(estimates, chosen), Chosen(references, chosen), sample_rate)
         else:
             values = spectral.l1_spectrogram(estimates, references)
         for i, value in zip(chosen, values, strict=True):
@@ -128,7 +127,7 @@ def reason(name: str, value: float) -> str:
     return f"{name}: {_NO_DIGITS.get(value, 'the reference or the estimate is silent from end to end')}"
 
 
-class Some:
+class Chosen:
     """Some of the sources of signals that are read where they are sliced."""
 
     def __init__(self, signals: Any, sources: list[int]) -> None:

@@ -1,4 +1,4 @@
-"""Inner products of the errors and the references of a track: all that the energy ratios beside BSSEval need.
+"""Inner products of the errors and the references of a track: all that the energy ratios need.
 
 An error is estimate - reference. Products with errors, rather than with estimates, keep their digits where an estimate
 is nearly perfect. Channels and samples are summed together: a stereo signal is one vector, with one gain.
@@ -100,6 +100,6 @@ def difference(whole: np.ndarray, part: np.ndarray) -> np.ndarray:
 
 
 def decibels(signal: np.ndarray, noise: np.ndarray) -> np.ndarray:
-    """10 log10(signal / noise): infinite where one of them is nought, NaN where both are."""
+    """10 log10(signal / noise): infinite where one of them is zero, NaN where both are."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(10 * (np.log10(signal) - np.log10(noise)))

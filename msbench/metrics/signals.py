@@ -1,4 +1,4 @@
-"""What the metrics beside BSSEval take: estimates and references (S, C, T), checked and read block by block.
+"""What the metrics other than BSSEval take: estimates and references (S, C, T), checked and read block by block.
 
 S sources, C channels, T samples. Each is an array, a tensor, or anything with that `shape` whose `[..., a:b]` is an
 array, such as a reader of files: nothing here holds more than a block, whatever the track's length.

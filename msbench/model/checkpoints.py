@@ -39,16 +39,27 @@ def load(model: str | Path, checkpoint: str | Path | None = None, **options: Any
         ValueError: If an option is unknown to the model or refused by it, or the checkpoint is of another model.
         FileNotFoundError: If there is no such checkpoint.
     """
+    held = find_checkpoint(model, checkpoint)
+    return create(str(model), options) if held is None else held.separator(**options)
+
+
+def find_checkpoint(model: str | Path, checkpoint: str | Path | None = None) -> Checkpoint | None:
+    """Read the checkpoint that `load` takes the weights from; None where there is none.
+
+    Raises:
+        ValueError: If both name one, or the checkpoint is of another model.
+        FileNotFoundError: If there is no such checkpoint.
+    """
     if names_checkpoint(model):
         if checkpoint is not None:
             raise ValueError(f"two checkpoints given, {model} and {checkpoint}: name the model, or give one")
-        return Checkpoint.read(model).separator(**options)
+        return Checkpoint.read(model)
     if checkpoint is None:
-        return create(str(model), options)
+        return None
     held = Checkpoint.read(checkpoint)
     if held.name != str(model):
         raise ValueError(f"{checkpoint} is a checkpoint of '{held.name}', not of '{model}'")
-    return held.separator(**options)
+    return held
 
 
 @dataclass(frozen=True)
@@ -203,8 +214,3 @@ def _content_of(path: str | Path) -> tuple[dict[str, Any], str]:
     if not isinstance(content.get("state_dict"), dict):
         raise ValueError(f"{path} is not a checkpoint of msbench: it holds no weights")
     return content, sha256
-
-
-def read_checkpoint(path: str | Path) -> dict[str, Any]:
-    """The content of a checkpoint; `Checkpoint` is what takes its place."""
-    return _content_of(path)[0]

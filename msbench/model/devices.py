@@ -1,4 +1,4 @@
-"""The device that a model runs on."""
+"""The device that a model runs on, and its name."""
 
 from __future__ import annotations
 
@@ -8,3 +8,11 @@ import torch
 def device_or_default(device: str | None = None) -> str:
     """The device that was asked for; without a wish, CUDA's where there is one, and the CPU."""
     return device or ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def card_name(device: str | torch.device) -> str | None:
+    """The graphics card that a device is, as its driver names it; None for the CPU."""
+    device = torch.device(device)
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return None if device.type == "cpu" else device.type  # torch knows no names of other makers' cards

@@ -6,7 +6,7 @@ Shapes use the letters B (batch), S (targets), C (channels), T (samples), F (fre
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -42,7 +42,7 @@ class Separator(nn.Module):
     needs_references: ClassVar[bool] = False  # True: forward(mixture, references); for oracles alone
     loss_domains: ClassVar[tuple[str, ...]] = ("waveform",)
     whole_loss: ClassVar[bool] = True  # False: `loss` compares some targets alone, so that their sum is not known
-    role: ClassVar[str] = "system"  # on a board: "system", "floor" or "ceiling"
+    role: ClassVar[Literal["system", "floor", "ceiling"]] = "system"  # on a board: "system", "floor" or "ceiling"
 
     stride_samples: int = 1  # chunks start at multiples of this, so that a strided model sees the same grid in each
     registered: dict[str, Any] | None = None  # {"name", "options"} as `msbench.load` built it; kept in checkpoints

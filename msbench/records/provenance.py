@@ -8,14 +8,14 @@ import platform
 import subprocess
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from msbench.public import VERSION
+from msbench.records.types import Code
 from msbench.system.files import sha256_of
 
 
 @cache
-def code_state() -> dict[str, Any]:
+def code_state() -> Code:
     """Version, commit and a hash of uncommitted changes of msbench's own code (None outside a git checkout)."""
     folder = Path(__file__).parent.parent  # msbench/
 

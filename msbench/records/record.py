@@ -16,7 +16,7 @@ from msbench.records.types import Record
 from msbench.system.files import write_json
 
 SCHEMA_VERSION = 1
-METRICS = ("SDR", "SIR", "SAR", "ISR")  # of the id that a board ranks by; others stand under their own ids
+METRICS = ("SDR", "ISR", "SIR", "SAR")  # BSSEval's, in the order of its arrays; others stand under their own ids
 METRICS_SET = frozenset(METRICS)
 SCHEMA = Path(__file__).with_name("record.schema.json")
 TIERS = ("measured", "unverified", "reported")  # how far a row can be trusted

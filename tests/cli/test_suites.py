@@ -142,11 +142,11 @@ def test_a_record_says_how_it_was_made(board: Path) -> None:
 
 
 def test_what_was_trained_on_other_data_is_ranked_apart(board: Path) -> None:
-    from msbench.evaluation.run import _of_these_data
+    from msbench.evaluation.record import trained_on
 
     known = {"datasets": ["musdb18hq"], "tracks": 86, "hours": 6.0, "data": "unknown"}
-    assert _of_these_data(known, "musdb18")["data"] == "standard"
-    assert _of_these_data(known, "dsd100")["data"] == "extra"
+    assert trained_on(known, "musdb18")["data"] == "standard"
+    assert trained_on(known, "dsd100")["data"] == "extra"
 
 
 def test_every_number_follows_from_the_per_track_files(board: Path) -> None:

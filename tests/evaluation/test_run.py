@@ -21,11 +21,11 @@ from msbench.data.dataset import Dataset
 from msbench.data.opening import open_dataset
 from msbench.data.track import Track
 from msbench.evaluation.jobs import score_tracks
+from msbench.evaluation.options import Scoring
 from msbench.evaluation.signals import Signals, Spool
-from msbench.evaluation.track import Settings
 from msbench.leaderboard.board import Board
 from msbench.leaderboard.render import markdown
-from msbench.metrics import catalogue as beside
+from msbench.metrics import catalogue
 from msbench.metrics.bsseval.museval import museval_metrics
 from msbench.model.separator import Separator
 from msbench.separation.pipeline import separate_file
@@ -77,7 +77,7 @@ def scores_of(record: dict[str, Any]) -> Any:
 
 def test_files_of_a_model_score_as_the_model(songs: Dataset, tmp_path: Path) -> None:
     folder = write_estimates(tmp_path / "estimates", songs, Filter())
-    names = [*beside.DEFAULT, "l1-spectrogram", "stoi"]
+    names = [*catalogue.DEFAULT, "l1-spectrogram", "stoi"]
     of_model = evaluate(Filter(), songs, metrics=names)
     of_files = evaluate_estimates(folder, songs, metrics=names, targets=["voice", "band"])
     assert scores_of(of_files) == scores_of(of_model)
@@ -150,13 +150,13 @@ class Fate:
 def test_processes_share_the_processors(songs: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     with pytest.raises(ValueError, match=f"{max(1, processors() // 2)} threads"):
-        list(score_tracks(Fate(dies=False), songs.tracks("test"), Settings(), jobs=2))  # type: ignore[arg-type]
+        list(score_tracks(Fate(dies=False), songs.tracks("test"), Scoring(), jobs=2))  # type: ignore[arg-type]
     assert os.environ["OMP_NUM_THREADS"] == "7"
 
 
 def test_a_process_that_dies_is_said(songs: Dataset) -> None:
     with pytest.raises(RuntimeError, match=r"a process that scored a track died.*fewer jobs"):
-        list(score_tracks(Fate(dies=True), songs.tracks("test"), Settings(), jobs=2))  # type: ignore[arg-type]
+        list(score_tracks(Fate(dies=True), songs.tracks("test"), Scoring(), jobs=2))  # type: ignore[arg-type]
 
 
 def test_a_second_run_scores_what_is_missing_or_has_changed(songs: Dataset, tmp_path: Path) -> None:
@@ -290,7 +290,7 @@ def test_a_silent_estimate_is_null_with_its_reason(songs: Dataset, tmp_path: Pat
 def test_a_perfect_estimate_is_null_with_its_reason(songs: Dataset) -> None:
     scores = evaluate_estimates(songs.root, songs)["scores"]["song 0"]["voice"]
     assert scores["SDR"] is None
-    assert "SDR: infinite, what it divides by is nought" in scores["reason"]
+    assert "SDR: infinite, because what it divides by is zero" in scores["reason"]
     assert "si-sdr: infinite" in scores["reason"]
     assert scores["track-sdr;delta=1e-07"] > 80
 
@@ -467,5 +467,5 @@ def test_no_more_than_seconds_of_a_track_are_read_at_once(songs: Dataset, monkey
         return block
 
     monkeypatch.setattr(Track, "read", spy)
-    evaluate(Filter(), songs, metrics=[*beside.DEFAULT, "l1-spectrogram", "stoi"])
+    evaluate(Filter(), songs, metrics=[*catalogue.DEFAULT, "l1-spectrogram", "stoi"])
     assert max(longest) <= 10 * RATE

@@ -1,4 +1,4 @@
-"""The metrics beside BSSEval, each against its reference implementation or a closed form."""
+"""The metrics other than BSSEval, each against its reference implementation or a closed form."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 import scipy.signal
 import torch
 
-from msbench.metrics import catalogue as beside
+from msbench.metrics import catalogue
 from msbench.metrics.perceptual import pesq, stoi
 from msbench.metrics.ratios import nsdr, snr, track_sdr
 from msbench.metrics.scale_invariant import si_sar, si_sdr, si_sir
@@ -241,8 +241,8 @@ def test_a_mixture_of_another_shape() -> None:
 
 
 def test_ids_tell_the_targets_where_they_count() -> None:
-    ids = beside.metric_ids(beside.NAMES, ["vocals", "bass"])
-    assert len(set(ids.values())) == len(beside.NAMES)
+    ids = catalogue.metric_ids(catalogue.NAMES, ["vocals", "bass"])
+    assert len(set(ids.values())) == len(catalogue.NAMES)
     assert all(metric_id.split(";")[0] == name for name, metric_id in ids.items())
     assert [name for name, metric_id in ids.items() if "targets=bass,vocals" in metric_id] == [
         "si-sir",
@@ -252,13 +252,13 @@ def test_ids_tell_the_targets_where_they_count() -> None:
 
 
 def test_what_cannot_be_scored_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    beside.check_names(beside.NAMES, ["vocals", "rest"])
+    catalogue.check_names(catalogue.NAMES, ["vocals", "rest"])
     with pytest.raises(ValueError, match=r"unknown metric 'si-sdrr'\. Did you mean si-sdr"):
-        beside.check_names(["si-sdrr"], ["vocals"])
+        catalogue.check_names(["si-sdrr"], ["vocals"])
     with pytest.raises(ValueError, match=r"stoi scores voices \(vocals, voice, speech\), not drums, bass"):
-        beside.check_names(["stoi"], ["drums", "bass"])
+        catalogue.check_names(["stoi"], ["drums", "bass"])
     monkeypatch.setattr(sys, "path", [])
     for name in ("pystoi", "pesq"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     with pytest.raises(ModuleNotFoundError, match=r"pip install 'msbench\[perceptual\]'"):
-        beside.check_names(["pesq"], ["vocals"])
+        catalogue.check_names(["pesq"], ["vocals"])

@@ -197,7 +197,7 @@ class Correlator:
 
     def _correlate_by_torch(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """The same as `_correlate`, on the device."""
-        import torch  # here, for scoring by numpy starts sooner without it
+        import torch  # here, scoring by numpy starts faster without it
 
         left, right = (torch.tensor(signals, device=self.device) for signals in (x, y))
         left = torch.fft.rfft(left.flip(1), self.fft, dim=1).permute(1, 2, 0)

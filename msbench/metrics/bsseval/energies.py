@@ -45,7 +45,7 @@ class Energies:
 
     @property
     def cancelled(self) -> np.ndarray:
-        """(W, P): where a value is too small beside its terms to be known well."""
+        """(W, P): where a value is too small next to its terms to be known well."""
         lost = (self.values < CANCELLED * self.terms).any(axis=2)
         return lost & ~self.silent[:, None]
 

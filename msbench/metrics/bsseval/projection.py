@@ -70,7 +70,7 @@ def solve_filters(
             filters.spatial[j, e], noise.spatial[j, e] = solution[..., theirs], change[..., theirs]
     if inputs > channels:
         solution, change = _solve(auto, cross, levels[:inputs], levels[inputs:], same, strict=strict, device=device)
-    # A single source has one system for both, so that its interference is nought exactly, as museval's is.
+    # A single source has one system for both, so that its interference is exactly zero, as museval's is.
     filters.everything, noise.everything = solution, change
     return filters, noise
 
@@ -90,7 +90,7 @@ def _solve(
     filters, change = np.zeros((2, inputs, lags, outputs))
     # A channel twice (mono in a stereo file, a stem twice) makes the matrix singular. One of them projects alike, on
     # the whole and in each window: leaving the copies out spares museval's least squares by singular values. Not so
-    # with a few taps alone, where museval may meet a pivot next to nought and its filters blow up.
+    # with a few taps alone, where museval may meet a pivot near zero and its filters blow up.
     copied = same.any(axis=0) & (lags >= FEW_TAPS)
     keep = np.flatnonzero(~copied)
     # Copies share the filter, and so half the penalty: as if the one had half of it.

@@ -1,4 +1,4 @@
-"""BSSEval v4 to museval's number, many times sooner.
+"""BSSEval v4 to museval's number, many times faster.
 
 Conventions: references and estimates are (source, time, channel), as museval's.
 
@@ -25,13 +25,14 @@ from msbench.metrics.bsseval.energies import FORMS, Energies, synthesised_energi
 from msbench.metrics.bsseval.museval import museval_metrics
 from msbench.metrics.bsseval.projection import solve_filters
 from msbench.metrics.signals import readable
+from msbench.records import METRICS
 
 if TYPE_CHECKING:
     import torch
 
 BACKENDS = ("fast", "museval")
 PAIRS = 8  # pairs of a reference and an estimate whose energies are found in one go
-SDR, ISR, SIR, SAR = range(4)
+SDR, ISR, SIR, SAR = range(len(METRICS))
 DOUBT_DB = 1e-7  # what rounding may move before museval's own digits are needed to be within 1e-6 dB of them
 ROUNDING = 1e-15  # below this part of its terms, an energy is what rounding left of them
 UNDERFLOW = 1e-280
@@ -180,7 +181,7 @@ def _certain(energies: Energies, single: bool) -> bool:
     scale = np.broadcast_to(terms.max(axis=2, keepdims=True), terms.shape).copy()
     scale[..., 1:3] = terms[..., 1:3].max(axis=2, keepdims=True)
     exact = np.zeros(values.shape, bool)
-    exact[..., FORMS.index("interference")] = single  # nought, and museval's is nought too
+    exact[..., FORMS.index("interference")] = single  # zero, and museval's is zero too
     known = exact | ((values > ROUNDING * scale) & (values > UNDERFLOW))
     with np.errstate(divide="ignore", invalid="ignore"):
         shifts = np.where(exact, 0, changes / values)

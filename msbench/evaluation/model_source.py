@@ -1,0 +1,127 @@
+"""Estimates that a model makes while it is scored."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from msbench import records, registry
+from msbench.audio.files import BLOCK_FRAMES
+from msbench.data.track import MIXTURE, Track
+from msbench.evaluation.signals import Spool
+from msbench.evaluation.sources import Estimates, Origin
+from msbench.model.checkpoints import Checkpoint, create
+from msbench.model.costs import macs_per_second
+from msbench.model.separator import Separator, parameter_count
+from msbench.records.types import CheckpointFacts, InferenceFacts, Training
+from msbench.separation.inference import Inference
+from msbench.separation.input_stream import InputStream
+from msbench.separation.model_calls import adaptation
+from msbench.separation.pipeline import separate_blocks
+
+
+class ModelSource:
+    """Estimates that a model makes.
+
+    Args:
+        separator: The model.
+        checkpoint: The file that its weights came from, if there is one.
+        inference: How it is run; its device is named.
+    """
+
+    def __init__(self, separator: Separator, checkpoint: Checkpoint | None, inference: Inference) -> None:
+        self.separator, self.checkpoint, self.inference = separator, checkpoint, inference
+        self.targets = list(separator.targets)
+        self.registered = separator.registered or {"name": type(separator).__name__, "options": {}}
+
+    def __reduce__(self) -> Any:
+        # The class of a plugin in a single file cannot be imported elsewhere: what was registered is made anew there.
+        if self.separator.registered is None:
+            return ModelSource, (self.separator, self.checkpoint, self.inference)
+        state = {name: tensor.detach().cpu() for name, tensor in self.separator.state_dict().items()}
+        return _again, (self.separator.registered, state, self.checkpoint, self.inference)
+
+    def identity(self, track: Track) -> Any:
+        return [self.registered, None if self.checkpoint is None else self.checkpoint.sha256, self._inference()]
+
+    @contextlib.contextmanager
+    def estimates(self, track: Track) -> Iterator[Estimates]:
+        """Separate into a temporary file.
+
+        Raises:
+            ValueError: If the model cannot take the track, or gives what is not finite.
+        """
+        started = time.perf_counter()
+        mixture = InputStream(self._input(track), track.sample_rate, track.channels, track.seconds, track.name)
+        stream = separate_blocks(self.separator, mixture, self.inference)
+        with Spool(len(self.targets), track.channels) as spool:
+            for block in stream:
+                spool.write(np.stack([block[target] for target in self.targets]))
+            seconds = time.perf_counter() - started
+            yield Estimates(spool.read, [f"the estimate of {target}" for target in self.targets], seconds)
+
+    def _input(self, track: Track) -> Iterator[np.ndarray]:
+        wanted = [MIXTURE, *(self.targets if self.separator.needs_references else [])]
+        for start in range(0, track.frames, BLOCK_FRAMES):
+            count = min(BLOCK_FRAMES, track.frames - start)
+            yield np.stack([track.read(name, start, count) for name in wanted])
+
+    def origin(self, tracks: list[Track], label: str | None) -> Origin:
+        return Origin(
+            model={
+                "name": self.registered["name"],
+                "options": self.registered["options"],
+                "label": label or self.registered["name"],
+                "role": self.separator.role,
+                "config_sha256": records.digest(self.registered),
+                "parameters": parameter_count(self.separator),
+                "macs_per_second": macs_per_second(self.separator),
+                "licence": registry.licence_of("models", self.registered["name"]),
+                "targets": self.targets,
+                "adaptation": adaptation(self.separator, tracks[0].sample_rate, tracks[0].channels),
+            },
+            checkpoint=self._checkpoint(),
+            training=self._training(),
+            inference=self._inference(),
+            seed=None if self.checkpoint is None else self.checkpoint.seed,
+        )
+
+    def _checkpoint(self) -> CheckpointFacts | None:
+        held = self.checkpoint
+        if held is None:
+            return None
+        return {
+            "sha256": held.sha256,
+            "step": held.step,
+            "epoch": held.epoch,
+            "selection": held.path.stem,
+            "ema": held.ema,
+        }
+
+    def _training(self) -> Training:
+        if not self.separator.trainable:  # it has learned from nothing, so from nothing but the training split
+            return {"data": "standard", "datasets": [], "tracks": 0, "hours": 0.0}
+        unknown: Training = {"data": "unknown", "datasets": None, "tracks": None, "hours": None}
+        known: Any = None if self.checkpoint is None else self.checkpoint.training
+        return {**unknown, **(known or {})}
+
+    def _inference(self) -> InferenceFacts:
+        return {
+            "chunk_seconds": self.inference.chunk_seconds,
+            "overlap": self.inference.overlap,
+            "batch_size": self.inference.batch_size,
+            "device": str(self.inference.device),
+            "dtype": "float32",
+        }
+
+
+def _again(
+    registered: dict[str, Any], state: dict[str, Any], checkpoint: Checkpoint | None, inference: Inference
+) -> ModelSource:
+    separator = create(registered["name"], registered["options"])
+    separator.load_state_dict(state)
+    return ModelSource(separator, checkpoint, inference)

@@ -1,0 +1,113 @@
+"""The record of an evaluation."""
+
+from __future__ import annotations
+
+import statistics
+import sys
+from importlib.metadata import version
+
+import numpy as np
+import torch
+
+from msbench import records
+from msbench.data.track import Track
+from msbench.evaluation.options import RowFacts, Scoring
+from msbench.evaluation.sources import EstimateSource, ScoredSet
+from msbench.evaluation.track import scored_targets, track_scores
+from msbench.metrics.catalogue import metric_ids
+from msbench.model.devices import card_name
+from msbench.records import provenance
+from msbench.records.metric_id import BSSEVAL
+from msbench.records.types import Metric, Record, ScoredData, Speed, TrackResult, Training
+
+
+def record_of(
+    source: EstimateSource, scored: ScoredSet, results: dict[str, TrackResult], scoring: Scoring, facts: RowFacts
+) -> Record:
+    """All that a board needs to rank the numbers, and what they rest on.
+
+    Args:
+        source: Gave the estimates.
+        scored: The tracks.
+        results: {track: its result}.
+        scoring: How they were scored.
+        facts: What else is known.
+
+    Raises:
+        ValueError: If what the source says of itself does not fit the schema.
+    """
+    tracks = scored.tracks
+    origin = source.origin(tracks, facts.label)
+    record: Record = {
+        "schema_version": records.SCHEMA_VERSION,
+        "model": origin.model,
+        "checkpoint": origin.checkpoint,
+        "training": trained_on(origin.training, scored.data.name),
+        "inference": origin.inference,
+        "code": provenance.code_state(),
+        "dataset": _data(scored),
+        "metric": _metric(scoring, scored_targets(source.targets, tracks[0])),
+        "seed": origin.seed if facts.seed is None else facts.seed,
+        "speed": speed(tracks, results, origin.inference["device"]),
+        "environment": {"python": sys.version.split()[0], "torch": torch.__version__, "numpy": np.__version__},
+        "scores": {track.name: track_scores(results[track.name]) for track in tracks},
+    }
+    if facts.run is not None:
+        record["run"] = facts.run()
+    return records.validate(record, "the new record")
+
+
+def trained_on(training: Training, dataset: str) -> Training:
+    """What a model was trained on, seen from the dataset that it is scored on."""
+    if not training["datasets"]:
+        return training
+    # The same songs, decoded or not: musdb18 and musdb18hq.
+    same = {name.removesuffix("hq") for name in training["datasets"]} == {dataset.removesuffix("hq")}
+    return {**training, "data": "standard" if same else "extra"}
+
+
+def speed(tracks: list[Track], results: dict[str, TrackResult], device: str | None) -> Speed:
+    """How long the separation took, over tracks, and on what.
+
+    Args:
+        tracks: The tracks.
+        results: {track: result}; those of files have no seconds.
+        device: Where the model ran; None where files were scored.
+    """
+    seconds = {track: taken for track in tracks if (taken := results[track.name]["msbench_seconds"])}
+    factors = [taken / track.seconds for track, taken in seconds.items()]
+    peaks = [peak for result in results.values() if (peak := result["msbench_peak_bytes"]) is not None]
+    card = None if device is None else card_name(device)
+    return {
+        "real_time_factor": round(statistics.median(factors), 4) if factors else None,
+        "real_time_factor_p95": round(float(np.quantile(factors, 0.95)), 4) if factors else None,
+        "seconds": round(sum(seconds.values()), 3) if factors else None,
+        "peak_bytes": max(peaks, default=None),
+        "hardware": card or provenance.hardware(),
+        "gpu": card,
+        "driver": provenance.driver() if card else None,
+    }
+
+
+def _data(scored: ScoredSet) -> ScoredData:
+    data, split, tracks = scored
+    return {
+        "name": data.name,
+        "version": data.version,
+        "split": split,
+        "fingerprint": data.fingerprint(split),
+        "manifest_sha256": data.manifest_sha256,
+        "sample_rate": tracks[0].sample_rate,
+        "files": sorted({path.suffix.lower().lstrip(".") for track in tracks for path in track.files.values()}),
+        "tracks": [track.name for track in tracks],
+    }
+
+
+def _metric(scoring: Scoring, targets: list[str]) -> Metric:
+    package = "msbench" if scoring.backend == "fast" else "museval"
+    return {
+        "id": str(BSSEVAL.of(targets)),
+        "backend": scoring.backend,
+        "implementation": f"{package} {version(package)}",
+        "beside": list(metric_ids(scoring.metrics, targets).values()),
+    }
