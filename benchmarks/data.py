@@ -179,7 +179,7 @@ def compare_augmentations(prepared: Path, rounds: int) -> list[str]:
 def compare_recipes(root: Path) -> list[str]:
     from msbench import registry
     from msbench.model.separator import Batch
-    from msbench.training.fit import FitCLI
+    from msbench.training.command_line import FitCLI
 
     torch.set_num_threads(1)
     print("\n| paper recipe | ms to load a chunk | ms to train on it | share of waiting |\n|---|---|---|---|")

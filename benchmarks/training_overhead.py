@@ -19,7 +19,7 @@ from lightning.pytorch import Callback
 
 from msbench import registry
 from msbench.model.separator import Batch
-from msbench.training.fit import FitCLI
+from msbench.training.command_line import FitCLI
 
 
 class Clock(Callback):

@@ -59,10 +59,12 @@ class SaveInTime(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._saved = time.monotonic()
 
-    def on_train_batch_end(self, trainer: Trainer, *args: Any, **kwargs: Any) -> None:
-        loop = trainer.fit_loop.epoch_loop
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
         asked, due = self._agreed(trainer, bool(_asked), time.monotonic() - self._saved > self.seconds)
-        if not (asked or due) or loop._should_accumulate() or loop.batch_progress.is_last_batch:
+        accumulating = (batch_idx + 1) % trainer.accumulate_grad_batches != 0
+        if not (asked or due) or accumulating or trainer.is_last_batch:
             return
         trainer.save_checkpoint(self.path)
         self._saved = time.monotonic()

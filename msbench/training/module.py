@@ -13,6 +13,7 @@ from torch import Tensor
 from msbench.losses.criterion import Criterion, RemixedCriterion
 from msbench.model.checkpoints import KEY
 from msbench.model.separator import Batch, Separator, separate_batch
+from msbench.system import errors
 from msbench.training.random_state import gathered, random_state, restore_random_state
 
 
@@ -66,6 +67,11 @@ class SeparationModule(LightningModule):
         self.build_scheduler = lr_scheduler
         self._energies = torch.zeros(2, len(separator.targets), dtype=torch.float64)  # of references, of errors
         self._rng: list[dict[str, Any]] | None = None  # of each rank
+
+    @property
+    def logged(self) -> list[str]:
+        """The names that a checkpoint, early stopping or a schedule can watch."""
+        return ["train_loss", "val_loss", "val_sdr", *(f"val_sdr_{target}" for target in self.separator.targets)]
 
     def forward(self, mixture: Tensor) -> Tensor:
         return separate_batch(self.separator, mixture)
@@ -121,10 +127,17 @@ class SeparationModule(LightningModule):
         self._energies.zero_()
 
     def configure_optimizers(self) -> Any:
-        optimizer = self.build_optimizer(self.separator.parameters())
+        # torch looks at the values here; their types are known to be right.
+        try:
+            optimizer = self.build_optimizer(self.separator.parameters())
+        except ValueError as error:
+            raise ValueError(f"field model.optimizer: {errors.sentence(error)}") from error
         if self.build_scheduler is None:
             return optimizer
-        scheduler = self.build_scheduler(optimizer)
+        try:
+            scheduler = self.build_scheduler(optimizer)
+        except ValueError as error:
+            raise ValueError(f"field model.lr_scheduler: {errors.sentence(error)}") from error
         settings: dict[str, Any] = {"scheduler": scheduler}
         if isinstance(scheduler, ReduceLROnPlateau):
             settings["monitor"] = scheduler.monitor
@@ -138,16 +151,23 @@ class SeparationModule(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint[KEY] = self.separator.registered
-        data: Any = getattr(self._trainer, "datamodule", None)
+        data = self._data()
         checkpoint["training"] = _of_all_ranks(data.training_data()) if hasattr(data, "training_data") else None
         checkpoint["seed"] = int(seed) if (seed := os.environ.get("PL_GLOBAL_SEED")) else None  # as seed_everything set
         checkpoint["rng"] = gathered(random_state())  # called on every rank
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self._rng = checkpoint["rng"]
-        data: Any = getattr(self._trainer, "datamodule", None)
+        data = self._data()
         if hasattr(data, "restore_training_data"):
             data.restore_training_data(checkpoint["training"] or {})
+
+    def _data(self) -> Any:
+        """The data module, or None: a module can be saved and loaded without a trainer."""
+        try:
+            return getattr(self.trainer, "datamodule", None)
+        except RuntimeError:
+            return None
 
     def on_train_start(self) -> None:
         # Here, after everything that a start draws: dropout goes on as in an undisturbed run.

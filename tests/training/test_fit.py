@@ -111,6 +111,20 @@ def test_an_option_of_the_model_is_a_flag(arguments: list[str]) -> None:
         (["--data.batch_size", "many"], "data.batch_size"),
         (["--name", "mixture"], "has nothing to train"),
         (["-c", "tini"], "no recipe 'tini'"),
+        (["--separator.width", "-3"], "model 'tiny' cannot be built with width=-3: RuntimeError: Trying to create"),
+        (["--separator.targets", "[]"], "model 'tiny': targets must be one or more different names, not []"),
+        (
+            ["--model.optimizer", "torch.optim.Adam", "--model.optimizer.lr", "-1"],
+            "field model.optimizer: Invalid learn",
+        ),
+        (["--trainer.max_epochs", "-5"], "Lightning refuses a setting under `trainer`: `max_epochs` must be"),
+        (["--trainer.devices", "x"], "Lightning refuses a setting under `trainer`: `devices`"),
+        (["--ema_decay", "2"], "field ema_decay must be from 0 to 1, not 2.0"),
+        (
+            ["--checkpoint.monitor", "val_los"],
+            "field checkpoint.monitor: 'val_los' is not logged. Did you mean val",
+        ),
+        (["--early_stopping.monitor", "loss"], "field early_stopping.monitor: 'loss' is not logged"),
     ],
 )
 def test_bad_input_is_one_sentence_and_writes_nothing(
@@ -127,6 +141,19 @@ def test_unknown_field_in_yaml(arguments: list[str], capsys: pytest.CaptureFixtu
     Path("recipe.yaml").write_text("name: tiny\ntrainer: {max_epoch: 3}\n")
     assert main(["fit", "-c", "recipe.yaml", *arguments[2:]]) == 2
     assert "unknown field 'trainer.max_epoch'. Did you mean trainer.max_epochs" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_made(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    Path("taken").write_text("a file")
+    assert main(["fit", *arguments, "--output", "taken"]) == 1
+    assert "cannot make the folder taken (File exists): give another one with --output" in capsys.readouterr().err
+
+
+def test_a_bug_in_a_model_stays_one(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    Path("plugins/tiny.py").write_text(Path("plugins/tiny.py").read_text().replace("self.calls += 1", "self.cals += 1"))
+    assert main(["fit", *arguments]) == 1
+    said = capsys.readouterr().err
+    assert "AttributeError: 'Tiny' object has no attribute 'cals' (a bug in msbench or a plugin: --debug shows" in said
 
 
 def test_checkpoint_of_another_model(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:

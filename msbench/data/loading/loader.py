@@ -10,10 +10,10 @@ from typing import Any
 
 import torch
 from torch.utils.data import DataLoader
-from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from msbench.data.loading.faults import BadTrack
 from msbench.model.separator import Batch
+from msbench.system.internals import end_workers
 
 _CAUSES = {
     "SIGKILL": "most likely by the system, out of memory: set data.workers or data.batch_size lower, or give the job "
@@ -67,8 +67,7 @@ class ChunkLoader(DataLoader[Batch]):
 
     def stop(self) -> None:
         """End the workers, as far as there are any."""
-        if isinstance(self._iterator, _MultiProcessingDataLoaderIter):
-            self._iterator._shutdown_workers()
+        end_workers(self._iterator)
         self._iterator = None
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from lightning.pytorch import LightningDataModule, Trainer
-from lightning.pytorch.loops.loop import _Loop
 from torch.utils.data import DataLoader, DistributedSampler, Sampler
 
 from msbench.data.dataset import Dataset
@@ -22,6 +21,7 @@ from msbench.data.opening import open_dataset
 from msbench.data.track import Track
 from msbench.model.separator import Batch
 from msbench.system import errors
+from msbench.system.internals import begin_next_epoch
 
 _WORKER_TIMEOUT_SECONDS = 600  # a worker that gives nothing for so long is an error, not a wait for ever
 
@@ -262,7 +262,7 @@ def position(trainer: Trainer) -> tuple[int, int]:
     if loop.restarting and epochs.ready == epochs.processed:
         # With max_steps set, Lightning takes a finished epoch for one to be gone on with, and counts it twice
         # (its issue 19617); as if max_steps were not set, it begins the next one.
-        _Loop.restarting.fset(loop, False)  # type: ignore[attr-defined]
+        begin_next_epoch(loop)
     if not loop.restarting:
         return epochs.processed, 0
     done, total = batches.current.completed, batches.total

@@ -21,7 +21,7 @@ from msbench import registry
 from msbench.data.loading.augmentation import Augmentation
 from msbench.data.loading.module import SeparationData
 from msbench.model.separator import Batch
-from msbench.training.fit import FitCLI
+from msbench.training.command_line import FitCLI
 from tests.data.songs import RATE, STEMS, write_musdb18hq
 
 PLUGIN = (

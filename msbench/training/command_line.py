@@ -1,0 +1,158 @@
+"""The command line of `msbench fit`: LightningCLI over one model's own options, the data, the loss and the trainer."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.callbacks import EarlyStopping, EMAWeightAveraging, ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+from msbench import registry
+from msbench.data.loading.module import SeparationData
+from msbench.model.checkpoints import create
+from msbench.system import errors
+from msbench.system.internals import leave_signals_alone
+from msbench.training.callbacks import LogExamples, RunState, StepOnPlateau
+from msbench.training.devices import parallel_settings
+from msbench.training.faults import fault_of
+from msbench.training.identity import identity_of
+from msbench.training.interruption import AtomicCheckpointIO, SaveInTime
+from msbench.training.module import SeparationModule
+
+
+class FitCLI(LightningCLI):
+    """LightningCLI with the chosen model's constructor under `separator`; every other part learns its rate from it."""
+
+    def __init__(self, name: str, argv: Sequence[str], place_of: Callable[[str], str] = lambda field: "") -> None:
+        self.name = name
+        self.place_of = place_of
+        self.plugin = registry.load("models", name)
+        if not getattr(self.plugin, "trainable", True):
+            raise ValueError(f"'{name}' has nothing to train: score it with `msbench evaluate {name} --data NAME`")
+        super().__init__(
+            SeparationModule,
+            SeparationData,
+            run=False,
+            args=list(argv),
+            seed_everything_default=0,
+            save_config_callback=None,
+            auto_configure_optimizers=False,
+            load_from_checkpoint_support=False,
+            parser_kwargs={
+                "exit_on_error": False,
+                "allow_abbrev": False,
+                "prog": "msbench fit",
+                "description": self.plugin.__doc__,
+            },
+            trainer_defaults={"use_distributed_sampler": False, "max_epochs": 100, "logger": False},
+        )
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        parser.add_argument("--name", type=str, default=self.name, help="the registered model (msbench list models)")
+        parser.add_argument("--output", type=Path | None, default=None, help="the run's folder (runs/NAME-HASH)")
+        resume = "resume from this checkpoint; a run whose folder has a last.ckpt resumes by itself"
+        parser.add_argument("--ckpt_path", type=str | None, default=None, help=resume)
+        average = "keep a moving average of the weights with this decay; it is validated and kept"
+        parser.add_argument("--ema_decay", type=float | None, default=None, help=average)
+        minutes = "save last.ckpt this often, in addition to each epoch, in case the run is killed"
+        parser.add_argument("--checkpoint_minutes", type=float, default=10.0, help=minutes)
+        wandb = "log to Weights & Biases too, with audio and spectrograms"
+        parser.add_argument("--wandb", type=Literal["online", "offline"] | None, default=None, help=wandb)
+        parser.add_argument("--wandb_project", type=str, default="msbench")
+        parser.add_class_arguments(self.plugin, "separator", fail_untyped=False)
+        parser.link_arguments("separator", "model.separator", apply_on="instantiate")
+        for key in ("targets", "sample_rate", "channels"):
+            parser.link_arguments(f"separator.{key}", f"data.{key}", apply_on="instantiate")
+        parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
+        parser.add_lightning_class_args(EarlyStopping, "early_stopping")
+        parser.set_defaults(
+            {
+                "checkpoint.monitor": "val_loss",
+                "checkpoint.filename": "best",
+                "checkpoint.save_last": True,
+                "checkpoint.enable_version_counter": False,
+                "early_stopping.monitor": "val_loss",
+                "early_stopping.patience": 40,
+            }
+        )
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        try:
+            self.config = parser.parse_args(args)
+        except argparse.ArgumentError as error:
+            fault = fault_of(str(error), parser.get_defaults(skip_validation=True).keys())
+            raise ValueError(f"{self.place_of(fault.field)}{fault.sentence}") from error
+
+    def before_instantiate_classes(self) -> None:
+        self.output = self.config.output or Path("runs") / f"{self.name}-{self.identity()}"
+        self.config["checkpoint"]["dirpath"] = str(self.output)
+
+    def settings(self) -> dict[str, Any]:
+        """All fields as YAML holds them, defaults too."""
+        text = self.parser.dump(self.config, skip_unset=False, skip_validation=True)
+        settings: dict[str, Any] = yaml.safe_load(text)
+        return settings
+
+    def identity(self) -> str:
+        """What names the run's folder: eight hexadecimal digits of all that has a part in the weights."""
+        return identity_of(self.settings())
+
+    def instantiate_classes(self) -> None:
+        options = self.settings()["separator"]
+        try:
+            super().instantiate_classes()
+        except Exception:
+            create(self.name, options)  # where the model's options are at fault, this says which
+            raise
+        self.model.separator.registered = {"name": self.name, "options": options}
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        given = self.config_init.trainer
+        settings = {**given, **kwargs, "default_root_dir": str(self.output), **parallel_settings(given)}
+        settings["plugins"] = [*(settings.get("plugins") or []), AtomicCheckpointIO()]
+        settings["logger"] = given.logger or self._loggers()
+        settings["callbacks"] = [*(given.callbacks or []), *self._callbacks()]
+        try:
+            trainer = Trainer(**settings)
+        except (MisconfigurationException, ValueError, TypeError) as error:  # its three ways to refuse a setting
+            raise ValueError(f"Lightning refuses a setting under `trainer`: {errors.sentence(error)}") from error
+        leave_signals_alone(trainer)
+        return trainer
+
+    def _loggers(self) -> list[Logger]:
+        loggers: list[Logger] = [CSVLogger(self.output, name="logs")]
+        if self.config.wandb:
+            identity = f"{self.name}-{self.identity()}"
+            wandb = WandbLogger(
+                name=identity,
+                id=identity,
+                resume="allow",
+                project=self.config.wandb_project,
+                save_dir=self.output.absolute(),  # W&B's own process keeps the working directory it began in
+                mode=self.config.wandb,  # `offline=` sets the environment, unread where wandb was used before
+            )
+            loggers.append(wandb)
+        return loggers
+
+    def _callbacks(self) -> list[Callback]:
+        callbacks = [self.config_init.checkpoint, self.config_init.early_stopping]
+        callbacks += [RunState(self.output), StepOnPlateau()]
+        if self.config.wandb:
+            callbacks.append(LogExamples())
+        decay = self.config.ema_decay
+        if decay is not None:
+            if not 0 <= decay <= 1:
+                raise ValueError(f"{self.place_of('ema_decay')}field ema_decay must be from 0 to 1, not {decay}")
+            callbacks.append(EMAWeightAveraging(decay=decay))
+        if self.config.trainer.enable_progress_bar is not False:
+            callbacks.append(TQDMProgressBar(leave=False))
+        # Last of all: what the others do at the end of a step (moving averages) belongs into what is saved.
+        callbacks.append(SaveInTime(self.output / "last.ckpt", self.config.checkpoint_minutes))
+        return callbacks

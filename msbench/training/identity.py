@@ -1,0 +1,46 @@
+"""What makes two runs of `msbench fit` the same run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from copy import deepcopy
+from typing import Any
+
+# What changes nothing in the weights has no part in a run's identity.
+COSMETIC = (
+    "config",
+    "output",
+    "ckpt_path",
+    "wandb",
+    "wandb_project",
+    "checkpoint_minutes",
+    "checkpoint.dirpath",
+    "trainer.enable_progress_bar",
+    "trainer.enable_model_summary",
+    "trainer.logger",
+    "trainer.log_every_n_steps",
+    "trainer.default_root_dir",
+    "data.workers",
+    "data.root",
+    "data.memory_gb",
+    "data.strict",
+)
+
+
+def identity_of(settings: dict[str, Any]) -> str:
+    """Eight hexadecimal digits of a configuration, without what changes no weight.
+
+    Folders of runs bear them: another way to write the settings down would make every run begin anew.
+
+    Args:
+        settings: All fields, defaults too, as YAML holds them.
+    """
+    counted = deepcopy(settings)
+    for key in COSMETIC:
+        *path, last = key.split(".")
+        group = counted
+        for part in path:
+            group = group.get(part, {})
+        group.pop(last, None)
+    return hashlib.sha256(json.dumps(counted, sort_keys=True, default=str).encode()).hexdigest()[:8]
