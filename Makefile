@@ -1,6 +1,6 @@
-# Two commands do everything from a bare machine with Python 3.11 and pip: `make demo` and `make test`.
+# On a machine with Python 3.11 and pip, two commands do everything: `make demo` and `make test`.
 PYTHON ?= python3.11
-# uv where there is one; else a private one, so that no system Python is touched.
+# The machine's uv if there is one, else a private one, so that the system's Python stays as it is.
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 RUN := $(UV) run --frozen
 
@@ -23,7 +23,7 @@ lint: sync
 	$(RUN) ruff format --check
 	$(RUN) mypy
 
-# Every board whose records are committed: checked, built and gathered in build/pages, ready for any web host.
+# Checks and builds every leaderboard whose records are committed; build/pages is ready for any web host.
 pages: sync
 	rm -rf build/pages && mkdir -p build/pages
 	set -e; boards=$$(git ls-files leaderboards \

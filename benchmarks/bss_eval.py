@@ -1,8 +1,8 @@
-"""BSSEval: this project's evaluator beside museval's, in time, memory and digits.
+"""BSSEval: this project's evaluator compared with museval's in time, memory and digits.
 
-Four stereo stems at 44.1 kHz, 16 bits, windows of 1 s, each evaluator in its own process. Memory is what a process
-takes at its peak beyond what it held with the inputs loaded. "files" is the fast evaluator reading WAV files block by
-block; its memory is the whole process, Python and libraries included.
+Four stereo stems at 44.1 kHz, 16 bits, windows of 1 s; each evaluator has its own process. Memory is the peak of the
+process minus what it holds once the inputs are loaded. "files" is the fast evaluator reading WAV files block by block;
+its memory is that of the whole process, including Python and the libraries.
 
     python benchmarks/bss_eval.py --seconds 30 60 240
     python benchmarks/bss_eval.py --seconds 60 600 --only fast files
@@ -30,7 +30,16 @@ from scipy.signal import lfilter
 
 RATE, SOURCES, CHANNELS = 44100, 4, 2
 EVALUATORS = ("museval", "fast", "files")
-COLUMNS = ("museval s", "fast s", "ratio", "files s", "museval MiB", "fast MiB", "files MiB in all", "largest dB apart")
+COLUMNS = (
+    "museval s",
+    "fast s",
+    "ratio",
+    "files s",
+    "museval MiB",
+    "fast MiB",
+    "files MiB in all",
+    "difference in dB",
+)
 
 
 class Stems:
@@ -88,14 +97,16 @@ def row(seconds: int, results: dict[str, Any]) -> str:
     cells = [f"{times[name]:.2f}" if name in times else "" for name in EVALUATORS]
     ratio = f"{times['museval'] / times['fast']:.0f}" if {"museval", "fast"} <= times.keys() else ""
     memory = [f"{peaks[name]:.0f}" if name in peaks else "" for name in EVALUATORS]
-    apart = ""
+    difference = ""
     if "museval" in results:
         expected = results["museval"]["scores"]
         finite = np.isfinite(expected)
         others = [result["scores"] for name, result in results.items() if name != "museval"]
         same = all(np.array_equal(s[~finite], expected[~finite], equal_nan=True) for s in others)
-        apart = f"{max(np.abs(s - expected)[finite].max() for s in others):.1e}" if same and others else "NaN differ"
-    return "| " + " | ".join([str(seconds), *cells[:2], ratio, cells[2], *memory, apart]) + " |"
+        difference = (
+            f"{max(np.abs(s - expected)[finite].max() for s in others):.1e}" if same and others else "NaN differ"
+        )
+    return "| " + " | ".join([str(seconds), *cells[:2], ratio, cells[2], *memory, difference]) + " |"
 
 
 def write_track(folder: Path, seconds: int) -> None:
@@ -148,7 +159,7 @@ def evaluate(evaluator: str, folder: Path, repeats: int, device: str | None) -> 
 
 
 def load(reader: Stems) -> np.ndarray:
-    """The whole of it in float64, without anything beside it that would hide what the evaluator takes."""
+    """The whole of it in float64, without anything else that would hide what the evaluator takes."""
     signals = np.empty(reader.shape)
     for start in range(0, reader.shape[1], RATE):
         signals[:, start : start + RATE] = reader[:, start : start + RATE]

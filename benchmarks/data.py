@@ -1,13 +1,13 @@
-"""Chunks a second, and what training waits for: ours beside Open-Unmix, asteroid, libsndfile and a memory map.
+"""Chunks per second, and how long training waits for them, compared with Open-Unmix, asteroid, libsndfile and mmap.
 
     python benchmarks/data.py [--songs 12] [--seconds 60] [--rounds 5] [--only chunks augmentations recipes start]
 
-chunks: 6 s of four random stereo stems of one data set, 16-bit WAV at 44.1 kHz, in one process and thread, in turns;
+chunks: 6 s of four random stereo stems of one dataset, 16-bit WAV at 44.1 kHz, in one process and thread, in turns;
     all files are in the page cache. "seeks" opens, seeks and reads with libsndfile; "memory map" has all files mapped
     before and turns 16 bits into float32 of full scale one ("unscaled" leaves that out); they stack and add up nothing.
     All others give a mixture and its references. The table has the ratio of each to these.
 augmentations: the same chunks with one option each.
-recipes: how long a step of each paper recipe waits for its chunks where nothing runs beside it: loading / (loading +
+recipes: how long a step of each paper recipe waits for its chunks when nothing else runs: loading / (loading +
     training), in one process of one thread, batches of one chunk.
 start: seconds to open 2,100 songs of five files, and anonymous memory of 300 chunks from 2,100 songs against 21.
 
@@ -66,7 +66,7 @@ def write_songs(root: Path, songs: int, seconds: float) -> Path:
 def chunks_of(
     dataset: str, root: Path, hold: bool = False, sampling: Any = "random", **options: Any
 ) -> Callable[[], Any]:
-    """Ours: the next chunk, mixed anew."""
+    """Ours: the next chunk, mixed again."""
     from msbench.data.loading.augmentation import Augmentation
     from msbench.data.loading.chunks import ChunkDataset, ChunkFormat
     from msbench.data.opening import open_dataset
@@ -140,7 +140,7 @@ def asteroid_dataset() -> Any:
 
 
 def rates(contestants: dict[str, Callable[[], Any]], rounds: int, seconds: float = 0.6) -> dict[str, float]:
-    """Median chunks a second of each, taking turns."""
+    """Median chunks per second of each, taking turns."""
     found: dict[str, list[float]] = {name: [] for name in contestants}
     for chunk in contestants.values():
         chunk()
@@ -156,7 +156,7 @@ def rates(contestants: dict[str, Callable[[], Any]], rounds: int, seconds: float
 
 def compare_chunks(root: Path, prepared: Path, rounds: int) -> list[str]:
     found = rates(peers(root, prepared), rounds)
-    print("| | chunks a second | / seeks | / memory map | / Open-Unmix |\n|---|---|---|---|---|")
+    print("| | chunks per second | / seeks | / memory map | / Open-Unmix |\n|---|---|---|---|---|")
     for name, rate in found.items():
         ratios = [rate / found[other] for other in ("seeks", "memory map", "Open-Unmix MUSDBDataset")]
         print(f"| {name} | {rate:.1f} | {ratios[0]:.2f} | {ratios[1]:.2f} | {ratios[2]:.0f} |")
@@ -170,7 +170,7 @@ def compare_chunks(root: Path, prepared: Path, rounds: int) -> list[str]:
 
 def compare_augmentations(prepared: Path, rounds: int) -> list[str]:
     found = rates({name: chunks_of("musdb18hq", prepared, **option) for name, option in AUGMENTATIONS.items()}, rounds)
-    print("\n| option | chunks a second | ms more a chunk |\n|---|---|---|")
+    print("\n| option | chunks per second | extra ms per chunk |\n|---|---|---|")
     for name, rate in found.items():
         print(f"| {name} | {rate:.1f} | {1000 / rate - 1000 / found['none']:.2f} |")
     return []

@@ -1,8 +1,7 @@
 """Evaluation of one track in a process of its own: peak memory (all of it, Python and libraries included) and time.
 
 Four stereo stems at 44.1 kHz in WAV files of 16 bits, scored with a model that costs nothing (`mixture_share`) and from
-files of estimates, so that what is measured is evaluation itself. The peak is VmHWM, the most that was resident at
-once (Linux).
+files of estimates, so that only the evaluation itself is measured. The peak is VmHWM, the largest resident set (Linux).
 
     python benchmarks/evaluation_memory.py [--seconds 60 600] [--metrics NAMES]
 
@@ -30,7 +29,7 @@ MIB = 2**20
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=int, nargs="+", default=[60, 600])
-    parser.add_argument("--metrics", nargs="*", help="beside BSSEval (those that `msbench evaluate` has by default)")
+    parser.add_argument("--metrics", nargs="*", help="in addition to BSSEval (the defaults of `msbench evaluate`)")
     parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)  # the child's part
     options = parser.parse_args()
     if options.measure:
@@ -58,7 +57,7 @@ def main() -> int:
 
 
 def write_songs(folder: Path, seconds: int) -> None:
-    """A data set of one song, and estimates of its stems that leak and are noisy."""
+    """A dataset of one song, and estimates of its stems that leak and are noisy."""
     rng = np.random.default_rng(0)
     for kind in ("songs", "estimates"):
         (folder / kind / "test" / "song").mkdir(parents=True)
@@ -82,8 +81,7 @@ def measure(folder: Path, scored: str, metrics: list[str] | None) -> dict[str, f
     """Score the model or the files in this process; bytes and seconds."""
     import msbench
     from msbench.evaluation import track as evaluation_track
-    from msbench.metrics import bss_eval
-    from msbench.metrics import catalogue as beside
+    from msbench.metrics import bss_eval, catalogue
     from msbench.metrics.products import Products
 
     spent = {"bsseval": 0.0, "products": 0.0}
@@ -100,7 +98,7 @@ def measure(folder: Path, scored: str, metrics: list[str] | None) -> dict[str, f
 
     evaluation_track.bss_eval = timed("bsseval", bss_eval)
     Products.of = timed("products", Products.of)  # type: ignore[method-assign]
-    options = {"root": folder / "songs", "metrics": beside.DEFAULT if metrics is None else metrics}
+    options = {"root": folder / "songs", "metrics": catalogue.DEFAULT if metrics is None else metrics}
     started = time.perf_counter()
     if scored == "model":
         record = msbench.evaluate("mixture_share", "musdb18hq", **options)

@@ -1,10 +1,10 @@
-"""Our models beside the published implementations: a forward pass and a training step on the same input, in one run.
+"""Our models compared with the published implementations: a forward pass and a training step on the same input.
 
     python benchmarks/models.py [--only conv_tasnet ...] [--repeats 5] [--device cpu]
 
-Each pair is of the same size and runs in one process, in turns; times are medians. Memory is the most that a process of
-its own holds while it makes three training steps (or passes, where there is no step), less what it holds before. A
-ratio is theirs by ours: above 1 we are faster, or smaller.
+Each pair is of the same size and runs in one process, in turns; times are medians. Memory is the peak of a
+separate process during three training steps (or passes, where there is no step), minus what it holds before. A ratio is
+theirs divided by ours: above 1, ours is faster or smaller.
 """
 
 from __future__ import annotations
@@ -156,7 +156,7 @@ def held_bytes(device: str) -> int:
     return int(found[1]) * 1024
 
 
-def apart(*arguments: str) -> Any:
+def in_own_process(*arguments: str) -> Any:
     """Run this file in a process of its own."""
     done = subprocess.run([sys.executable, __file__, *arguments], capture_output=True, text=True, check=False)
     if done.returncode:
@@ -188,11 +188,11 @@ def main() -> None:
         if not any(case.startswith(start) for start in options.only):
             continue
         same = ("--device", options.device)
-        times = apart("--times", case, "--repeats", str(options.repeats), *same)
+        times = in_own_process("--times", case, "--repeats", str(options.repeats), *same)
         forward, train = times.pop("ours")
-        memory = apart("--memory", case, "ours", *same) / 2**20
+        memory = in_own_process("--memory", case, "ours", *same) / 2**20
         for peer, (peer_forward, peer_train) in times.items():
-            theirs = apart("--memory", case, peer, *same) / 2**20
+            theirs = in_own_process("--memory", case, peer, *same) / 2**20
             cells = [case, peer, f"{forward:.3f}", f"{peer_forward:.3f}", f"{peer_forward / forward:.2f}"]
             cells += [f"{train:.3f}", f"{peer_train:.3f}", f"{peer_train / train:.2f}"]
             cells += [f"{memory:.0f}", f"{theirs:.0f}", f"{theirs / memory:.2f}"]

@@ -1,9 +1,9 @@
-"""Peak memory of separating a file: 1 minute against 20 minutes of 44.1 kHz stereo, each in a process of its own.
+"""Peak memory of separating a file: 1 minute and 20 minutes of 44.1 kHz stereo, each in its own process.
 
     python benchmarks/separation_memory.py [--model NAME] [--minutes 1 20]
 
-Prints a Markdown table and exits with 1 where the longest takes more than 1.2 times the memory of the shortest. The
-peak is VmHWM, the most that was resident at once since the process started (ru_maxrss would count its parent's too).
+Prints a Markdown table and exits with 1 if the longest takes more than 1.2 times the memory of the shortest. The peak
+is VmHWM, the largest resident set since the process started (ru_maxrss would count its parent's too).
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Lightning's path against a bare PyTorch loop: the same model, batches and optimiser, in one run.
+"""Lightning's training compared with a bare PyTorch loop: the same model, batches and optimizer, in one run.
 
     python benchmarks/training_overhead.py [--recipe conv_tasnet_small] [--epochs 4] [--rounds 3]
 
 Both train the recipe's model from the same weights on the same chunks; the two take turns, and the first epoch of each
-is left out (allocators and caches warm up). Printed: seconds an epoch of each, and the median ratio.
+is left out (allocators and caches warm up). Prints the seconds per epoch of each, and the median ratio.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A tiny data set and a tiny model in a single file, for tests that train."""
+"""A tiny dataset and a tiny model in a single file, for tests that train."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Tiny(Separator):
 
 
 def write_songs(root: Path, seconds: float = 2.0) -> Path:
-    """A folder data set of two stems: 2 songs to train, 1 to validate, 2 to test."""
+    """A folder dataset of two stems: 2 songs to train, 1 to validate, 2 to test."""
     rng = np.random.default_rng(0)
     time = np.arange(int(seconds * RATE)) / RATE
     for split, count in (("train", 2), ("valid", 1), ("test", 2)):
