@@ -12,20 +12,26 @@ import pandas as pd
 
 from msbench import records
 from msbench.leaderboard.reported import read_reported
-from msbench.leaderboard.rows import beside_of, by_seed, medians_of, rows_of, shown
+from msbench.leaderboard.rows import Row, as_table, by_seed, medians_of, other_metrics_of, rows_of, shown
 from msbench.records import strict_json
 from msbench.records.metric_id import MetricId
 from msbench.records.types import Record
 from msbench.runs import failures
 from msbench.runs.naming import NamedSuite, name_cells
-from msbench.system.errors import is_bad_input, sentence
+from msbench.system.errors import is_bug, sentence
 
 if TYPE_CHECKING:
     from msbench.leaderboard.statistics import Comparison
 
+Models = dict[str, list[Record]]  # {label: records, one per seed}
 
-class Place(NamedTuple):
-    """What rows have in common that may share a table."""
+
+class SuiteWarning(UserWarning):
+    """The suite of a board cannot be read; its records can."""
+
+
+class RankingKey(NamedTuple):
+    """What rows have in common that may be ranked together."""
 
     dataset: str  # with its split, as "musdb18/test"
     metric: str
@@ -34,16 +40,20 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True)
 class Ranking:
-    """Rows that may be ranked together."""
+    """Rows that may be ranked together, and the scores of every track."""
 
     dataset: str
     split: str
     fingerprint: str  # of the data; empty where it is not known
     metric: str
-    targets: list[str]
-    rows: pd.DataFrame
-    records: dict[str, list[Record]]  # by model
+    rows: list[Row]
+    records: Models
     seeds: dict[tuple[str, str], dict[str, pd.DataFrame]]  # (target, score): {model: tracks x seeds}
+
+    @property
+    def targets(self) -> list[str]:
+        """Those that its metric id names."""
+        return list(dict.fromkeys(MetricId.parse(self.metric).targets))
 
     @property
     def shown(self) -> tuple[str, ...]:
@@ -51,8 +61,8 @@ class Ranking:
         return shown(self.metric)
 
     @property
-    def beside(self) -> list[str]:
-        """Metric ids that models were scored by beside it."""
+    def other_metrics(self) -> list[str]:
+        """Ids of the metrics that models were scored by in addition."""
         known = dict.fromkeys(score for _, score in self.seeds)
         return [score for score in known if score not in self.shown]
 
@@ -72,20 +82,28 @@ class Ranking:
         known = {model: values for model, values in scores.items() if values.notna().any(axis=None)}
         if len(known) < 2:
             return None
-        systems = self.rows[self.rows["role"] == "system"].to_dict("records")
-        groups = {row["model"]: f"{row['tier']}, {row['data']} training data" for row in systems}
-        of_means = next((score for score in self.beside if MetricId.parse(score).is_of_means), None)
+        groups = {row.model: f"{row.tier}, {row.data} training data" for row in self.rows if row.role == "system"}
+        of_means = next((score for score in self.other_metrics if MetricId.parse(score).is_of_means), None)
         return compare(known, groups, None if of_means is None else self.scores(target, of_means))
 
 
 class Board:
-    """The records under `<folder>/records/`, the rows of others in `reported/`, and the suite beside them if any.
+    """The records under `<folder>/records/`, the rows of others in `reported/`, and the suite in its folder, if any.
+
+    A board opens from its records alone. Its suite, where there is one that can be read, says which records are its own
+    and which cells have none yet; nothing that the suite names has to be installed or there.
 
     A cell of the table is the median over tracks of the track's median over windows, and over seeds the median again.
     Rows of another dataset or metric id share no table; ranks are counted among rows of one tier and training data.
 
     Args:
         folder: A board's folder.
+
+    Attributes:
+        suite: The cells of the suite by name; None where there is no suite, or none that can be read.
+        suite_fault: Why the suite cannot be read, in one sentence (`SuiteWarning` says it too); None where it can.
+        records: The board's own, each with null for what it lacks.
+        reported: The rows of others, in the form of records.
 
     Raises:
         FileNotFoundError: If there is no such folder.
@@ -97,8 +115,10 @@ class Board:
         self.folder = Path(folder)
         if not self.folder.is_dir():
             raise FileNotFoundError(f"no board {folder}: give a folder with a suite.yaml or records/ in it")
-        self.suite = _suite_in(self.folder)
-        self.title = self.suite.title if self.suite else self.folder.name
+        self.suite, self.suite_fault = _suite_in(self.folder)
+        if self.suite_fault is not None:
+            warnings.warn(self.suite_fault, SuiteWarning, stacklevel=2)
+        self.title = self.suite.title if self.suite else self.folder.resolve().name
         paths = sorted((self.folder / "records").glob("*.json"))
         self._files = self._of_suite({path: records.completed(records.read(path)) for path in paths})
         self._refuse_duplicates()
@@ -114,58 +134,33 @@ class Board:
         return {cell.name: failures.cause(self.suite.run_folder(cell)) for cell in missing}
 
     def table(self) -> pd.DataFrame:
-        """One row a model, dataset and metric id, the best mean SDR first; ceilings stand above, floors below.
+        """One row per model, dataset and metric id, the best mean SDR first; ceilings stand above, floors below.
 
         Columns: dataset, fingerprint (of the data), metric, rank (systems alone), model, role, tier (measured,
         unverified or reported), data (training data: standard, extra or unknown), seeds, tracks (scored on),
-        parameters, rtf (seconds of separation a second of audio), one `<target> <SDR|SIR|SAR>` each in dB (NSDR where
+        parameters, rtf (seconds of separation per second of audio), one `<target> <SDR|SIR|SAR>` each in dB (NSDR where
         the metric is that), and `<target> gain`: SDR above the higher floor.
         """
-        return self._table.copy()
+        return as_table([row for rows in self._rows.values() for row in rows])
 
     @cached_property
-    def _table(self) -> pd.DataFrame:
-        rows: list[dict[str, Any]] = []
-        for place, models in sorted(self._places.items(), key=_with_tracks_first):
-            rows += rows_of(models, *place)
-        table = pd.DataFrame(rows)
-        return table.astype({"rank": "Int64"}) if rows else table  # of whole numbers, though some rows have none
+    def _rows(self) -> dict[RankingKey, list[Row]]:
+        """The rows of each ranking; those with scores of tracks come first."""
+        return {key: rows_of(models, *key) for key, models in sorted(self._models.items(), key=_with_tracks_first)}
 
     @cached_property
-    def _places(self) -> dict[Place, dict[str, list[Record]]]:
-        """{what rows that may share a table have in common: {model: its records}}."""
-        found: dict[Place, dict[str, list[Record]]] = {}
+    def _models(self) -> dict[RankingKey, Models]:
+        """The models of each ranking, with their records."""
+        found: dict[RankingKey, Models] = {}
         for record in [*self.records, *self.reported]:
             data = record["dataset"]
-            place = Place(f"{data['name']}/{data['split']}", record["metric"]["id"], data["fingerprint"] or "")
-            found.setdefault(place, {}).setdefault(record["model"]["label"], []).append(record)
+            key = RankingKey(f"{data['name']}/{data['split']}", record["metric"]["id"], data["fingerprint"] or "")
+            found.setdefault(key, {}).setdefault(record["model"]["label"], []).append(record)
         return found
 
     def rankings(self) -> list[Ranking]:
         """The table's parts that are ranked each by itself, with the scores of every track."""
-        table = self.table()
-        found: list[Ranking] = []
-        for key, part in table.groupby(list(Place._fields), sort=False) if len(table) else []:
-            place = Place(*key)
-            targets = list(MetricId.parse(place.metric).targets)
-            by_model = self._places[place]
-            scored = {
-                model: own
-                for model, all_own in by_model.items()
-                if (own := [record for record in all_own if record["dataset"]["tracks"] != []])
-            }
-            beside = beside_of(record for own in scored.values() for record in own)
-            seeds = {
-                (target, score): {model: by_seed(own, target, score) for model, own in scored.items()}
-                for target in targets
-                for score in (*shown(place.metric), *beside)
-            }
-            data = next(iter(by_model.values()))[0]["dataset"]
-            rows = part.reset_index(drop=True)
-            found.append(
-                Ranking(data["name"], data["split"], place.fingerprint, place.metric, targets, rows, by_model, seeds)
-            )
-        return found
+        return [_ranking(key, self._models[key], rows) for key, rows in self._rows.items()]
 
     def _of_suite(self, files: dict[Path, Record]) -> dict[Path, Record]:
         """The suite's own records where there is a suite: what an older form of it left is not on the board."""
@@ -178,27 +173,41 @@ class Board:
         first: dict[tuple[Any, ...], Path] = {}
         for path, record in self._files.items():
             data = record["dataset"]
-            place = (record["model"]["label"], data["name"], data["split"], data["fingerprint"], record["metric"]["id"])
-            other = first.setdefault((*place, record.get("seed")), path)
+            key = (record["model"]["label"], data["name"], data["split"], data["fingerprint"], record["metric"]["id"])
+            other = first.setdefault((*key, record.get("seed")), path)
             if other is not path:
                 line = strict_json.line_of(path.read_text("utf-8"), ["model", "label"])
                 raise ValueError(f"{path}, line {line}: of the same model, dataset and seed as {other.name}: keep one")
 
 
-def _suite_in(folder: Path) -> NamedSuite | None:
-    """The suite of a board; one that cannot be read keeps nobody from the records."""
+def _suite_in(folder: Path) -> tuple[NamedSuite | None, str | None]:
+    """The suite of a board, or why it cannot be read: neither keeps anybody from the records."""
     path = folder / "suite.yaml"
     if not path.exists():
-        return None
+        return None, None
     try:
-        return name_cells(path)
-    except ValueError as error:
-        if not is_bad_input(error):
+        return name_cells(path), None
+    except (ValueError, OSError) as error:
+        if is_bug(error):
             raise
-        warnings.warn(f"{sentence(error)}; the board is made of its records alone", stacklevel=3)
-        return None
+        return None, f"the suite cannot be read ({sentence(error)}): the board is made of its records alone"
 
 
-def _with_tracks_first(group: tuple[Place, dict[str, list[Record]]]) -> tuple[Any, ...]:
-    place, models = group
-    return not any(record["dataset"]["tracks"] for own in models.values() for record in own), place
+def _ranking(key: RankingKey, models: Models, rows: list[Row]) -> Ranking:
+    scored = {
+        label: [record for record in found if record["dataset"]["tracks"] != []] for label, found in models.items()
+    }
+    scored = {label: found for label, found in scored.items() if found}
+    scores = (*shown(key.metric), *other_metrics_of(record for found in scored.values() for record in found))
+    seeds = {
+        (target, score): {label: by_seed(found, target, score) for label, found in scored.items()}
+        for target in MetricId.parse(key.metric).targets
+        for score in scores
+    }
+    data = next(iter(models.values()))[0]["dataset"]
+    return Ranking(data["name"], data["split"], key.fingerprint, key.metric, rows, models, seeds)
+
+
+def _with_tracks_first(group: tuple[RankingKey, Models]) -> tuple[bool, RankingKey]:
+    key, models = group
+    return not any(record["dataset"]["tracks"] for found in models.values() for record in found), key

@@ -7,8 +7,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from msbench.leaderboard.board import Board
+from msbench.leaderboard.board import Board, Ranking
 from msbench.leaderboard.chart import chart
+from msbench.leaderboard.rows import as_table
 
 
 def push(board: Board, project: str, mode: str) -> str:
@@ -44,21 +45,22 @@ def push(board: Board, project: str, mode: str) -> str:
         run.finish()
 
 
-def _content(wandb: Any, board: Board, rankings: list[Any], folder: Path) -> dict[str, Any]:
+def _content(wandb: Any, board: Board, rankings: list[Ranking], folder: Path) -> dict[str, Any]:
     content: dict[str, Any] = {}
     for number, ranking in enumerate(rankings):
         place = f"{number}-{_word(ranking.dataset)}-{_word(ranking.split)}"
-        rows = ranking.rows.astype(object).where(ranking.rows.notna(), None)
+        table = as_table(ranking.rows)
+        rows = table.astype(object).where(table.notna(), None)
         content[f"table/{place}"] = wandb.Table(dataframe=rows)
         path = folder / f"chart-{number}.png"
-        chart(ranking.rows, board.title, path)
+        chart(table, board.title, path)
         content[f"chart/{place}"] = wandb.Image(str(path))
         for i, target in enumerate(ranking.targets):
             comparison = ranking.comparison(target)
             if comparison is not None:
                 own = f"{place}/{i}-{_word(target)}"
                 for ranked in comparison.ranked:
-                    content[f"ranks/{own}/{_word(ranked.group)}"] = wandb.Table(dataframe=ranked.ranks)
+                    content[f"ranks/{own}/{_word(str(ranked.group))}"] = wandb.Table(dataframe=ranked.ranks)
                 content[f"pairs/{own}"] = wandb.Table(dataframe=comparison.pairs)
     return content
 

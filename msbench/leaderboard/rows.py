@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean, median
 from typing import Any
 
@@ -13,11 +13,77 @@ import pandas as pd
 
 from msbench import records
 from msbench.records.metric_id import MetricId
-from msbench.records.types import Record
+from msbench.records.types import Record, TargetScores
 
-SHOWN = ("SDR", "SIR", "SAR")
-SHOWN_NSDR = ("NSDR", "SIR", "SAR")
+SHOWN = records.METRICS[:3]  # ISR is in the records alone
+SHOWN_NSDR = ("NSDR", *SHOWN[1:])
 TRAINING = ("standard", "unknown", "extra")  # of a model's seeds, the last counts
+
+_ROLES = ("ceiling", "system", "floor")  # from the top of a table
+_COLUMNS = (
+    "dataset",
+    "fingerprint",
+    "metric",
+    "rank",
+    "model",
+    "role",
+    "tier",
+    "data",
+    "seeds",
+    "tracks",
+    "parameters",
+    "rtf",
+)
+_NOT_OTHERS = frozenset((*records.METRICS, "NSDR", "gain", "reason"))
+
+
+@dataclass(frozen=True)
+class Row:
+    """One model's row of a board's table.
+
+    Attributes:
+        dataset: With its split, as "musdb18/test".
+        fingerprint: Of the data; empty where it is not known.
+        metric: The metric id.
+        rank: Among the systems of its tier and training data; None for what has no rank.
+        model: The model's label.
+        role: `system`, `floor` or `ceiling`.
+        tier: `measured`, `unverified` or `reported`.
+        data: Training data: `standard`, `extra` or `unknown`.
+        seeds: How many records it is the median of.
+        tracks: How many tracks all of its seeds were scored on.
+        parameters: Zero where they are not known.
+        rtf: Seconds of separation per second of audio.
+        scores: {target: {score: dB}}: those shown, then the ids of other metrics.
+        gains: {target: dB above the higher floor}.
+    """
+
+    dataset: str
+    fingerprint: str
+    metric: str
+    rank: int | None
+    model: str
+    role: str
+    tier: str
+    data: str
+    seeds: int
+    tracks: int
+    parameters: int
+    rtf: float | None
+    scores: dict[str, dict[str, float | None]]
+    gains: dict[str, float | None]
+
+    def columns(self) -> dict[str, Any]:
+        """The row as a table has it, one column per score: "vocals SDR", and then "vocals gain"."""
+        scores = {f"{target} {name}": value for target, of in self.scores.items() for name, value in of.items()}
+        gains = {f"{target} gain": value for target, value in self.gains.items()}
+        return {name: getattr(self, name) for name in _COLUMNS} | scores | gains
+
+
+def as_table(rows: list[Row]) -> pd.DataFrame:
+    """The rows as a table."""
+    table = pd.DataFrame([row.columns() for row in rows])
+    return table.astype({"rank": "Int64"}) if rows else table  # of whole numbers, though some rows have none
 
 
 def shown(metric: str) -> tuple[str, ...]:
@@ -25,30 +91,21 @@ def shown(metric: str) -> tuple[str, ...]:
     return SHOWN_NSDR if MetricId.parse(metric).family.startswith("nsdr") else SHOWN
 
 
-def rows_of(models: dict[str, list[Record]], dataset: str, metric: str, fingerprint: str) -> list[dict[str, Any]]:
-    """One row a model, {label: its records} of one dataset, split and metric id; the best mean score first.
+def rows_of(models: dict[str, list[Record]], dataset: str, metric: str, fingerprint: str) -> list[Row]:
+    """One row per model, {label: its records} of one dataset, split and metric id; the best mean score first.
 
     Ranks are counted among systems of one tier and training data. A system that was not scored on all tracks that
     most rows were scored on has none: its medians are of other songs.
     """
-    scores = (*shown(metric), *beside_of(record for found in models.values() for record in found))
+    scores = (*shown(metric), *other_metrics_of(record for found in models.values() for record in found))
     rows = [_row(label, found, dataset, metric, fingerprint, scores) for label, found in models.items()]
-    _add_gains(rows, metric)
-    tracks = {label: _tracks(found) for label, found in models.items()}
+    rows = _with_gains(rows, shown(metric)[0])
+    rows.sort(key=lambda row: (_ROLES.index(row.role), -_mean_score(row), row.model))
+    tracks = {label: _common_tracks(found) for label, found in models.items()}
     listed = Counter(track for own in tracks.values() for track in own)
     with_tracks = sum(bool(own) for own in tracks.values())
     usual = {track for track, count in listed.items() if count > with_tracks / 2}
-    order = {"ceiling": 0, "system": 1, "floor": 2}
-    rows.sort(key=lambda row: (order[row["role"]], -_mean_score(row, metric), row["model"]))
-    counted: dict[tuple[str, str], int] = defaultdict(int)
-    for row in rows:
-        own = tracks[row["model"]]
-        row["tracks"] = len(own)
-        if row["role"] == "system" and (not own or usual <= own):
-            place = row["tier"], row["data"]
-            counted[place] += 1
-            row["rank"] = counted[place]
-    return rows
+    return _with_ranks(rows, {label for label, own in tracks.items() if not own or usual <= own})
 
 
 @dataclass(frozen=True)
@@ -75,15 +132,15 @@ def parts_of(table: pd.DataFrame) -> list[Part]:
     return parts
 
 
-def beside_of(found: Iterable[Record]) -> list[str]:
-    """Metric ids that some of the records were scored by beside the one that ranks."""
-    return sorted({metric for record in found for metric in record["metric"].get("beside") or ()})
+def other_metrics_of(found: Iterable[Record]) -> list[str]:
+    """Ids of the metrics that some of the records were scored by in addition to the one that ranks."""
+    return sorted({metric for record in found for metric in record["metric"].get("beside") or ()} - _NOT_OTHERS)
 
 
 def by_seed(found: list[Record], target: str, score: str) -> pd.DataFrame:
     """Scores of tracks (rows) with each training seed (columns); NaN where there is none."""
     tracks = list(dict.fromkeys(track for record in found for track in record["scores"]))
-    nothing: dict[str, dict[str, Any]] = {target: {}}
+    nothing: dict[str, TargetScores] = {target: {}}
     values = [[record["scores"].get(track, nothing)[target].get(score) for record in found] for track in tracks]
     return pd.DataFrame(np.array(values, dtype=float).reshape(len(tracks), len(found)), index=tracks)
 
@@ -99,36 +156,6 @@ def medians_of(seeds: pd.DataFrame) -> pd.Series[float]:
     return pd.Series(medians, index=seeds.index)
 
 
-def _tracks(found: list[Record]) -> set[str]:
-    """That all seeds were scored on."""
-    listed = [set(record["dataset"]["tracks"] or ()) for record in found]
-    return set.intersection(*listed)
-
-
-def _row(
-    label: str, found: list[Record], dataset: str, metric: str, fingerprint: str, scores: tuple[str, ...]
-) -> dict[str, Any]:
-    first = found[0]
-    row: dict[str, Any] = {
-        "dataset": dataset,
-        "fingerprint": fingerprint,
-        "metric": metric,
-        "rank": None,
-        "model": label,
-        "role": first["model"]["role"],
-        "tier": max((records.tier_of(record) for record in found), key=records.TIERS.index),
-        "data": max((records.training_data_of(record) for record in found), key=TRAINING.index),
-        "seeds": len(found),
-        "tracks": 0,
-        "parameters": first["model"]["parameters"] or 0,  # unknown where files were scored
-        "rtf": median_of(record["speed"]["real_time_factor"] for record in found),
-    }
-    for target in MetricId.parse(metric).targets:
-        for score in scores:
-            row[f"{target} {score}"] = median_of(over_tracks(record, target, score) for record in found)
-    return row
-
-
 def over_tracks(record: Record, target: str, score: str) -> float | None:
     """A record's median over tracks; the mean of a score whose id says so."""
     values = [track[target].get(score) for track in record["scores"].values()]
@@ -139,23 +166,71 @@ def over_tracks(record: Record, target: str, score: str) -> float | None:
 
 
 def median_of(values: Iterable[float | None]) -> float | None:
-    """Of the values that are there."""
+    """Median of the values that are there."""
     known = [value for value in values if value is not None]
     return median(known) if known else None
 
 
-def _add_gains(rows: list[dict[str, Any]], metric: str) -> None:
-    score = shown(metric)[0]
-    for target in MetricId.parse(metric).targets:
-        column = f"{target} {score}"
-        floors = [row[column] for row in rows if row["role"] == "floor" and row[column] is not None]
-        for row in rows:
-            own = row[column]
-            row[f"{target} gain"] = own - max(floors) if floors and own is not None else None
+def _row(label: str, found: list[Record], dataset: str, metric: str, fingerprint: str, scores: tuple[str, ...]) -> Row:
+    first = found[0]
+    return Row(
+        dataset=dataset,
+        fingerprint=fingerprint,
+        metric=metric,
+        rank=None,
+        model=label,
+        role=first["model"]["role"],
+        tier=max((records.tier_of(record) for record in found), key=records.TIERS.index),
+        data=max((records.training_data_of(record) for record in found), key=TRAINING.index),
+        seeds=len(found),
+        tracks=len(_common_tracks(found)),
+        parameters=first["model"]["parameters"] or 0,  # unknown where files were scored
+        rtf=median_of(record["speed"]["real_time_factor"] for record in found),
+        scores={
+            target: {score: median_of(over_tracks(record, target, score) for record in found) for score in scores}
+            for target in MetricId.parse(metric).targets
+        },
+        gains={},
+    )
 
 
-def _mean_score(row: dict[str, Any], metric: str) -> float:
-    values = [row[f"{target} {shown(metric)[0]}"] for target in MetricId.parse(metric).targets]
+def _common_tracks(found: list[Record]) -> set[str]:
+    """The tracks that all seeds were scored on."""
+    return set.intersection(*(set(record["dataset"]["tracks"] or ()) for record in found))
+
+
+def _with_gains(rows: list[Row], score: str) -> list[Row]:
+    floors: dict[str, list[float]] = defaultdict(list)
+    for row in rows:
+        for target, scores in row.scores.items():
+            value = scores[score]
+            if row.role == "floor" and value is not None:
+                floors[target].append(value)
+    return [
+        replace(row, gains={target: _gain(own[score], floors[target]) for target, own in row.scores.items()})
+        for row in rows
+    ]
+
+
+def _gain(value: float | None, floors: list[float]) -> float | None:
+    return value - max(floors) if floors and value is not None else None
+
+
+def _with_ranks(rows: list[Row], comparable: set[str]) -> list[Row]:
+    """The rows, best first, with the ranks of the systems among these models."""
+    counted: Counter[tuple[str, str]] = Counter()
+    ranked = []
+    for row in rows:
+        rank = None
+        if row.role == "system" and row.model in comparable:
+            counted[row.tier, row.data] += 1
+            rank = counted[row.tier, row.data]
+        ranked.append(replace(row, rank=rank))
+    return ranked
+
+
+def _mean_score(row: Row) -> float:
+    """Mean over targets of the score that ranks; rows of fewer targets stand below the others of their role."""
+    values = [scores[shown(row.metric)[0]] for scores in row.scores.values()]
     known = [value for value in values if value is not None]
-    # Fewer targets than others: below them, among their like.
     return sum(known) / len(known) - 1000 * (len(values) - len(known)) if known else float("-inf")

@@ -1,4 +1,11 @@
-"""Which differences between systems are more than luck: the track is the unit."""
+"""Which differences between systems are more than luck: the track is the unit.
+
+Pairs are compared by Wilcoxon's signed-rank test, corrected by Holm (1979), rather than by differences of mean ranks:
+whether two systems are distinguished must not depend on who else takes part (Benavoli, Corani and Mangili: "Should we
+really use post-hoc tests based on mean-ranks?", JMLR 2016). The gate and the diagram of mean ranks follow Demšar:
+"Statistical comparisons of classifiers over multiple data sets", JMLR 2006. Intervals are percentiles of Efron's
+bootstrap.
+"""
 
 from __future__ import annotations
 
@@ -13,20 +20,21 @@ from scipy import stats
 ALPHA, INTERVAL, RESAMPLES, SEED = 0.05, 0.95, 10_000, 0
 SEED_RESAMPLES = 16  # of a system's training seeds, where it has several; each takes its share of the resamples
 
-_EXACT_TRACKS = 50  # up to which the signed-rank test is exact
+_EXACT_TRACKS = 50  # up to here the signed-rank test is exact; beyond, the normal approximation is as good and faster
 _BLOCK = 2048  # pairs at a time, for memory
+_NEVER = 1e-5  # a probability below this is none: such order statistics are left out of an interval
 
 
 @dataclass(frozen=True)
-class Ranked:
+class RankedGroup:
     """Systems that may be ranked together.
 
     Attributes:
-        group: What they have in common.
-        tracks: Over which they are ranked: those that more than half of the group has a score on.
-        ranks: system, rank, rank_low, rank_high, probability_best and mean_rank, by mean rank; systems that lack one of
-            the tracks have none of these and are not in it.
-        friedman: p of Friedman's test over them; None for fewer than three.
+        group: What the systems have in common.
+        tracks: How many tracks they are ranked over: those that more than half of the group has a score on.
+        ranks: system, rank, rank_low, rank_high, probability_best and mean_rank, by mean rank. A system that lacks one
+            of the tracks is not in it.
+        friedman: p of Friedman's test over the ranked systems; None for fewer than three.
         cliques: Systems that follow each other by mean rank and of which no two are distinguished.
     """
 
@@ -39,23 +47,24 @@ class Ranked:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Of the systems of one dataset, target and metric.
+    """The systems of one dataset, target and metric, compared.
 
     Attributes:
-        pairs: a, b, n (their common tracks), median_difference, low, high, p, p_holm, distinguished, and turned:
-            whether means in place of medians put them in the other order. On SiSEC 2018's vocals means over tracks
-            turn 8 of 465, means over tracks of means over windows 16.
-        systems: system, tracks (that it has a score on), median, low, high.
-        ranked: One entry a group.
+        pairs: One line per pair: a, b, n (their common tracks), median_difference (a minus b), low, high, p, p_holm,
+            distinguished, and order_reversed: whether means in place of medians put the two in the other order. On
+            SiSEC 2018's vocals, means over tracks reverse 8 of 465 pairs, and means over tracks of means over windows
+            reverse 16.
+        systems: One line per system: system, tracks (that it has a score on), median, low, high.
+        ranked: One entry per group.
     """
 
     pairs: pd.DataFrame
     systems: pd.DataFrame
-    ranked: list[Ranked]
+    ranked: list[RankedGroup]
 
     @property
     def cliques(self) -> list[list[str]]:
-        """Of all groups."""
+        """The cliques of all groups."""
         return [clique for ranked in self.ranked for clique in ranked.cliques]
 
 
@@ -67,12 +76,12 @@ def compare(
     """Compare systems, pair by pair over the tracks that both have a score on; and rank them, group by group.
 
     Args:
-        scores: {system: its score of each track}: a series, or a frame of one column a training seed, whose median
+        scores: {system: its score of each track}: a series, or a frame of one column per training seed, whose median
             counts. NaN where there is none.
         groups: {system: what it shares with those it may be ranked with}; a system that is not in it has no rank. All
             are one group when None. The pairs are one family whatever the groups.
-        means: Of tracks (rows) by system (columns): the mean over windows where a score is the median. Of systems that
-            have none, the scores serve.
+        means: Tracks (rows) by system (columns): the mean over windows where a score is the median. The scores serve
+            for systems that have no means.
 
     Raises:
         ValueError: If there are fewer than two systems.
@@ -86,13 +95,22 @@ def compare(
     resampled = _seeds_resampled(by_seed, table)
     pairs = _pairs(names, values, resampled, _averaged(table, means))
     systems = pd.DataFrame([_of_system(name, values[:, j], resampled[:, :, j]) for j, name in enumerate(names)])
-    of_group: dict[Hashable, list[int]] = {}
+    distinguished = {frozenset(pair) for pair in pairs.loc[pairs["distinguished"], ["a", "b"]].to_numpy().tolist()}
+    ranked = []
+    for group, members in _members(names, groups).items():
+        of_group = [names[j] for j in members]
+        ranks, tracks, friedman = _ranks(of_group, values[:, members], resampled[:, :, members])
+        ranked.append(RankedGroup(group, tracks, ranks, friedman, _cliques(ranks["system"].tolist(), distinguished)))
+    return Comparison(pairs, systems, ranked)
+
+
+def _members(names: list[str], groups: Mapping[str, Hashable] | None) -> dict[Hashable, list[int]]:
+    """{group: the places of its systems in the list}."""
+    found: dict[Hashable, list[int]] = {}
     for j, name in enumerate(names):
         if groups is None or name in groups:
-            of_group.setdefault(None if groups is None else groups[name], []).append(j)
-    apart = {frozenset(pair) for pair in pairs.loc[pairs["distinguished"], ["a", "b"]].to_numpy().tolist()}
-    ranked = [_ranked(group, names, members, values, resampled, apart) for group, members in of_group.items()]
-    return Comparison(pairs, systems, ranked)
+            found.setdefault(None if groups is None else groups[name], []).append(j)
+    return found
 
 
 def _seeds_resampled(by_seed: dict[str, pd.DataFrame], table: pd.DataFrame) -> np.ndarray:
@@ -100,7 +118,7 @@ def _seeds_resampled(by_seed: dict[str, pd.DataFrame], table: pd.DataFrame) -> n
     themselves, where no system has several."""
     if all(values.shape[1] == 1 for values in by_seed.values()):
         return table.to_numpy()[None]
-    rng = np.random.default_rng(SEED)
+    rng = np.random.default_rng(SEED)  # fixed: the same records give the same page, byte for byte
     found = np.empty((SEED_RESAMPLES, *table.shape))
     for j, values in enumerate(by_seed.values()):
         known = values.reindex(table.index).to_numpy()
@@ -122,12 +140,12 @@ def _averaged(table: pd.DataFrame, means: pd.DataFrame | None) -> np.ndarray:
 def _pairs(names: list[str], values: np.ndarray, resampled: np.ndarray, averaged: np.ndarray) -> pd.DataFrame:
     a, b = np.triu_indices(len(names), 1)
     found = {key: np.full(len(a), np.nan) for key in ("median_difference", "low", "high", "p")}
-    n, turned = np.zeros(len(a), int), np.zeros(len(a), bool)
+    n, order_reversed = np.zeros(len(a), int), np.zeros(len(a), bool)
     for block, rows in _blocks(~np.isnan(values), a, b):
         n[block] = rows.sum()
         first, second = values[rows][:, a[block]], values[rows][:, b[block]]
         if len(first) < 2:
-            found["p"][block] = 1.0  # a track tells nothing of others
+            found["p"][block] = 1.0  # one track tells nothing of others
             continue
         difference = first - second
         found["p"][block] = _signed_rank(difference)
@@ -137,18 +155,25 @@ def _pairs(names: list[str], values: np.ndarray, resampled: np.ndarray, averaged
         by_median = np.sign(np.median(first, axis=0) - np.median(second, axis=0))
         by_mean = (averaged[rows][:, a[block]] - averaged[rows][:, b[block]]).mean(axis=0)
         by_mean = np.where(np.isnan(by_mean), difference.mean(axis=0), by_mean)
-        turned[block] = by_median * np.sign(by_mean) < 0
-    order = found["p"].argsort(kind="stable")
-    holm = np.empty(len(a))
-    holm[order] = np.maximum.accumulate(found["p"][order] * np.arange(len(a), 0, -1)).clip(max=1)
-    return pd.DataFrame({
-        "a": [names[i] for i in a], "b": [names[j] for j in b], "n": n, **found, "p_holm": holm,
-        "distinguished": holm <= ALPHA, "turned": turned,
-    })  # fmt: skip
+        order_reversed[block] = by_median * np.sign(by_mean) < 0
+    holm = _holm(found["p"])
+    columns = {"a": [names[i] for i in a], "b": [names[j] for j in b], "n": n, **found, "p_holm": holm}
+    return pd.DataFrame({**columns, "distinguished": holm <= ALPHA, "order_reversed": order_reversed})
+
+
+def _holm(p: np.ndarray) -> np.ndarray:
+    """Holm's step-down correction: the smallest of m is multiplied by m, the next by m - 1, and none falls below it."""
+    order = p.argsort(kind="stable")
+    corrected = np.empty(len(p))
+    corrected[order] = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)).clip(max=1)
+    return corrected
 
 
 def _blocks(present: np.ndarray, a: np.ndarray, b: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """(some pairs, the tracks that all of them have in common): most systems lack none, or the same."""
+    """(some pairs, the tracks that all of them have in common).
+
+    Most systems lack no track, or the same ones, so that a few blocks hold all pairs.
+    """
     patterns, pattern_of = np.unique(present, axis=1, return_inverse=True)
     of_pair = pattern_of[a] * patterns.shape[1] + pattern_of[b]
     for key in np.unique(of_pair):
@@ -159,18 +184,20 @@ def _blocks(present: np.ndarray, a: np.ndarray, b: np.ndarray) -> Iterator[tuple
 
 
 def _signed_rank(difference: np.ndarray) -> np.ndarray:
-    """p of Wilcoxon's test of each column, whatever the others hold: scipy chooses one method for all it is given."""
-    p = np.ones(difference.shape[1])
+    """p of Wilcoxon's test of each column.
+
+    scipy chooses one method for all columns that it is given, so those that need another one are tested apart: what
+    one pair holds must not change the p of another.
+    """
+    p = np.ones(difference.shape[1])  # 1 where all differences are zero
     size = np.sort(np.abs(difference), axis=0)
-    zeros = (size == 0).any(axis=0)
-    plain = ~zeros & ~(np.diff(size, axis=0) == 0).any(axis=0)
-    exact = plain & (len(difference) <= _EXACT_TRACKS)
-    for columns, method in ((exact, "exact"), (plain & ~exact, "asymptotic"), (~plain & size.any(axis=0), "tied")):
-        if columns.any() and method != "tied":
-            p[columns] = stats.wilcoxon(difference[:, columns], axis=0, method=method).pvalue
-        elif method == "tied":  # a few at most, such as models scored twice
-            for column in np.flatnonzero(columns):
-                p[column] = stats.wilcoxon(difference[:, column]).pvalue
+    with_zeros, with_ties = (size == 0).any(axis=0), (np.diff(size, axis=0) == 0).any(axis=0)
+    plain = ~with_zeros & ~with_ties
+    if plain.any():
+        method = "exact" if len(difference) <= _EXACT_TRACKS else "asymptotic"
+        p[plain] = stats.wilcoxon(difference[:, plain], axis=0, method=method).pvalue
+    for column in np.flatnonzero(~plain & size.any(axis=0)):  # a few at most, such as models scored twice
+        p[column] = stats.wilcoxon(difference[:, column]).pvalue
     return p
 
 
@@ -185,7 +212,7 @@ def _median_interval(drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     shares = np.arange(count + 1) / count
     middles = sorted({(count + 1) // 2, count // 2 + 1})
     weights = [np.diff(stats.binom.sf(middle - 1, count, shares)) for middle in middles]
-    kept = np.flatnonzero(np.max(weights, axis=0) > 1e-5)
+    kept = np.flatnonzero(np.max(weights, axis=0) > _NEVER)
     central = np.sort(np.ascontiguousarray(drawn.transpose(2, 0, 1)), axis=2)[:, :, kept]
     pooled = central.reshape(columns, -1)
     order = pooled.argsort(axis=1)
@@ -193,7 +220,7 @@ def _median_interval(drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     for weight in weights:
         reached = np.tile(weight[kept] / seeds, seeds)[order].cumsum(axis=1)
         for end, level in enumerate(((1 - INTERVAL) / 2, (1 + INTERVAL) / 2)):
-            place = (reached >= level - 1e-5).argmax(axis=1)
+            place = (reached >= level - _NEVER).argmax(axis=1)
             ends[end] += pooled[np.arange(columns), order[np.arange(columns), place]] / len(middles)
     return ends[0], ends[1]
 
@@ -206,28 +233,36 @@ def _of_system(name: str, values: np.ndarray, resampled: np.ndarray) -> dict[str
     return {"system": name, "tracks": int(known.sum()), "median": np.median(values[known]), "low": low, "high": high}
 
 
-def _ranked(
-    group: Hashable, names: list[str], members: list[int], values: np.ndarray, resampled: np.ndarray,
-    apart: set[frozenset[str]],
-) -> Ranked:  # fmt: skip
-    present = ~np.isnan(values[:, members])
+def _ranks(names: list[str], values: np.ndarray, resampled: np.ndarray) -> tuple[pd.DataFrame, int, float | None]:
+    """`RankedGroup.ranks`, `tracks` and `friedman` of one group's systems.
+
+    Args:
+        names: S systems.
+        values: (tracks, S).
+        resampled: (resamples of the seeds, tracks, S).
+    """
+    present = ~np.isnan(values)
     tracks = present.mean(axis=1) > 0.5
-    members = [j for j, whole in zip(members, present[tracks].all(axis=0), strict=True) if whole and tracks.any()]
-    count = int(tracks.sum())
-    own = values[np.ix_(tracks, members)]
-    medians = _resampled_medians(resampled[:, tracks][:, :, members])
+    whole = np.flatnonzero(present[tracks].all(axis=0)) if tracks.any() else np.array([], int)
+    own, count = values[np.ix_(tracks, whole)], int(tracks.sum())
+    medians = _resampled_medians(resampled[:, tracks][:, :, whole])
     places = stats.rankdata(-medians, method="min", axis=1)
     first = places == 1
-    ranks = pd.DataFrame({
-        "system": [names[j] for j in members],
-        "rank": stats.rankdata(-np.median(own, axis=0), method="min").astype(int) if members else [],
-        "rank_low": np.quantile(places, 0.025, axis=0, method="lower").astype(int) if members else [],
-        "rank_high": np.quantile(places, 0.975, axis=0, method="higher").astype(int) if members else [],
-        "probability_best": (first / first.sum(axis=1, keepdims=True)).mean(axis=0),
-        "mean_rank": stats.rankdata(-own, axis=1).mean(axis=0) if members else [],
-    }).sort_values("mean_rank", kind="stable", ignore_index=True)  # fmt: skip
-    friedman = float(stats.friedmanchisquare(*own.T).pvalue) if len(members) > 2 and count > 1 else None
-    return Ranked(group, count, ranks, friedman, _cliques(ranks["system"].tolist(), apart))
+    some = len(whole) > 0  # scipy's rankdata and numpy's quantile refuse none
+    ranks = pd.DataFrame(
+        {
+            "system": [names[j] for j in whole],
+            "rank": stats.rankdata(-np.median(own, axis=0), method="min").astype(int) if some else [],
+            "rank_low": np.quantile(places, 0.025, axis=0, method="lower").astype(int) if some else [],
+            "rank_high": np.quantile(places, 0.975, axis=0, method="higher").astype(int) if some else [],
+            "probability_best": (first / first.sum(axis=1, keepdims=True)).mean(
+                axis=0
+            ),  # shared where several are first
+            "mean_rank": stats.rankdata(-own, axis=1).mean(axis=0) if some else [],
+        }
+    ).sort_values("mean_rank", kind="stable", ignore_index=True)
+    friedman = float(stats.friedmanchisquare(*own.T).pvalue) if len(whole) > 2 and count > 1 else None
+    return ranks, count, friedman
 
 
 def _resampled_medians(drawn: np.ndarray) -> np.ndarray:
@@ -252,11 +287,12 @@ def _resampled_medians(drawn: np.ndarray) -> np.ndarray:
     return medians / len(middles)
 
 
-def _cliques(ordered: list[str], apart: set[frozenset[str]]) -> list[list[str]]:
+def _cliques(ordered: list[str], distinguished: set[frozenset[str]]) -> list[list[str]]:
+    """The longest runs of systems, by mean rank, of which no two are distinguished."""
     cliques: list[list[str]] = []
     for start in range(len(ordered)):
         stop = start + 1
-        while stop < len(ordered) and all(frozenset((ordered[stop], x)) not in apart for x in ordered[start:stop]):
+        while stop < len(ordered) and not any({ordered[stop], other} in distinguished for other in ordered[start:stop]):
             stop += 1
         if stop - start > 1 and not any(set(ordered[start:stop]) <= set(clique) for clique in cliques):
             cliques.append(ordered[start:stop])

@@ -108,18 +108,18 @@ def test_an_import_of_the_campaign_s_files_has_the_means_too(
     assert main(["board", "import", "sisec18", str(tmp_path / "submissions"), str(tmp_path)]) == 0
     board = Board(tmp_path)
     (ranking,) = board.rankings()
-    (means,) = ranking.beside
+    (means,) = ranking.other_metrics
     table = board.table().set_index("model")
     assert table.loc["A", "vocals SDR"] == 2.0
     assert table.loc["A", f"vocals {means}"] == 2.5  # over tracks the mean of 3 and 2
     comparison = ranking.comparison("vocals")
     assert comparison is not None
-    assert not comparison.pairs["turned"].any()
+    assert not comparison.pairs["order_reversed"].any()
     write_submission(tmp_path / "submissions" / "B" / "test" / "one.json", 1.5, 1.5, 30.0)
     assert main(["board", "import", "sisec18", str(tmp_path / "submissions"), str(tmp_path)]) == 0
     comparison = Board(tmp_path).rankings()[0].comparison("vocals")
     assert comparison is not None
-    assert comparison.pairs["turned"].all()
+    assert comparison.pairs["order_reversed"].all()
     (tmp_path / "submissions" / "B" / "test" / "one.json").write_text("{")
     assert main(["board", "import", "sisec18", str(tmp_path / "submissions"), str(tmp_path)]) == 2
     assert "one.json is not a file of museval's scores" in capsys.readouterr().err
@@ -148,7 +148,7 @@ def test_other_data_under_the_same_name_is_not_ranked_with_it(board: Path) -> No
     other["dataset"]["fingerprint"] = "g"
     write_json(board / "records" / "other.json", other)
     rankings = Board(board).rankings()
-    assert [(ranking.fingerprint, set(ranking.rows["model"])) for ranking in rankings] == [
+    assert [(ranking.fingerprint, {row.model for row in ranking.rows}) for ranking in rankings] == [
         ("f", {"one", "two"}), ("g", {"one"}),
     ]  # fmt: skip
     assert list(rankings[1].scores("voice", "SDR").columns) == ["one"]
@@ -169,7 +169,7 @@ def test_figures_of_papers_have_rows_and_no_statistics() -> None:
     assert row[["vocals SDR", "vocals SIR", "vocals SAR", "tier", "data"]].tolist() == [
         6.55, 15.19, 6.44, "reported", "extra",
     ]  # fmt: skip
-    figures = next(ranking for ranking in board.rankings() if "Spleeter (mask)" in set(ranking.rows["model"]))
+    figures = next(ranking for ranking in board.rankings() if "Spleeter (mask)" in {row.model for row in ranking.rows})
     assert figures.scores("vocals", "SDR").empty
 
 

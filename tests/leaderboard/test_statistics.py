@@ -25,18 +25,18 @@ def pair(found: Comparison, a: str, b: str) -> pd.Series:
 
 
 @pytest.mark.parametrize(
-    ("target", "systems", "separated", "pairs", "turned"),
+    ("target", "systems", "separated", "pairs", "order_reversed"),
     [("vocals", 31, 432, 465, 8), ("accompaniment", 27, 326, 351, 5)],
 )
 def test_sisec_2018_is_separated_as_known(
-    rankings: dict[str, pd.DataFrame], target: str, systems: int, separated: int, pairs: int, turned: int
+    rankings: dict[str, pd.DataFrame], target: str, systems: int, separated: int, pairs: int, order_reversed: int
 ) -> None:
     scores = rankings[target]
     assert scores.shape == (50, systems)
     found = compare(scores)
     assert len(found.pairs) == pairs
     assert found.pairs["distinguished"].sum() == separated
-    assert found.pairs["turned"].sum() == turned
+    assert found.pairs["order_reversed"].sum() == order_reversed
     assert found.ranked[0].friedman < 1e-10
 
 
@@ -148,18 +148,18 @@ def test_what_one_pair_holds_leaves_the_test_of_another_as_it_was() -> None:
     assert pair(with_twin, "a", "b")["p"] == alone
 
 
-def test_turned_by_the_mean() -> None:
+def test_the_mean_reverses_an_order() -> None:
     scores = pd.DataFrame({"steady": [1.0, 1.0, 1.0], "wild": [0.9, 0.9, 9.0], "low": [0.0, 0.0, 0.0]})
-    pairs = compare(scores).pairs.set_index(["a", "b"])["turned"]
+    pairs = compare(scores).pairs.set_index(["a", "b"])["order_reversed"]
     assert pairs.to_dict() == {("steady", "wild"): True, ("steady", "low"): False, ("wild", "low"): False}
 
 
-def test_turned_by_means_over_windows_where_both_have_them() -> None:
+def test_means_over_windows_reverse_an_order_where_both_have_them() -> None:
     scores = pd.DataFrame({"a": [1.0, 2.0, 3.0], "b": [0.0, 1.0, 2.0], "without": [-1.0, -1.0, -1.0]})
     means = pd.DataFrame({"a": [1.0, -9.0, 3.0], "b": [0.0, 1.0, 2.0], "without": [9.0, np.nan, 9.0]})
-    pairs = compare(scores, None, means).pairs.set_index(["a", "b"])["turned"]
+    pairs = compare(scores, None, means).pairs.set_index(["a", "b"])["order_reversed"]
     assert pairs.to_dict() == {("a", "b"): True, ("a", "without"): False, ("b", "without"): False}
-    assert not compare(scores).pairs["turned"].any()
+    assert not compare(scores).pairs["order_reversed"].any()
 
 
 def test_seeds_widen_the_intervals_and_are_never_tested() -> None:

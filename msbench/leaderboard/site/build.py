@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from msbench.leaderboard import display
 from msbench.leaderboard.board import Board
 from msbench.leaderboard.site.cards import card
+from msbench.leaderboard.site.chart_data import chart_data
 from msbench.leaderboard.site.encoding import script
 from msbench.leaderboard.site.health import health
 from msbench.leaderboard.site.methods import methods
@@ -85,14 +86,14 @@ class _Site:
         self._page("health.html", "health.html", "Run health", first, health=health(self._board))
 
     def _write_ranking(self, ranking: RankingPages, pages: list[RankingPages], sound: Sound) -> None:
-        for key, content in ranking.data():
+        for key, content in chart_data(ranking):
             self._script(key, content)
         self._script(f"sound-{ranking.key}", sound.of(ranking))
         for page, template in zip(PAGES, ("table", "compare", "tracks", "cost"), strict=True):
             self._page(f"{template}.html", ranking.file(page), page, ranking, ranking=ranking, rankings=pages)
-        for row in ranking.ranking.rows.to_dict("records"):
+        for row in ranking.ranking.rows:
             content = card(self._board, ranking, row)
-            self._page("card.html", ranking.card(row["model"]), "", ranking, card=content)
+            self._page("card.html", ranking.card(row.model), "", ranking, card=content)
 
     def _page(self, template: str, file: str, here: str, of: RankingPages | None, **content: Any) -> None:
         navigation = [(page, of.file(page)) for page in PAGES] if of else [("Table", "index.html")]

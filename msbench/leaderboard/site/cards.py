@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from msbench.leaderboard.board import Board
 from msbench.leaderboard.display import decimals
-from msbench.leaderboard.rows import over_tracks
+from msbench.leaderboard.rows import Row, over_tracks
 from msbench.leaderboard.site.encoding import link, signed
 from msbench.records.record import lacking
 from msbench.records.types import Record
@@ -28,29 +28,29 @@ WARNINGS = {
 HIDDEN = ("tracks", "scores", "schema_version")
 
 
-def card(board: Board, ranking: RankingPages, row: dict[str, Any]) -> dict[str, Any]:
+def card(board: Board, ranking: RankingPages, row: Row) -> dict[str, Any]:
     """What the template of a card shows."""
-    found = ranking.ranking.records[row["model"]]
+    found = ranking.ranking.records[row.model]
     return {
-        "model": row["model"],
-        "role": row["role"],
-        "tier": row["tier"],
+        "model": row.model,
+        "role": row.role,
+        "tier": row.tier,
         "place": ranking.place,
         "table": ranking.file("Table"),
         "warning": _warning(row, found),
         "source": _source(found),
         "scores": _scores(row, found, ranking),
         "seeds": [_seed(record) for record in found if "source" not in record],
-        "commands": _commands(board, found[0]) if found and row["tier"] != "reported" else [],
+        "commands": _commands(board, found[0]) if found and row.tier != "reported" else [],
         "commands_note": "With the code at the commit of the record, and the data set in place:",
     }
 
 
-def _warning(row: dict[str, Any], found: list[Record]) -> str | None:
-    warning = WARNINGS.get(str(row["tier"]))
-    if any("source" in record for record in found) and row["tier"] == "unverified":
+def _warning(row: Row, found: list[Record]) -> str | None:
+    warning = WARNINGS.get(row.tier)
+    if any("source" in record for record in found) and row.tier == "unverified":
         return "Unverified: typed from memory of the source; nobody has read these figures there since."
-    fields = sorted({field for record in found for field in lacking(record)}) if row["tier"] == "unverified" else []
+    fields = sorted({field for record in found for field in lacking(record)}) if row.tier == "unverified" else []
     return f"{warning} It lacks {', '.join(fields)}." if fields else warning
 
 
@@ -62,9 +62,9 @@ def _source(found: list[Record]) -> list[tuple[str, Any, str | None]]:
     return [(label, value, link(value)) for label, value in known]
 
 
-def _scores(row: dict[str, Any], found: list[Record], ranking: RankingPages) -> dict[str, Any]:
+def _scores(row: Row, found: list[Record], ranking: RankingPages) -> dict[str, Any]:
     heads = [(target, score) for target in ranking.targets for score in ranking.scores_shown]
-    lines = [["all", *(signed(decimals(row.get(f"{target} {score}"))) for target, score in heads)]]
+    lines = [["all", *(signed(decimals(row.scores[target][score])) for target, score in heads)]]
     if len(found) > 1:
         lines += [
             [_seed_title(record), *(signed(decimals(over_tracks(record, *head))) for head in heads)] for record in found

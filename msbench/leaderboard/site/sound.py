@@ -43,7 +43,7 @@ class Sound:
     def of(self, ranking: RankingPages) -> dict[str, list[dict[str, Any]]]:
         """{track: what can be heard of it: label, target (None for the mixture), script of the sound, picture}."""
         heard: dict[str, dict[tuple[str, ...], dict[str, Any]]] = {}
-        for model in ranking.ranking.rows["model"]:
+        for model in (row.model for row in ranking.ranking.rows):
             folder = self._folders.get((ranking.dataset, ranking.split, model))
             for about in [] if folder is None else sorted(folder.glob("*/excerpt.json")):
                 track = name(about.parent.name)

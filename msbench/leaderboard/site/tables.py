@@ -9,6 +9,7 @@ import pandas as pd
 
 from msbench.leaderboard import display
 from msbench.leaderboard.display import MISSING, count, is_number
+from msbench.leaderboard.rows import Row
 from msbench.leaderboard.site.encoding import signed
 from msbench.leaderboard.statistics import Comparison
 from msbench.records.metric_id import MetricId
@@ -83,45 +84,43 @@ def columns(targets: list[str], scores: list[str]) -> list[Column]:
     ]
 
 
-def cells(row: Any, targets: list[str], scores: list[str], comparisons: dict[str, TargetStatistics]) -> list[Cell]:
-    """One row of the table."""
-    rank = row["rank"] if is_number(row["rank"]) else None
+def cells(row: Row, scores: list[str], comparisons: dict[str, TargetStatistics]) -> list[Cell]:
+    """One row of the table, in the order of `columns`."""
     found = [
-        Cell("" if rank is None else str(int(rank)), "number", _sortable(rank), "all"),
-        Cell(str(row["model"]), "model"),
+        Cell("" if row.rank is None else str(row.rank), "number", _sortable(row.rank), "all"),
+        Cell(row.model, "model"),
     ]
-    for i, target in enumerate(targets):
+    for i, target in enumerate(row.scores):
         found += _of_target(row, target, scores, f"t{i}", comparisons.get(target))
-    parameters = row["parameters"] or None
+    parameters = row.parameters or None
     return [
         *found,
         Cell(count(parameters), "number", _sortable(parameters)),
-        Cell(_decimals(row["rtf"], 3), "number", _sortable(row["rtf"])),
-        *(Cell(str(row[field] or MISSING), "number", _sortable(row[field] or None)) for field in ("seeds", "tracks")),
-        *(Cell(str(row[field]), "word") for field in ("role", "tier", "data")),
+        Cell(_decimals(row.rtf, 3), "number", _sortable(row.rtf)),
+        *(Cell(str(value or MISSING), "number", _sortable(value or None)) for value in (row.seeds, row.tracks)),
+        *(Cell(value, "word") for value in (row.role, row.tier, row.data)),
     ]
 
 
-def _of_target(row: Any, target: str, scores: list[str], view: str, statistics: TargetStatistics | None) -> list[Cell]:
-    line = None if statistics is None else statistics.lines.get(row["model"])
-    sdr = row[f"{target} {scores[0]}"]
-    plain = {name: row.get(f"{target} {name}") for name in ("gain", *scores[1:])}
-    numbers = [Cell(_decimals(value), "number", _sortable(value), view) for value in plain.values()]
+def _of_target(row: Row, target: str, scores: list[str], view: str, statistics: TargetStatistics | None) -> list[Cell]:
+    line = None if statistics is None else statistics.lines.get(row.model)
+    first, *others = (row.scores[target][score] for score in scores)
+    numbers = [Cell(_decimals(value), "number", _sortable(value), view) for value in (row.gains[target], *others)]
     if statistics is None or line is None:
         blank = Cell(MISSING, "number", "", view)
-        return [blank, Cell(_decimals(sdr), "score", _sortable(sdr), f"all {view}"), blank, *numbers,
+        return [blank, Cell(_decimals(first), "score", _sortable(first), f"all {view}"), blank, *numbers,
                 Cell(MISSING, "word", None, view), blank]  # fmt: skip
-    letters = statistics.letters.get(row["model"], "")
-    place = statistics.places.get(row["model"])
+    letters = statistics.letters.get(row.model, "")
+    place = statistics.places.get(row.model)
     where = f", place {_span(place)}" if place else ""
     best = place["probability_best"] if place else None
     return [
         Cell(f"{place['rank']:.0f} ({_span(place)})" if place else MISSING, "number",
              _sortable(place["rank"] if place else None), view),
         Cell(
-            _decimals(sdr),
+            _decimals(first),
             "score",
-            _sortable(sdr),
+            _sortable(first),
             f"all {view}",
             statistics.bar(line),
             f"95 % interval {_interval(line)} dB{where}",

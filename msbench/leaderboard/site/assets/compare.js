@@ -16,7 +16,7 @@
     pairs.a.forEach((a, k) => {
       const b = pairs.b[k];
       const pair = { difference: pairs.difference[k], low: pairs.low[k], high: pairs.high[k], p: pairs.p[k],
-        apart: pairs.apart[k] === 1, n: pairs.n[k] };
+        distinguished: pairs.distinguished[k] === 1, n: pairs.n[k] };
       const minus = (v) => (v === null ? null : -v);
       grid[a * n + b] = pair;
       grid[b * n + a] = { ...pair, difference: minus(pair.difference), low: minus(pair.high), high: minus(pair.low) };
@@ -91,9 +91,9 @@
       y: { domain: d3.range(n), tickFormat: (i) => clip(data.models[i]), tickSize: 0, label: null },
       color: { type: "diverging", scheme: "PuOr", domain: [-limit, limit], clamp: true },
       marks: [
-        Plot.cell(cells.filter((d) => d.apart), { x: "j", y: "i", fill: "difference" }),
-        Plot.cell(cells.filter((d) => !d.apart), { x: "j", y: "i", fill: css("paper"), stroke: small ? undefined : css("rule"), inset: small ? 0 : 0.5 }),
-        Plot.dot(small ? [] : cells.filter((d) => !d.apart), { x: "j", y: "i", r: 1.6, fill: css("quiet") }),
+        Plot.cell(cells.filter((d) => d.distinguished), { x: "j", y: "i", fill: "difference" }),
+        Plot.cell(cells.filter((d) => !d.distinguished), { x: "j", y: "i", fill: css("paper"), stroke: small ? undefined : css("rule"), inset: small ? 0 : 0.5 }),
+        Plot.dot(small ? [] : cells.filter((d) => !d.distinguished), { x: "j", y: "i", r: 1.6, fill: css("quiet") }),
         Plot.tip(cells, Plot.pointer({ x: "j", y: "i", fill: css("paper"), stroke: css("line"), title: (d) =>
           `${data.models[d.i]}\nagainst ${data.models[d.j]}\n${number(d.difference)} dB (${number(d.low)} to ${number(d.high)})\n${words(d)}` })),
       ],
@@ -121,7 +121,7 @@
   }
 
   const quantile = (values, q) => d3.quantile(values, q);
-  const words = (pair) => `${pair.apart ? "distinguished" : "not distinguished"}, ${equation(pair.p)} (Holm)`;
+  const words = (pair) => `${pair.distinguished ? "distinguished" : "not distinguished"}, ${equation(pair.p)} (Holm)`;
   const p = (value) => (value === null ? "–" : value < 0.0001 ? "<0.0001" : value.toFixed(4));
 
   const equation = (value) => (p(value).startsWith("<") ? `p < ${p(value).slice(1)}` : `p = ${p(value)}`);
@@ -144,7 +144,7 @@
     const rows = d3.range(n).filter((j) => grid[own * n + j]).map((j) => {
       const pair = grid[own * n + j];
       return [data.models[j], right(number(pair.difference)), right(`${number(pair.low)} to ${number(pair.high)}`),
-        right(String(pair.n)), right(p(pair.p)), pair.apart ? (pair.difference > 0 ? "better" : "worse") : "not distinguished"];
+        right(String(pair.n)), right(p(pair.p)), pair.distinguished ? (pair.difference > 0 ? "better" : "worse") : "not distinguished"];
     });
     place("one").replaceChildren(table(`${data.models[own]} minus each other model: median over common tracks, in dB`,
       ["Against", right("Difference"), right("95 % interval"), right("Tracks"), right("p (Holm)"), "Verdict"], rows));
@@ -166,11 +166,11 @@
 
   async function show() {
     data = await load(`pairs-${root.dataset.key}-${target.value}`);
-    const apart = data.pairs.apart.reduce((sum, v) => sum + v, 0);
-    const parts = [`${apart} of ${data.pairs.apart.length} pairs are distinguished.`];
-    const turned = data.turned.slice(0, 20).map(([a, b]) => `${data.models[a]} and ${data.models[b]}`);
-    parts.push(`Means in place of medians, over tracks and over windows where records have them, turn the order of ${data.turned.length}`
-      + `${turned.length ? `: ${turned.join(", ")}` : ""}${data.turned.length > 20 ? ", …" : "."}`);
+    const distinguished = data.pairs.distinguished.reduce((sum, v) => sum + v, 0);
+    const parts = [`${distinguished} of ${data.pairs.distinguished.length} pairs are distinguished.`];
+    const reversed = data.reversed.slice(0, 20).map(([a, b]) => `${data.models[a]} and ${data.models[b]}`);
+    parts.push(`Means in place of medians, over tracks and over windows where records have them, reverse the order of ${data.reversed.length}`
+      + `${reversed.length ? `: ${reversed.join(", ")}` : ""}${data.reversed.length > 20 ? ", …" : "."}`);
     place("verdict").textContent = parts.join(" ");
     const kept = model.selectedOptions[0]?.textContent;
     const before = group.value;
