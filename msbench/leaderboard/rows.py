@@ -15,7 +15,7 @@ from msbench import records
 from msbench.records.metric_id import MetricId
 from msbench.records.types import Record, TargetScores
 
-SHOWN = records.METRICS[:3]  # ISR is in the records alone
+SHOWN = ("SDR", "SIR", "SAR")  # ISR is in the records alone
 SHOWN_NSDR = ("NSDR", *SHOWN[1:])
 TRAINING = ("standard", "unknown", "extra")  # of a model's seeds, the last counts
 
