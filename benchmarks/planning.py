@@ -18,10 +18,10 @@ from pathlib import Path
 import yaml
 from msbench_slurm.private_cluster import private_cluster
 
-from msbench.cluster.journal import Journal
+from msbench.cluster.journal import SbatchJournal
 from msbench.cluster.plan import make_plan
 from msbench.cluster.profile import read_profile
-from msbench.cluster.status import look_at
+from msbench.cluster.status import statuses_of
 from msbench.cluster.status_table import counts
 from msbench.cluster.submit import submit
 from msbench.runs.state import write_state
@@ -75,12 +75,12 @@ def main() -> None:
         print(f"  {len(suite.cells)} cells, {len(make_plan(suite, longest=1001).arrays)} arrays")
         started = time.perf_counter()
         submit(suite, profile, say=lambda _: None)
-        print(f"submit: {time.perf_counter() - started:.2f} s, {len(Journal.of(suite).calls)} sbatch calls")
+        print(f"submit: {time.perf_counter() - started:.2f} s, {len(SbatchJournal.of(suite).calls)} sbatch calls")
         begin(suite)
         code = f"from msbench.cli import main; main(['status', {name!r}])"
         seconds, megabytes = timed(code)
         print(f"msbench status: {seconds:.2f} s, {megabytes:.0f} MB")
-        print(f"  {counts(look_at(suite, Journal.of(suite)))}")
+        print(f"  {counts(statuses_of(suite, SbatchJournal.of(suite)))}")
 
 
 if __name__ == "__main__":

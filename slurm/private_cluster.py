@@ -130,8 +130,9 @@ class PrivateCluster:
             self.start_node(name)
         self._wait(
             lambda: self.run("sinfo", "-h", "-o", "%T", check=False).split() == ["idle"],
-            "slurmctld", self.folder / "slurmctld.log",
-        )  # fmt: skip
+            "slurmctld",
+            self.folder / "slurmctld.log",
+        )
 
     def start_node(self, name: str) -> None:
         self.nodes[name] = self._daemon("slurmd", "-D", "-N", name)

@@ -52,14 +52,14 @@ def _submit(options: argparse.Namespace) -> int:
 
 
 def _statuses(path: Path) -> list[CellStatus]:
-    from msbench.cluster.journal import Journal
-    from msbench.cluster.status import look_at
+    from msbench.cluster.journal import SbatchJournal
+    from msbench.cluster.status import statuses_of
     from msbench.runs.suite import read_suite
 
     suite = read_suite(path)
-    journal = Journal.of(suite)
+    journal = SbatchJournal.of(suite)
     journal.recover()
-    return look_at(suite, journal)
+    return statuses_of(suite, journal)
 
 
 def _status(options: argparse.Namespace) -> int:

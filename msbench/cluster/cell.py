@@ -150,11 +150,18 @@ def _evaluate(suite: Suite, cell: Cell) -> None:
 
     write_state(folder, stage="evaluating", done=0.0, metrics={})
     record = evaluate(
-        model, data, split=cell.split, output=folder / "evaluation", label=cell.label, seed=cell.seed,
-        backend=cell.backend, metrics=catalogue.DEFAULT if cell.metrics is None else cell.metrics,
-        excerpts=cell.excerpts, device="cuda" if torch.cuda.is_available() else "cpu", progress=progress,
+        model,
+        data,
+        split=cell.split,
+        output=folder / "evaluation",
+        label=cell.label,
+        seed=cell.seed,
+        backend=cell.backend,
+        metrics=catalogue.DEFAULT if cell.metrics is None else cell.metrics,
+        excerpts=cell.excerpts,
+        progress=progress,
         run=partial(run_summary, folder),
-    )  # fmt: skip
+    )
     records.write(suite.record_path(cell), record)
     write_state(folder, stage="done", done=1.0, metrics={})
 

@@ -44,21 +44,22 @@ def examine_cluster(path: Path) -> Iterator[Finding]:
 
 def _settings(profile: Profile, config: dict[str, str]) -> Iterator[Finding]:
     longest = int(config.get("MaxArraySize", "1001"))
-    yield Finding("arrays", longest > 1, f"at most {longest} elements; longer ones are split", True,
-                  "ask for MaxArraySize above 1")  # fmt: skip
+    detail = f"at most {longest} elements; longer ones are split"
+    yield Finding("arrays", longest > 1, detail, True, "ask for MaxArraySize above 1")
     off = profile.requeue and config.get("JobRequeue", "1") != "1"
     detail = "saved jobs are requeued" if profile.requeue else "off: saved jobs wait for msbench retry --failed"
-    yield Finding("requeue", not off, "JobRequeue is 0 on this cluster" if off else detail, False,
-                  "set `requeue: false`, unless jobs may ask for it themselves")  # fmt: skip
+    detail = "JobRequeue is 0 on this cluster" if off else detail
+    yield Finding("requeue", not off, detail, False, "set `requeue: false`, unless jobs may ask for it themselves")
     long_enough = profile.save_seconds >= 120
-    yield Finding("time to save", long_enough, f"{profile.save_seconds} s before the time limit", False,
-                  "set save_seconds to 120 or more: SLURM may send the signal up to a minute late")  # fmt: skip
+    detail = f"{profile.save_seconds} s before the time limit"
+    fix = "set save_seconds to 120 or more: SLURM may send the signal up to a minute late"
+    yield Finding("time to save", long_enough, detail, False, fix)
     try:
         slurm.call("sacct", "--allocations", "--noheader", "--starttime=now")
         yield Finding("accounting", True, "sacct answers", False, "")
     except (RuntimeError, FileNotFoundError) as error:
-        yield Finding("accounting", False, str(error), False,
-                      "not needed: the state files, the controller and the logs say the same")  # fmt: skip
+        fix = "not needed: the state files, the controller and the logs say the same"
+        yield Finding("accounting", False, str(error), False, fix)
 
 
 def _stages(profile: Profile) -> Iterator[Finding]:
@@ -68,11 +69,14 @@ def _stages(profile: Profile) -> Iterator[Finding]:
             script = Path(folder) / f"{stage}.sh"
             minutes = max(1, round(resources.hours * 60))
             lines = [
-                "#!/bin/bash", *(f"#SBATCH {option}" for option in profile.sbatch_options(resources)),
+                "#!/bin/bash",
+                *(f"#SBATCH {option}" for option in profile.sbatch_options(resources)),
                 f"#SBATCH --nodes={resources.nodes} --ntasks-per-node={resources.ranks_per_node}",
                 f"#SBATCH --cpus-per-task={resources.cpus} --mem={round(resources.memory_gb * 1024)}M",
-                f"#SBATCH --time={minutes} --output=/dev/null", "true", "",
-            ]  # fmt: skip
+                f"#SBATCH --time={minutes} --output=/dev/null",
+                "true",
+                "",
+            ]
             script.write_text("\n".join(lines))
             try:
                 answer = slurm.call("sbatch", "--test-only", str(script))
@@ -85,9 +89,13 @@ def _stages(profile: Profile) -> Iterator[Finding]:
 def _python(profile: Profile) -> Finding:
     lines = [*profile.setup, f"{profile.container} {profile.python} -c 'import msbench; print(msbench.__version__)'"]
     done = subprocess.run(
-        ["bash", "-c", "\n".join(lines)], capture_output=True, text=True, check=False, timeout=120,
+        ["bash", "-c", "\n".join(lines)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
         env=slurm.environment(),
-    )  # fmt: skip
+    )
     text = (done.stdout if done.returncode == 0 else done.stderr).strip().splitlines()
     works = done.returncode == 0
     detail = f"msbench {text[-1]} by {profile.python}" if works and text else text[-1] if text else "no answer"

@@ -2,7 +2,6 @@
 
 `jobs/journal.jsonl` beside the suite gets a line with a token before each sbatch, and one with the job id after it. The
 token is in the job's name, so that a job whose second line is missing is found by its name.
-`jobs/0001/` and so on are submissions: plan.json, scripts, lists of cells, logs.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from msbench.runs.suite import Suite
 
 
 @dataclass
-class Call:
+class SbatchCall:
     """One sbatch call."""
 
     token: str
@@ -34,14 +33,14 @@ class Call:
 
 
 @dataclass
-class Journal:
+class SbatchJournal:
     """What was submitted for a suite, oldest first."""
 
     folder: Path
-    calls: dict[str, Call] = field(default_factory=dict)
+    calls: dict[str, SbatchCall] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, suite: Suite) -> Journal:
+    def of(cls, suite: Suite) -> SbatchJournal:
         """Read the journal; lines that a crash left half written are passed over."""
         journal = cls(suite.folder / "jobs")
         path = journal.folder / "journal.jsonl"
@@ -52,31 +51,31 @@ class Journal:
                 continue
             if entry["event"] == "submitting":
                 entry.pop("event")
-                journal.calls[entry["token"]] = Call(**entry)
+                journal.calls[entry["token"]] = SbatchCall(**entry)
             elif entry["event"] == "submitted":
                 journal.calls[entry["token"]].job = entry["job"]
             else:
                 journal.calls[entry["token"]].dropped = True
         return journal
 
-    def announce(self, board: str, submission: str, array: str, elements: list[int] | None = None) -> Call:
+    def announce(self, board: str, submission: str, array: str, elements: list[int] | None = None) -> SbatchCall:
         """Note a call that is about to be made. Its job name can be neither `bash` nor `interactive`."""
         token = secrets.token_hex(4)
         name = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in f"{board}-{array}-{token}")
-        call = Call(token, name, submission, array, elements, time.time())
+        call = SbatchCall(token, name, submission, array, elements, time.time())
         self._write({"event": "submitting", **{k: v for k, v in vars(call).items() if k not in ("job", "dropped")}})
         self.calls[token] = call
         return call
 
-    def confirm(self, call: Call, job: int) -> None:
+    def confirm(self, call: SbatchCall, job: int) -> None:
         call.job = job
         self._write({"event": "submitted", "token": call.token, "job": job})
 
-    def drop(self, call: Call) -> None:
+    def drop(self, call: SbatchCall) -> None:
         call.dropped = True
         self._write({"event": "dropped", "token": call.token})
 
-    def recover(self) -> list[Call]:
+    def recover(self) -> list[SbatchCall]:
         """Find the jobs of calls whose outcome was never noted; returns those found."""
         found = []
         for call in self.calls.values():
@@ -92,20 +91,12 @@ class Journal:
     def jobs(self) -> list[int]:
         return [call.job for call in self.calls.values() if call.job is not None]
 
-    def latest(self, submission: str, array: str) -> Call | None:
+    def latest(self, submission: str, array: str) -> SbatchCall | None:
         """The last call that SLURM took for an array as a whole or in part."""
         taken = [
             c for c in self.calls.values() if c.submission == submission and c.array == array and c.job is not None
         ]
         return taken[-1] if taken else None
-
-    def submissions(self) -> dict[str, dict[str, Any]]:
-        """{name: plan.json} of every submission, oldest first."""
-        if not self.folder.is_dir():
-            return {}
-        names = sorted(entry.name for entry in os.scandir(self.folder) if entry.name.isdigit())
-        paths = {name: self.folder / name / "plan.json" for name in names}
-        return {name: json.loads(path.read_text("utf-8")) for name, path in paths.items() if path.exists()}
 
     def _write(self, entry: dict[str, Any]) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)

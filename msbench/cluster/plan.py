@@ -13,7 +13,6 @@ from msbench.runs.state import is_trained
 from msbench.runs.suite import Cell, Suite
 
 Stage = Literal["train", "evaluate"]
-TRAINED = ("trained", "evaluating", "done")  # stages of a run whose training needs no further job
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ def make_plan(
     evaluate: Resources = Resources(),
     longest: int | None = None,
 ) -> Plan:
-    """Plan what is missing of a suite: train arrays, one a resource shape, and an evaluation array after each.
+    """Plan what is missing of a suite: train arrays, one per resource shape, and an evaluation array after each.
 
     Args:
         suite: The suite.

@@ -7,7 +7,7 @@ import shlex
 from importlib.resources import files
 from pathlib import Path
 
-from msbench.cluster.plan import JobArray
+from msbench.cluster.plan import JobArray, Plan
 from msbench.cluster.profile import Profile
 from msbench.runs.resources import Resources
 from msbench.runs.suite import Suite
@@ -15,6 +15,13 @@ from msbench.system.exit_codes import SAVED
 from msbench.system.files import write_text
 
 EXPORTED = ("MSBENCH_PLUGINS", "MSBENCH_DATA")
+
+
+def write_all(plan: Plan, profile: Profile, folder: Path) -> None:
+    """Write the scripts of a plan into a folder."""
+    for array in plan.arrays:
+        write_array(array, plan.suite, profile, folder)
+    write_aggregate(plan.suite, profile, folder)
 
 
 def write_array(array: JobArray, suite: Suite, profile: Profile, folder: Path) -> None:

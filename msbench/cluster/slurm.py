@@ -9,17 +9,30 @@ import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-ACTIVE = ("PENDING", "CONFIGURING", "RUNNING", "COMPLETING", "SUSPENDED", "REQUEUED", "REQUEUE_HOLD", "RESIZING",
-          "SIGNALING", "STAGE_OUT", "STOPPED", "SPECIAL_EXIT")  # fmt: skip
+ACTIVE = (
+    "PENDING",
+    "CONFIGURING",
+    "RUNNING",
+    "COMPLETING",
+    "SUSPENDED",
+    "REQUEUED",
+    "REQUEUE_HOLD",
+    "RESIZING",
+    "SIGNALING",
+    "STAGE_OUT",
+    "STOPPED",
+    "SPECIAL_EXIT",
+)
 # A job that is submitted from inside another must not take that one's shape, ranks or addresses for its own.
 SCRUBBED = ("SLURM_", "SBATCH_", "SRUN_", "PMI_", "PMIX_", "OMPI_", "MASTER_")
 SCRUBBED_NAMES = ("RANK", "LOCAL_RANK", "NODE_RANK", "WORLD_SIZE")
 KEPT = ("SLURM_CONF",)
+SACCT = ("sacct", "--allocations", "--noheader", "--parsable2")
 Element = tuple[int, int]  # id of the array, index in it
 
 
 @dataclass(frozen=True)
-class Seen:
+class ElementState:
     """What SLURM says of one element."""
 
     state: str  # "RUNNING", "NODE_FAIL", ...
@@ -85,7 +98,7 @@ def notation(elements: Iterable[int]) -> str:
     return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in parts)
 
 
-def look(jobs: Iterable[int]) -> dict[Element, Seen]:
+def query(jobs: Iterable[int]) -> dict[Element, ElementState]:
     """Ask sacct, then the controller, then squeue for what they know of some arrays.
 
     The controller's answer about a job that it still holds is the newest. What nobody knows is not in the result.
@@ -105,10 +118,10 @@ def look(jobs: Iterable[int]) -> dict[Element, Seen]:
     return found
 
 
-def _from_sacct(jobs: list[int]) -> dict[Element, Seen]:
+def _from_sacct(jobs: list[int]) -> dict[Element, ElementState]:
     try:
-        text = call("sacct", "--allocations", "--noheader", "--parsable2", f"--jobs={','.join(map(str, jobs))}",
-                    "--format=JobID,State,ExitCode,NodeList")  # fmt: skip
+        chosen = f"--jobs={','.join(map(str, jobs))}"
+        text = call(*SACCT, "--format=JobID,State,ExitCode,NodeList", chosen)
     except (RuntimeError, FileNotFoundError, subprocess.TimeoutExpired):
         return {}  # no accounting here
     found = {}
@@ -117,33 +130,36 @@ def _from_sacct(jobs: list[int]) -> dict[Element, Seen]:
         job, _, index = name.partition("_")
         if index:
             for each in indices(index):
-                found[int(job), each] = Seen(state.split()[0], node.replace("None assigned", ""), code)
+                found[int(job), each] = ElementState(state.split()[0], node.replace("None assigned", ""), code)
     return found
 
 
-def _from_scontrol(text: str) -> dict[Element, Seen]:
+def _from_scontrol(text: str) -> dict[Element, ElementState]:
     found = {}
     for line in text.splitlines():
         fields = dict(re.findall(r"(\w+)=(\S*)", line))
         if "ArrayTaskId" not in fields:
             continue
-        seen = Seen(
-            fields["JobState"], fields.get("NodeList", "").replace("(null)", ""), fields.get("ExitCode", ""),
-            fields.get("Reason", "").replace("None", ""), int(fields.get("Restarts", 0)),
-        )  # fmt: skip
+        state = ElementState(
+            state=fields["JobState"],
+            node=fields.get("NodeList", "").replace("(null)", ""),
+            exit_code=fields.get("ExitCode", ""),
+            reason=fields.get("Reason", "").replace("None", ""),
+            restarts=int(fields.get("Restarts", 0)),
+        )
         for index in indices(fields["ArrayTaskId"]):
-            found[int(fields["ArrayJobId"]), index] = seen
+            found[int(fields["ArrayJobId"]), index] = state
     return found
 
 
-def _from_squeue(jobs: list[int]) -> dict[Element, Seen]:
+def _from_squeue(jobs: list[int]) -> dict[Element, ElementState]:
     try:
-        text = call("squeue", "--noheader", "--array", "--states=all", "--format=%F|%K|%T|%N|%r",
-                    f"--jobs={','.join(map(str, jobs))}")  # fmt: skip
+        chosen = f"--jobs={','.join(map(str, jobs))}"
+        text = call("squeue", "--noheader", "--array", "--states=all", "--format=%F|%K|%T|%N|%r", chosen)
     except RuntimeError:
         return {}
     rows = (line.split("|") for line in text.splitlines())
-    return {(int(row[0]), int(row[1])): Seen(row[2], row[3], "", row[4]) for row in rows if row[1].isdigit()}
+    return {(int(row[0]), int(row[1])): ElementState(row[2], row[3], "", row[4]) for row in rows if row[1].isdigit()}
 
 
 def job_named(name: str) -> int | None:
@@ -155,5 +171,5 @@ def job_named(name: str) -> int | None:
     text = call("squeue", "--noheader", "--states=all", "--format=%F", f"--name={name}")
     if not text.strip():
         with contextlib.suppress(RuntimeError, FileNotFoundError):
-            text = call("sacct", "--allocations", "--noheader", "--parsable2", "--format=JobID", f"--name={name}")
+            text = call(*SACCT, "--format=JobID", f"--name={name}")
     return int(text.split()[0].partition("_")[0]) if text.strip() else None

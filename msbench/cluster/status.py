@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from msbench.cluster import slurm
-from msbench.cluster.journal import Call, Journal
+from msbench.cluster.journal import SbatchCall, SbatchJournal
 from msbench.cluster.plan import missing_cells
-from msbench.cluster.slurm import Element, Seen
+from msbench.cluster.slurm import Element, ElementState
+from msbench.cluster.submission import submissions
 from msbench.runs import failures
 from msbench.runs.state import is_trained, read_state
 from msbench.runs.suite import Suite
@@ -52,10 +53,10 @@ class CellStatus:
 
 
 @dataclass(frozen=True)
-class _Place:
+class _Submitted:
     """Where a stage of a cell was submitted last."""
 
-    call: Call
+    call: SbatchCall
     index: int
     log: str
 
@@ -64,96 +65,103 @@ class _Place:
         return self.call.job or 0, self.index
 
 
-def look_at(suite: Suite, journal: Journal) -> list[CellStatus]:
+def statuses_of(suite: Suite, journal: SbatchJournal) -> list[CellStatus]:
     """The status of every cell, in the suite's order. What SLURM says of an end is kept in the run's folder."""
     missing = {cell.name for cell in missing_cells(suite)}
-    places = _places(journal)
-    seen = slurm.look(
-        {place.call.job or 0 for name, stages in places.items() if name in missing for place in stages.values()}
-    )
+    submitted = _last_submitted(suite, journal)
+    jobs = {each.element[0] for name in missing & submitted.keys() for each in submitted[name].values()}
+    answers = slurm.query(jobs)
     runs = suite.folder / "runs"
     started = set(os.listdir(runs)) if runs.is_dir() else set()
     found = []
     for cell in suite.cells:
         status = CellStatus(cell.name)
         found.append(status)
-        submitted = places.get(cell.name, {})
-        for place in submitted.values():
-            status.elements.append(place.element)
-            status.logs.append(place.log)
-            status.submission = place.call.submission
+        stages = submitted.get(cell.name, {})
+        for each in stages.values():
+            status.elements.append(each.element)
+            status.logs.append(each.log)
+            status.submission = each.call.submission
         if cell.name not in missing:
             status.state = "done"
             continue
         state = read_state(runs / cell.name) if cell.name in started else {}
-        _judge(status, runs / cell.name, state, submitted, seen)
+        _fill_in(status, runs / cell.name, state, stages, answers)
     return found
 
 
-def _places(journal: Journal) -> dict[str, dict[str, _Place]]:
+def _last_submitted(suite: Suite, journal: SbatchJournal) -> dict[str, dict[str, _Submitted]]:
     """{cell: {stage: where it was submitted last}}."""
-    calls: dict[tuple[str, str], list[Call]] = {}
+    calls: dict[tuple[str, str], list[SbatchCall]] = {}
     for call in journal.calls.values():
         if call.job is not None:
             calls.setdefault((call.submission, call.array), []).append(call)
-    found: dict[str, dict[str, _Place]] = {}
-    for submission, content in journal.submissions().items():
+    found: dict[str, dict[str, _Submitted]] = {}
+    for submission in submissions(suite.folder):
         fresh: set[str] = set()
-        logs = journal.folder / submission / "logs"
-        for array in content["arrays"]:
-            latest: dict[int, Call] = {}
-            for call in calls.get((submission, array["name"]), ()):
-                latest.update(dict.fromkeys(call.elements or range(len(array["cells"])), call))
-            for index, name in enumerate(array["cells"]):
+        for array in submission.arrays:
+            latest: dict[int, SbatchCall] = {}
+            for call in calls.get((submission.name, array.name), ()):
+                latest.update(dict.fromkeys(call.elements or range(len(array.cells)), call))
+            for index, name in enumerate(array.cells):
                 if index in latest:
                     if name not in fresh:
                         fresh.add(name)
                         found[name] = {}  # an older submission of it is history
-                    found[name][array["stage"]] = _Place(latest[index], index, f"{logs}/{array['name']}_{index}.log")
+                    log = str(array.log(submission.folder, index))
+                    found[name][array.stage] = _Submitted(latest[index], index, log)
     return found
 
 
-def _judge(
-    status: CellStatus, folder: Path, state: dict[str, Any], places: dict[str, _Place], seen: Mapping[Element, Seen]
+def _fill_in(
+    status: CellStatus,
+    folder: Path,
+    state: dict[str, Any],
+    stages: dict[str, _Submitted],
+    answers: Mapping[Element, ElementState],
 ) -> None:
     """Fill in the status of a cell that has no record."""
     status.stage = str(state.get("stage", ""))
     status.part_done, status.metrics = state.get("done"), state.get("metrics") or {}
-    if not places:
+    if not stages:
         if status.stage == "failed":
-            _fail(status, failures.of_error(str(state.get("kind", "")), str(state.get("error"))), state.get("error"))
+            _fail(
+                status, failures.kind_of_error(str(state.get("kind", "")), str(state.get("error"))), state.get("error")
+            )
         return
-    train = places.get("train")
+    train = stages.get("train")
     if train is not None and not (state and is_trained(folder)):
-        answer = seen.get(train.element)
+        answer = answers.get(train.element)
         trained = answer is not None and answer.state == "COMPLETED"
     else:
         trained = True
-    place = places.get("evaluate") if trained else train
+    submitted = stages.get("evaluate") if trained else train
     status.stage = "evaluate" if trained else "train"
-    if place is None:  # trained; its evaluation was not submitted
+    if submitted is None:  # trained; its evaluation was not submitted
         return
-    answer = seen.get(place.element)
+    answer = answers.get(submitted.element)
     if answer is not None:
         status.node, status.slurm_state, status.restarts = answer.node, answer.state, answer.restarts
         if answer.active:
             status.state = "pending" if answer.state in ("PENDING", "REQUEUED", "REQUEUE_HOLD") else "running"
             return
-    _explain(status, folder, state, place, answer)
+    _explain(status, folder, state, submitted, answer)
 
 
-def _explain(status: CellStatus, folder: Path, state: dict[str, Any], place: _Place, answer: Seen | None) -> None:
+def _explain(
+    status: CellStatus, folder: Path, state: dict[str, Any], submitted: _Submitted, answer: ElementState | None
+) -> None:
     """Say why a stage that no longer runs left no record."""
-    lines, code, node = _log(place)
+    lines, code, node = _log(submitted)
     status.log_tail, status.node = lines[-TAIL_LINES:], status.node or node
     where = f" on {status.node}" if status.node else ""
-    job = f"job {place.element[0]}_{place.element[1]}"
-    if state.get("stage") == "failed" and state.get("time", 0) >= place.call.time:
-        kind = failures.of_error(str(state.get("kind", "")), str(state.get("error")))
+    job = f"job {submitted.element[0]}_{submitted.element[1]}"
+    if state.get("stage") == "failed" and state.get("time", 0) >= submitted.call.time:
+        kind = _kind_of(state)
         _fail(status, kind, f"{kind}{where}: {state.get('error')}")
     elif answer is None and code is None:
         kept = failures.read_verdict(folder)
-        if kept.get("element") == list(place.element):
+        if kept.get("element") == list(submitted.element):
             _fail(status, kept["kind"], kept["cause"])
             status.node, status.slurm_state = kept["node"], kept["slurm_state"]
             return
@@ -161,12 +169,17 @@ def _explain(status: CellStatus, folder: Path, state: dict[str, Any], place: _Pl
     elif (answer is None or answer.state == "COMPLETED") and code in (0, None):
         _fail(status, "lost", f"lost: {job} ended well{where}, but left no result")
     else:
-        kind = failures.of_slurm(answer.state if answer else "", code, "\n".join(lines))
+        kind = failures.kind_of_slurm_end(answer.state if answer else "", code, "\n".join(lines))
         how = f"SLURM says {answer.state}" if answer else "SLURM has forgotten it"
         how += f", exit code {code}" if code is not None else ""
         last = next((line for line in reversed(lines) if line.strip()), "")
         _fail(status, kind, f"{kind}{where}: {how} ({job}, {status.stage}){f'; last line: {last}' if last else ''}")
-    _keep(status, folder, place)
+    _keep_verdict(status, folder, submitted)
+
+
+def _kind_of(state: dict[str, Any]) -> str:
+    """The class of the failure that a process noted in its state."""
+    return failures.kind_of_error(str(state.get("kind", "")), str(state.get("error")))
 
 
 def _fail(status: CellStatus, kind: str, cause: object) -> None:
@@ -174,26 +187,30 @@ def _fail(status: CellStatus, kind: str, cause: object) -> None:
     status.kind, status.cause = kind, str(cause)
 
 
-def _keep(status: CellStatus, folder: Path, place: _Place) -> None:
+def _keep_verdict(status: CellStatus, folder: Path, submitted: _Submitted) -> None:
     """Keep the verdict for when SLURM has forgotten the job, and for the board."""
     verdict = {
-        "element": list(place.element), "stage": status.stage, "kind": status.kind, "cause": status.cause,
-        "node": status.node, "slurm_state": status.slurm_state,
-    }  # fmt: skip
+        "element": list(submitted.element),
+        "stage": status.stage,
+        "kind": status.kind,
+        "cause": status.cause,
+        "node": status.node,
+        "slurm_state": status.slurm_state,
+    }
     kept = failures.read_verdict(folder)
     if {key: kept.get(key) for key in verdict} != verdict:
         failures.write_verdict(folder, {**verdict, "time": time.time()})
 
 
-def _log(place: _Place) -> tuple[list[str], int | None, str]:
+def _log(submitted: _Submitted) -> tuple[list[str], int | None, str]:
     """The last lines that the step of an element wrote, its exit code and its node as the shell noted them."""
     try:
-        with Path(place.log).open("rb") as file:
+        with Path(submitted.log).open("rb") as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL_BYTES))
             lines = file.read().decode("utf-8", "replace").splitlines()
     except OSError:
         return [], None, ""
-    name = f"{place.element[0]}_{place.element[1]}"
+    name = f"{submitted.element[0]}_{submitted.element[1]}"
     begins = [number for number, line in enumerate(lines) if line.startswith(f"msbench: begin {name} ")]
     lines = lines[begins[-1] :] if begins else lines
     code, node = None, ""

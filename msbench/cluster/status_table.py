@@ -38,9 +38,13 @@ def table(statuses: list[CellStatus]) -> Group:
     for each in rows[:MOST_ROWS]:
         job = "_".join(map(str, each.elements[-1 if each.stage == "evaluate" else 0])) if each.elements else ""
         shown.add_row(
-            each.name, Text(each.state, style=STYLES.get(each.state, "")),
-            each.stage if each.state != "done" else "", job, each.node, Text(_note(each)),
-        )  # fmt: skip
+            each.name,
+            Text(each.state, style=STYLES.get(each.state, "")),
+            each.stage if each.state != "done" else "",
+            job,
+            each.node,
+            Text(_note(each)),
+        )
     summary = ", ".join(f"{count} {state}" for state, count in counts(statuses).items())
     more = f" (the first {MOST_ROWS} are shown; --json has all)" if len(rows) > MOST_ROWS else ""
     return Group(shown, Text(f"{len(rows)} cells: {summary}{more}"))

@@ -14,8 +14,7 @@ from msbench.system.files import write_text
 
 # Classes that trying again can heal; the others fail again, whoever runs them.
 RETRIED = ("node", "preempted", "time limit", "CUDA", "killed", "lost")
-KINDS = ("out of memory", "time limit", "node", "preempted", "CUDA", "NaN loss", "data", "import", "code", "killed",
-         "cancelled", "lost")  # fmt: skip
+KINDS = (*RETRIED, "out of memory", "NaN loss", "data", "import", "code", "cancelled")
 
 _BY_TEXT = (
     ("out of memory", r"out of memory|OutOfMemory|oom-kill|MemoryError|Cannot allocate memory"),
@@ -25,12 +24,18 @@ _BY_TEXT = (
     ("data", r"no dataset|FileNotFoundError|LibsndfileError|SoundFileError|broken track|\.(wav|flac|mp4)\b"),
 )
 _BY_SLURM = {
-    "OUT_OF_MEMORY": "out of memory", "TIMEOUT": "time limit", "DEADLINE": "time limit", "NODE_FAIL": "node",
-    "BOOT_FAIL": "node", "PREEMPTED": "preempted", "CANCELLED": "cancelled", "REVOKED": "cancelled",
-}  # fmt: skip
+    "OUT_OF_MEMORY": "out of memory",
+    "TIMEOUT": "time limit",
+    "DEADLINE": "time limit",
+    "NODE_FAIL": "node",
+    "BOOT_FAIL": "node",
+    "PREEMPTED": "preempted",
+    "CANCELLED": "cancelled",
+    "REVOKED": "cancelled",
+}
 
 
-def of_error(kind: str, text: str) -> str:
+def kind_of_error(kind: str, text: str) -> str:
     """The class of an error that a process reported: its exception's name and sentence, or the end of its log."""
     for name, pattern in _BY_TEXT:
         if re.search(pattern, f"{kind}: {text}"):
@@ -38,7 +43,7 @@ def of_error(kind: str, text: str) -> str:
     return "code"
 
 
-def of_slurm(state: str, exit_code: int | None, log: str) -> str:
+def kind_of_slurm_end(state: str, exit_code: int | None, log: str) -> str:
     """The class of an end that the process did not report itself.
 
     Args:
@@ -48,7 +53,7 @@ def of_slurm(state: str, exit_code: int | None, log: str) -> str:
     """
     if state in _BY_SLURM:
         return _BY_SLURM[state]
-    named = of_error("", log)
+    named = kind_of_error("", log)
     if named != "code":
         return named
     if exit_code is not None and exit_code > 128:

@@ -43,8 +43,15 @@ def begin_attempt(folder: Path, stage: str, gpus: int) -> None:
     job = os.environ.get("SLURM_JOB_ID")
     if "SLURM_ARRAY_JOB_ID" in os.environ:
         job = f"{os.environ['SLURM_ARRAY_JOB_ID']}_{os.environ['SLURM_ARRAY_TASK_ID']}"
-    attempt = {"stage": stage, "started": time.time(), "ended": None, "host": socket.gethostname(), "gpus": gpus,
-               "slurm_job_id": job, "exit_code": None}  # fmt: skip
+    attempt = {
+        "stage": stage,
+        "started": time.time(),
+        "ended": None,
+        "host": socket.gethostname(),
+        "gpus": gpus,
+        "slurm_job_id": job,
+        "exit_code": None,
+    }
     write_text(folder / "attempts.json", json.dumps([*attempts(folder), attempt]))
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import yaml
 
-from msbench.cluster.journal import Journal
-from msbench.cluster.status import BUSY, CellStatus, look_at
+from msbench.cluster.journal import SbatchJournal
+from msbench.cluster.status import BUSY, CellStatus, statuses_of
 from msbench.runs.suite import Suite, read_suite
 
 STAND_IN = Path(__file__).with_name("stand_in.py")
@@ -28,8 +28,14 @@ def write_suite(folder: Path, models: dict[str, dict[str, object]], seeds: tuple
 def write_profile(folder: Path, **changes: object) -> Path:
     """A profile of the private cluster that runs the stand-in."""
     small = {"gpus": 0, "cpus": 1, "memory_gb": 0.5, "hours": 0.5}
-    content: dict[str, object] = {"partition": "normal", "gpu_flag": "gres", "train": small, "evaluate": small,
-                                  "aggregate": small, "python": f"{sys.executable} {STAND_IN}"}  # fmt: skip
+    content: dict[str, object] = {
+        "partition": "normal",
+        "gpu_flag": "gres",
+        "train": small,
+        "evaluate": small,
+        "aggregate": small,
+        "python": f"{sys.executable} {STAND_IN}",
+    }
     path = folder / "profile.yaml"
     path.write_text(yaml.safe_dump({**content, **changes}))
     return path
@@ -37,7 +43,7 @@ def write_profile(folder: Path, **changes: object) -> Path:
 
 def statuses(suite: Suite) -> dict[str, CellStatus]:
     """{label, or label and seed: status}."""
-    found = look_at(suite, Journal.of(suite))
+    found = statuses_of(suite, SbatchJournal.of(suite))
     return {f"{cell.label}-{cell.seed}": each for cell, each in zip(suite.cells, found, strict=True)}
 
 

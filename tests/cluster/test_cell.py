@@ -65,8 +65,10 @@ def test_a_cell_is_trained_and_scored_once(suite: Suite, monkeypatch: pytest.Mon
     assert suite.record_path(cell_of(suite, "tiny")).is_file()
     assert read_state(folder)["stage"] == "done"
     assert [(each["stage"], each["exit_code"], each["slurm_job_id"]) for each in attempts(folder)] == [
-        ("evaluate", 2, None), ("train", 0, "12"), ("evaluate", 0, "12"),
-    ]  # fmt: skip
+        ("evaluate", 2, None),
+        ("train", 0, "12"),
+        ("evaluate", 0, "12"),
+    ]
     assert all(each["ended"] >= each["started"] for each in attempts(folder))
     before = (folder / "best.ckpt").stat().st_mtime_ns
     assert run(suite, "tiny", "train") == run(suite, "tiny", "evaluate") == 0  # nothing is done again

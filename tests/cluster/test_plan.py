@@ -52,9 +52,14 @@ def test_one_train_array_a_shape_and_an_evaluation_after_each(suite: Suite) -> N
 def test_long_arrays_are_split(suite: Suite) -> None:
     plan = make_plan(suite, longest=4)
     assert [(name, count) for name, count, _ in shape_of(plan)] == [
-        ("train-1", 3), ("train-2", 4), ("train-3", 2), ("evaluate-1", 3), ("evaluate-2", 4), ("evaluate-3", 2),
+        ("train-1", 3),
+        ("train-2", 4),
+        ("train-3", 2),
+        ("evaluate-1", 3),
+        ("evaluate-2", 4),
+        ("evaluate-3", 2),
         ("evaluate-4", 1),
-    ]  # fmt: skip
+    ]
     assert [after for _, _, after in shape_of(plan)][3:] == ["train-1", "train-2", "train-3", None]
 
 

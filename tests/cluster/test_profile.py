@@ -18,9 +18,14 @@ def test_the_example_names_every_field() -> None:
     assert [name for name in vars(Profile()) if f"\n{name}:" not in text] == []
     assert profile.train == Resources(1, 1, 8, 32, 12)
     assert profile.sbatch_options(Resources(gpus=2)) == [
-        "--partition=gpu", "--account=my-project", "--qos=normal", "--constraint=a100", "--gpus-per-node=a100:2",
-        "--requeue", "--exclude=node13",
-    ]  # fmt: skip
+        "--partition=gpu",
+        "--account=my-project",
+        "--qos=normal",
+        "--constraint=a100",
+        "--gpus-per-node=a100:2",
+        "--requeue",
+        "--exclude=node13",
+    ]
 
 
 def test_how_a_gpu_is_asked_for() -> None:

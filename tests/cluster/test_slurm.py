@@ -13,7 +13,7 @@ import pytest
 from msbench_slurm.private_cluster import PrivateCluster
 
 from msbench.cli.app import main
-from msbench.cluster.journal import Journal
+from msbench.cluster.journal import SbatchJournal
 from msbench.cluster.slurm import job_named
 from tests.cluster.jobs import starts, statuses, wait_for_end, wait_until, write_profile, write_suite
 
@@ -25,14 +25,17 @@ def submit(folder: Path, **changes: object) -> int:
 def test_a_suite_becomes_a_board_that_says_what_is_missing(cluster: PrivateCluster, tmp_path: Path) -> None:
     suite = write_suite(tmp_path, {"good": {}, "bad": {"fail": "training loss became nan at step 3"}}, (0, 1))
     assert submit(tmp_path, at_once=3) == 0
-    calls = list(Journal.of(suite).calls.values())
+    calls = list(SbatchJournal.of(suite).calls.values())
     assert [call.array for call in calls] == ["train-1", "evaluate-1", "aggregate"]  # of arrays, not of cells
     assert all(call.name not in ("bash", "interactive") for call in calls)
     assert "ArrayTaskThrottle=3" in cluster.run("scontrol", "show", "job", str(calls[0].job))
     found = wait_for_end(suite)
     assert {name: each.state for name, each in found.items()} == {
-        "good-0": "done", "good-1": "done", "bad-0": "failed", "bad-1": "failed",
-    }  # fmt: skip
+        "good-0": "done",
+        "good-1": "done",
+        "bad-0": "failed",
+        "bad-1": "failed",
+    }
     assert found["bad-0"].kind == "NaN loss"
     assert found["bad-0"].node in ("n1", "n2")
     wait_until((tmp_path / "board.md").exists, "the board")
@@ -78,8 +81,14 @@ def test_an_element_is_preempted_and_goes_on(cluster: PrivateCluster, tmp_path: 
     assert submit(tmp_path, train=half) == 0
     wait_until(lambda: starts(suite, "one") and starts(suite, "two"), "both trainings")
     node = starts(suite, "one")[0][1]
-    cluster.run("sbatch", "--partition=urgent", f"--nodelist={node}", "--cpus-per-task=4", "--output=/dev/null",
-                "--wrap=sleep 2")  # fmt: skip
+    cluster.run(
+        "sbatch",
+        "--partition=urgent",
+        f"--nodelist={node}",
+        "--cpus-per-task=4",
+        "--output=/dev/null",
+        "--wrap=sleep 2",
+    )
     wait_until(lambda: cluster.hurry() or len(starts(suite, "one")) == 2, "the restart")
     assert starts(suite, "one")[1][0] > 0
     assert {each.state for each in wait_for_end(suite).values()} == {"done"}
@@ -96,12 +105,14 @@ def test_a_killed_step_fails_and_is_retried_in_its_place(cluster: PrivateCluster
     assert "exit code 137" in found["long-0"].cause
     assert "on n" in found["long-0"].cause
     assert (found["bad-0"].state, found["bad-0"].kind) == ("failed", "code")
-    before = len(Journal.of(suite).calls)
+    before = len(SbatchJournal.of(suite).calls)
     assert main(["retry", "--failed", str(tmp_path)]) == 0
-    again = list(Journal.of(suite).calls.values())[before:]
+    again = list(SbatchJournal.of(suite).calls.values())[before:]
     assert [(call.array, call.elements) for call in again] == [
-        ("train-1", [2]), ("evaluate-1", [2]), ("aggregate", None),
-    ]  # fmt: skip
+        ("train-1", [2]),
+        ("evaluate-1", [2]),
+        ("aggregate", None),
+    ]
     assert wait_for_end(suite)["long-0"].state == "done"
     assert len(starts(suite, "long")) == 2
 
@@ -124,7 +135,7 @@ def test_cancelled_jobs_stay_cancelled(
 def test_long_arrays_are_split(cluster: PrivateCluster, tmp_path: Path) -> None:
     suite = write_suite(tmp_path, {"good": {}}, tuple(range(8)))  # the cluster's MaxArraySize is 6
     assert submit(tmp_path) == 0
-    calls = Journal.of(suite).calls.values()
+    calls = SbatchJournal.of(suite).calls.values()
     assert [call.array for call in calls] == ["train-1", "train-2", "evaluate-1", "evaluate-2", "aggregate"]
     assert {each.state for each in wait_for_end(suite).values()} == {"done"}
 
@@ -134,9 +145,14 @@ def test_submitted_from_inside_a_job(cluster: PrivateCluster, tmp_path: Path) ->
     profile = write_profile(tmp_path)
     command = f"{sys.executable} -m msbench.cli submit {tmp_path} --cluster {profile}"
     cluster.run(
-        "sbatch", "--wait", "--nodes=2", "--ntasks-per-node=2", "--job-name=interactive",
-        f"--output={tmp_path}/outer.log", f"--wrap=export SBATCH_PARTITION=nowhere RANK=7; {command}",
-    )  # fmt: skip
+        "sbatch",
+        "--wait",
+        "--nodes=2",
+        "--ntasks-per-node=2",
+        "--job-name=interactive",
+        f"--output={tmp_path}/outer.log",
+        f"--wrap=export SBATCH_PARTITION=nowhere RANK=7; {command}",
+    )
     assert wait_for_end(suite)["good-0"].state == "done", (tmp_path / "outer.log").read_text()
     environment = json.loads((suite.run_folder(suite.cells[0]) / "environment.json").read_text())
     assert (environment["SLURM_NTASKS"], environment["SLURM_NNODES"]) == ("1", "1")
@@ -150,7 +166,9 @@ def test_a_planner_killed_around_sbatch_submits_nothing_twice(
     suite = write_suite(tmp_path, {"good": {}, "more": {}})
     profile = write_profile(tmp_path)
     # Killed as it was about to call sbatch, or when sbatch had answered and the journal did not know it yet.
-    target = "msbench.cluster.submit.slurm.call" if when == "before" else "msbench.cluster.journal.Journal.confirm"
+    target = (
+        "msbench.cluster.submit.slurm.call" if when == "before" else "msbench.cluster.journal.SbatchJournal.confirm"
+    )
     code = f"""
 import os, signal, unittest.mock
 from msbench.cli import main
@@ -165,11 +183,11 @@ with unittest.mock.patch({target!r}, kill):
 """
     done = subprocess.run([sys.executable, "-c", code], check=False)
     assert done.returncode == -signal.SIGKILL
-    (call,) = Journal.of(suite).calls.values()
+    (call,) = SbatchJournal.of(suite).calls.values()
     assert call.job is None
     assert (job_named(call.name) is None) == (when == "before")
     assert submit(tmp_path) == 0
-    calls = [each for each in Journal.of(suite).calls.values() if not each.dropped]
+    calls = [each for each in SbatchJournal.of(suite).calls.values() if not each.dropped]
     assert [each.array for each in calls] == ["train-1", "evaluate-1", "aggregate"]
     assert (calls[0].token == call.token) == (when == "after")
     assert {each.state for each in wait_for_end(suite).values()} == {"done"}

@@ -42,10 +42,12 @@ PROFILE = {
     "train": {"gpus": 1, "cpus": 1, "memory_gb": 1, "hours": 1},
     "evaluate": {"gpus": 0, "cpus": 1, "memory_gb": 1, "hours": 1},
     "aggregate": {"gpus": 0, "cpus": 1, "memory_gb": 1, "hours": 1},
-    "setup": ["export MASTER_ADDR=127.0.0.1 GLOO_SOCKET_IFNAME=lo",
-              "export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1"],
+    "setup": [
+        "export MASTER_ADDR=127.0.0.1 GLOO_SOCKET_IFNAME=lo",
+        "export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1",
+    ],
     "python": sys.executable,
-}  # fmt: skip
+}
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -88,9 +90,12 @@ def test_a_suite_is_trained_scored_and_put_on_a_board(
     wait_until(lambda: cluster.hurry() or len(attempts(folders["disturbed"])) > 1, "the restart", 60)
     found = wait_for_end(suite, 240)
     assert {name: each.state for name, each in found.items()} == {
-        "calm-0": "done", "disturbed-0": "done", "ranks-0": "done", "exploding-0": "failed",
+        "calm-0": "done",
+        "disturbed-0": "done",
+        "ranks-0": "done",
+        "exploding-0": "failed",
         "mixture_share-None": "done",
-    }, {name: each.cause for name, each in found.items()}  # fmt: skip
+    }, {name: each.cause for name, each in found.items()}
     assert found["exploding-0"].kind == "NaN loss"
 
     trainings = [each for each in attempts(folders["disturbed"]) if each["stage"] == "train"]

@@ -26,7 +26,7 @@ from msbench.runs.state import write_state
     ],
 )
 def test_errors_are_classed(kind: str, text: str, expected: str) -> None:
-    assert failures.of_error(kind, text) == expected
+    assert failures.kind_of_error(kind, text) == expected
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_errors_are_classed(kind: str, text: str, expected: str) -> None:
     ],
 )
 def test_ends_without_a_word_are_classed(state: str, code: int | None, log: str, expected: str) -> None:
-    assert failures.of_slurm(state, code, log) == expected
+    assert failures.kind_of_slurm_end(state, code, log) == expected
 
 
 def test_only_what_can_heal_is_tried_again() -> None:
