@@ -128,11 +128,10 @@ def _train(cell: Cell, folder: Path, devices: int, nodes: int) -> None:
 
 
 def _evaluate(suite: Suite, cell: Cell) -> None:
-    import torch
-
     from msbench.data.opening import open_dataset
     from msbench.evaluation.run import evaluate, untrained
     from msbench.metrics import catalogue
+    from msbench.model.devices import device_or_default
 
     folder = suite.run_folder(cell)
     interrupt_on_signals()  # what is scored is kept track by track: nothing has to be saved
@@ -159,6 +158,7 @@ def _evaluate(suite: Suite, cell: Cell) -> None:
         backend=cell.backend,
         metrics=catalogue.DEFAULT if cell.metrics is None else cell.metrics,
         excerpts=cell.excerpts,
+        device=device_or_default(),
         progress=progress,
         run=partial(run_summary, folder),
     )
