@@ -76,7 +76,7 @@ class Prepared(Dataset):
             paths = {held: self.root / track["folder"] / file["file"] for held, file in track["files"].items()}
             stems: dict[str, Stem] = {stem: paths.get(stem, {}) for stem in self.stems}
             header = Header(*track["header"])
-            yield Track(name, split, stems, mixture=paths.get(MIXTURE), sums=self.sums, header=header, mappable=True)
+            yield Track(name, split, stems, mixture=paths.get(MIXTURE), sums=self.sums, header=header, prepared=True)
 
     def fingerprint(self, split: str) -> str:
         """The source's, where these are its very samples: scores on both rank together; else one of its own."""

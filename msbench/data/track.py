@@ -47,7 +47,8 @@ class Track:
         mixture: Its file; where there is none, the mixture is the sum of the stems.
         sums: Further targets, each the sum of the stems named.
         header: What the files have in common, where that is known already; they are not opened then.
-        mappable: Whether nobody cuts the files short while they are read, so that they may be mapped into memory.
+        prepared: Whether `data prepare` wrote the files: nobody cuts them short while they are read, so that they may
+            be mapped into memory.
 
     Attributes:
         stems: Names of the stems.
@@ -63,7 +64,7 @@ class Track:
         mixture: Path | None = None,
         sums: Mapping[str, tuple[str, ...]] | None = None,
         header: Header | None = None,
-        mappable: bool = False,
+        prepared: bool = False,
     ) -> None:
         self.name = name
         self.split = split
@@ -77,7 +78,7 @@ class Track:
             files[target] = {}
             for source, weight in (item for part in parts for item in files[part].items()):
                 files[target][source] = files[target].get(source, 0.0) + weight
-        self._mappable = mappable
+        self._mappable = prepared
         self._has_mixture = mixture is not None
         if mixture is not None:
             files[MIXTURE] = {mixture: 1.0}
