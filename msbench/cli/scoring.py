@@ -35,6 +35,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     from msbench import records
     from msbench.evaluation.run import evaluate, evaluate_estimates
     from msbench.metrics import catalogue
+    from msbench.model.checkpoints import names_checkpoint
 
     if (options.model is None) == (options.estimates is None):
         raise ValueError("evaluate needs a model or --estimates DIR, one of the two")
@@ -42,7 +43,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         raise ValueError("--targets chooses among files (--estimates): a model has its own")
     label = options.label
     if label is None and options.model:
-        label = Path(options.model).parent.name if options.model.endswith(".ckpt") else options.model
+        label = Path(options.model).parent.name if names_checkpoint(options.model) else options.model
     label = label or options.estimates.resolve().name
     output = options.output or Path("evaluations") / f"{label}-{options.data}"
     console = Console(stderr=True)

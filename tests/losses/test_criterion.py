@@ -1,0 +1,90 @@
+"""A loss as a training step uses it: by domain, permutation invariant, and for items that know one target alone."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from asteroid.losses import PITLossWrapper, pairwise_neg_sisdr
+
+from msbench.losses.criterion import Criterion, RemixedCriterion
+
+
+@pytest.mark.parametrize("name", ["l1", "mse", "si_snr"])
+def test_pit_undoes_a_permutation(name: str, pair: tuple[torch.Tensor, torch.Tensor]) -> None:
+    estimates, references = pair
+    straight = Criterion(name)(estimates, references)
+    shuffled = estimates[:, [2, 0, 3, 1]]
+    torch.testing.assert_close(Criterion(name, pit=True)(shuffled, references), straight)
+    assert Criterion(name)(shuffled, references) > straight
+
+
+def test_pit_si_snr_is_asteroids(pair: tuple[torch.Tensor, torch.Tensor]) -> None:
+    estimates, references = pair
+    theirs = PITLossWrapper(pairwise_neg_sisdr, pit_from="pw_mtx")(estimates[:, :, 0], references[:, :, 0])
+    torch.testing.assert_close(Criterion("si_snr", pit=True)(estimates, references), theirs, rtol=1e-5, atol=1e-4)
+
+
+def test_bad_input() -> None:
+    with pytest.raises(ValueError, match="unknown loss domain 'time': one of waveform, magnitude"):
+        Criterion("l1", "time")
+    with pytest.raises(ValueError, match="differ"):
+        Criterion("l1")(torch.zeros(1, 2, 1, 5), torch.zeros(1, 2, 1, 6))
+
+
+@pytest.mark.parametrize(("loss", "domain"), [("si_snr", "magnitude"), ("bce", "waveform")])
+def test_a_loss_in_a_domain_that_is_not_its_own_is_refused(loss: str, domain: str) -> None:
+    with pytest.raises(ValueError, match=f"loss '{loss}' does not take the {domain}: it takes"):
+        Criterion(loss, domain)
+
+
+def test_remixed_by_hand() -> None:
+    known = torch.tensor([-1, 1])
+    # (targets, samples) of two items: of the second, target 1 and the sum of 0 and 2 are known, 7 and 9.
+    estimates = torch.tensor([[[1.0, 1], [2, 2], [3, 3]], [[5, 4], [1, 3], [1, 0]]])[:, :, None]
+    references = torch.tensor([[[0.0, 0], [0, 0], [0, 0]], [[7, 9], [2, 2], [0, 0]]])[:, :, None]
+    labelled = (1 + 1 + 2 + 2 + 3 + 3) / 6
+    remixed = (1 + 1 + 1 + 5) / 4  # |1 - 2|, |3 - 2|; |5 + 1 - 7|, |4 + 0 - 9|
+    for weight in (1.0, 0.5):
+        value = RemixedCriterion(Criterion("l1"), known, weight, 3)(estimates, references)
+        assert value.item() == pytest.approx((labelled + weight * remixed) / 2)
+
+
+@pytest.mark.parametrize("name", ["l1", "mse", "si_snr", "snr"])
+def test_remixed_is_the_mean_over_items(name: str, pair: tuple[torch.Tensor, torch.Tensor]) -> None:
+    estimates, references = pair
+    criterion = Criterion(name)
+    none = torch.tensor([-1, -1, -1])
+    assert torch.equal(RemixedCriterion(criterion, none, 5.0, 4)(estimates, references), criterion(*pair))
+    known = torch.tensor([2, -1, 0])
+    each = [(known[i : i + 1], estimates[i : i + 1], references[i : i + 1]) for i in range(3)]
+    items = [RemixedCriterion(criterion, one, 0.3, 4)(*signals) for one, *signals in each]
+    whole = RemixedCriterion(criterion, known, 0.3, 4)(estimates, references)
+    torch.testing.assert_close(whole, torch.stack(items).mean())  # so it may be accumulated
+    two = [torch.stack([signals[0, 2], signals[0, [0, 1, 3]].sum(0)])[None] for signals in pair]
+    torch.testing.assert_close(items[0], 0.3 * criterion(*two))
+
+
+def test_remixed_asks_the_sum_of_the_others_alone(pair: tuple[torch.Tensor, torch.Tensor]) -> None:
+    estimates, references = pair
+    shifted = estimates.clone()
+    shifted[:, 1] += references[:, 3]
+    shifted[:, 3] -= references[:, 3]
+    measured = RemixedCriterion(Criterion("l1"), torch.tensor([0, 2, 0]), 1.0, 4)
+    torch.testing.assert_close(measured(shifted, references), measured(estimates, references))
+    assert Criterion("l1")(shifted, references) > 1.1 * Criterion("l1")(estimates, references)
+
+
+def test_remixed_of_one_target_is_the_plain_loss(pair: tuple[torch.Tensor, torch.Tensor]) -> None:
+    estimates, references = (signals[:, :1] for signals in pair)
+    value = RemixedCriterion(Criterion("l1"), torch.zeros(3, dtype=torch.long), 1.0, 1)(estimates, references)
+    torch.testing.assert_close(value, Criterion("l1")(estimates, references))
+
+
+def test_remixed_refuses_what_has_no_sum() -> None:
+    known = torch.tensor([0])
+    with pytest.raises(ValueError, match=r"model\.pit cannot compare the sum of several targets: train without it"):
+        RemixedCriterion(Criterion("l1", pit=True), known, 1.0, 2)
+    with pytest.raises(ValueError, match="loss_domain mask cannot compare the sum"):
+        RemixedCriterion(Criterion("bce", "mask"), known, 1.0, 2)
+    with pytest.raises(ValueError, match="compares all 2 targets at once"):
+        RemixedCriterion(Criterion("l1"), known, 1.0, 2)(torch.zeros(1, 1, 1, 5), torch.zeros(1, 1, 1, 5))
