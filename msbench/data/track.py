@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import soundfile
 
-from msbench.audio.files import AudioReader
+from msbench.audio.reading import AudioReader
 from msbench.data.samples import layout_of, read_samples
 from msbench.data.song import Header, Waves
 

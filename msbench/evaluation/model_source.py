@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from msbench import records, registry
-from msbench.audio.files import BLOCK_FRAMES
+from msbench.audio.reading import BLOCK_FRAMES
 from msbench.data.track import MIXTURE, Track
 from msbench.evaluation.signals import Spool
 from msbench.evaluation.sources import Estimates, Origin

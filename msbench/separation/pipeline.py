@@ -17,8 +17,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from msbench.audio import files as audio
+from msbench.audio.reading import BLOCK_FRAMES, AudioReader
 from msbench.audio.streams import ChunkPlan, chunks, joined, resampled
+from msbench.audio.writing import stem_paths, stem_writer
 from msbench.model.separator import Separator
 from msbench.separation.inference import DEFAULTS, Inference
 from msbench.separation.input_stream import CheckedBlocks, InputStream
@@ -66,7 +67,7 @@ def separate(
             raise ValueError(f"references {stems.shape} do not fit a mixture {signal.shape[1:]}: give (S, C, T)")
         signal = np.concatenate([signal, stems])
     channels, time = signal.shape[1:]
-    blocks = (signal[..., start : start + audio.BLOCK_FRAMES] for start in range(0, time, audio.BLOCK_FRAMES))
+    blocks = (signal[..., start : start + BLOCK_FRAMES] for start in range(0, time, BLOCK_FRAMES))
     seconds = time / sample_rate if sample_rate > 0 else None
     stream = InputStream(blocks, sample_rate, channels, seconds)
     estimates = {target: torch.empty(channels, time) for target in model.targets}
@@ -107,15 +108,15 @@ def separate_file(
         ValueError: If the file is no audio, corrupt or empty, and as for `separate`.
     """
     folder = Path(output_dir) / Path(path).stem
-    paths = audio.stem_paths(folder, model.targets, extension)
+    paths = stem_paths(folder, model.targets, extension)
     if Path(path).resolve() in [stem.resolve() for stem in paths.values()]:
         raise ValueError(f"a stem would overwrite the mixture {path}: give another output folder")
-    with audio.AudioReader(path) as reader:
+    with AudioReader(path) as reader:
         shape = (reader.sample_rate, reader.channels)
         blocks = separate_blocks(
             model, InputStream(reader.blocks(), *shape, reader.seconds, name=str(path)), inference, progress
         )
-        with audio.stem_writer(folder, model.targets, *shape, extension=extension, frames=reader.frames) as write:
+        with stem_writer(folder, model.targets, *shape, extension=extension, frames=reader.frames) as write:
             for block in blocks:
                 write(block)
     return paths

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from msbench.audio.files import AudioReader
+from msbench.audio.reading import AudioReader
 from msbench.data.loading.unlabelled import LIST, song_of
 from msbench.data.upkeep.progress import TrackProgress, progress_bar
 from msbench.model.checkpoints import Checkpoint

@@ -351,7 +351,7 @@ def test_musdb18_fills_the_disk(stem_mp4: Path, monkeypatch: pytest.MonkeyPatch)
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("msbench.audio.files._PartFile.write", full)
+    monkeypatch.setattr("msbench.audio.writing._PartFile.write", full)
     data = MUSDB18(stem_mp4.parents[1])
     with pytest.raises(OSError, match=r"cannot write the prepared .*No space left.*: free some space"):
         data.tracks("train")

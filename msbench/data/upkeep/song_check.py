@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import soundfile
 
-from msbench.audio.files import BLOCK_FRAMES
+from msbench.audio.reading import BLOCK_FRAMES
 from msbench.data.dataset import Dataset
 from msbench.data.song import Song, Waves
 from msbench.data.track import MIXTURE

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from msbench.audio.files import BLOCK_FRAMES, encoded, stem_writer
+from msbench.audio.reading import BLOCK_FRAMES
 from msbench.audio.streams import resampled
+from msbench.audio.writing import encoded, stem_writer
 from msbench.data.dataset import sampled_blocks
 from msbench.data.song import Header, Song, Waves
 from msbench.system.files import clear_parts, part_of, sha256_of, write_json
