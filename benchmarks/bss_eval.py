@@ -143,19 +143,20 @@ def evaluate(evaluator: str, folder: Path, repeats: int, device: str | None) -> 
     """Scores the track of a folder, and prints the time and the memory as JSON."""
     from msbench.metrics import bss_eval
     from msbench.metrics.bsseval.museval import museval_metrics
+    from msbench.system.memory import peak_bytes, resident_bytes
 
     readers = [Stems([folder / f"{kind}{s}.wav" for s in range(SOURCES)]) for kind in ("references", "estimates")]
     references, estimates = readers if evaluator == "files" else [load(reader) for reader in readers]
     backend = "museval" if evaluator == "museval" else "fast"
     museval_metrics()
-    before = 0.0 if evaluator == "files" else memory_mib("VmRSS")
+    before = 0 if evaluator == "files" else resident_bytes() or 0
     elapsed = []
     for _ in range(1 if evaluator == "museval" else repeats):
         start = time.perf_counter()
         scores = bss_eval(references, estimates, window=RATE, hop=RATE, backend=backend, device=device)
         elapsed.append(time.perf_counter() - start)
     np.save(folder / f"{evaluator}.npy", np.stack(scores[:4]))
-    print(json.dumps({"seconds": median(elapsed), "all": elapsed, "mib": memory_mib("VmHWM") - before}))
+    print(json.dumps({"seconds": median(elapsed), "all": elapsed, "mib": (peak_bytes() - before) / 2**20}))
 
 
 def load(reader: Stems) -> np.ndarray:
@@ -164,12 +165,6 @@ def load(reader: Stems) -> np.ndarray:
     for start in range(0, reader.shape[1], RATE):
         signals[:, start : start + RATE] = reader[:, start : start + RATE]
     return signals
-
-
-def memory_mib(field: str) -> float:
-    """VmRSS, what the process holds now, or VmHWM, the most it has held (Linux)."""
-    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(field))
 
 
 if __name__ == "__main__":

@@ -13,17 +13,17 @@ import argparse
 import json
 import os
 import platform
-import re
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from statistics import median
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from msbench.system.memory import peak_bytes
 
 Step = Callable[[], Any]
 
@@ -150,10 +150,7 @@ def held_bytes(device: str) -> int:
     """The most that has been held until now."""
     if device == "cuda":
         return torch.cuda.max_memory_allocated()
-    found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
-    if found is None:
-        raise OSError("/proc/self/status has no VmHWM: this benchmark needs Linux")
-    return int(found[1]) * 1024
+    return peak_bytes()
 
 
 def in_own_process(*arguments: str) -> Any:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import subprocess
 import sys
 import tempfile
@@ -24,14 +23,6 @@ RATE, CHANNELS, BAR = 44100, 2, 1.2
 MIB = 2**20
 
 
-def peak_bytes() -> int:
-    """Most memory that this process has had resident at once."""
-    found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
-    if found is None:
-        raise OSError("/proc/self/status has no VmHWM: this benchmark needs Linux")
-    return int(found[1]) * 1024
-
-
 def write_noise(path: Path, minutes: float) -> None:
     """A 16-bit stereo file of quiet noise."""
     random = np.random.default_rng(0)
@@ -43,6 +34,7 @@ def write_noise(path: Path, minutes: float) -> None:
 def measure(path: Path, name: str) -> dict[str, float]:
     """Separate one file in this process; bytes and seconds."""
     from msbench.separation.pipeline import separate_file
+    from msbench.system.memory import peak_bytes
 
     model = load(name)
     baseline, started = peak_bytes(), time.perf_counter()

@@ -45,8 +45,11 @@ def add_inference(parser: argparse.ArgumentParser) -> None:
 
 def inference_of(options: argparse.Namespace) -> dict[str, Any]:
     """What `add_inference` was given, as keywords of `msbench.separate`."""
-    import torch
+    from msbench.model.devices import device_or_default
 
-    device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
-    return {"chunk_seconds": options.chunk_seconds, "overlap": options.overlap, "batch_size": options.batch_size,
-            "device": device}  # fmt: skip
+    return {
+        "chunk_seconds": options.chunk_seconds,
+        "overlap": options.overlap,
+        "batch_size": options.batch_size,
+        "device": device_or_default(options.device),
+    }

@@ -150,11 +150,10 @@ def _print_notes(notes: list[str]) -> None:
 
 
 def _silences(options: argparse.Namespace) -> int:
-    import torch
-
+    from msbench.model.devices import device_or_default
     from msbench.separation.silences import find
 
-    device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    device = device_or_default(options.device)
     found, failed = find(options.checkpoint, options.folder, threshold_db=options.threshold_db, device=device)
     for sentence in failed:
         print(f"warning  {sentence}", file=sys.stderr)

@@ -10,6 +10,7 @@ from typing import Any
 
 from msbench import registry
 from msbench.cli.adding import Adder, add_inference, inference_of
+from msbench.system import errors
 from msbench.system.exit_codes import FAILED, SAVED
 
 
@@ -85,7 +86,7 @@ def fit(arguments: list[str]) -> int:
     try:
         folder = fit(arguments)
     except RunInterrupted as told:
-        print(f"msbench: {told}", file=sys.stderr)
+        print(f"msbench: {errors.sentence(told)}", file=sys.stderr)
         return SAVED
     if os.environ.get("LOCAL_RANK", "0") == "0":
         print(f"trained: {folder / 'best.ckpt'}")
@@ -111,10 +112,10 @@ def _separate(options: argparse.Namespace) -> int:
 
             try:
                 written = separate_file(model, path, options.output, inference, progress=progress)
-            except (ValueError, FileNotFoundError) as error:
-                if len(options.files) == 1:
+            except Exception as error:
+                if len(options.files) == 1 or not errors.is_bad_input(error):
                     raise
-                failed.append(str(error))  # the other files are separated all the same
+                failed.append(errors.sentence(error))  # the other files are separated all the same
                 bars.remove_task(bar)
                 continue
             for file in written.values():

@@ -1,4 +1,4 @@
-"""`msbench check`: whether a model keeps the plugin contract, one result a check, each as it ends.
+"""`msbench check`: whether a model keeps the plugin contract, one result per check, each as it ends.
 
 Signals are seeded noise, and each check starts from the same random state: two runs say the same.
 """
@@ -16,9 +16,9 @@ import torch
 from msbench import registry
 from msbench.conformance.execution import bfloat16, compiles, costs, device
 from msbench.conformance.subject import Broken, Skipped, Subject, difference, require_finite
-from msbench.conformance.training import checkpoint_round_trip, loss_checks, optimiser_step
+from msbench.conformance.training import checkpoint_round_trip, loss_checks, optimizer_step
 from msbench.model.separator import Batch, parameter_count
-from msbench.registry import source as plugin_source
+from msbench.system import errors
 
 BATCH_TOLERANCE = 1e-4  # of the largest sample: kernels sum in another order for another batch
 REPEAT_TOLERANCE = 1e-5
@@ -72,8 +72,8 @@ def _result(title: str, run: Check, subject: Subject) -> Result:
 
 def _sentence(error: BaseException, path: Path | None) -> str:
     """An error as one line, with the last line of the plugin that it passed through."""
-    plain = isinstance(error, Broken | ValueError | ImportError) and str(error)
-    text = str(error).splitlines()[0] if plain else plugin_source.sentence(error)
+    meant = isinstance(error, Broken | ValueError | ImportError) and errors.is_deliberate(error)
+    text = errors.sentence(error) if meant else errors.named(error)
     while error.__cause__ is not None:  # a constructor's error is told with the option that it refuses
         error = error.__cause__
     frames = traceback.extract_tb(error.__traceback__)
@@ -113,7 +113,9 @@ def _channels(subject: Subject, count: int) -> str:
     try:
         model = subject.build(channels=count)
     except ValueError as refusal:  # a model may be for mono or stereo alone, if it says so
-        raise Skipped(str(refusal)) from refusal
+        if not errors.is_deliberate(refusal):
+            raise
+        raise Skipped(errors.sentence(refusal)) from refusal
     if model.channels != count:
         raise Broken(f"built with channels={count}, its channels are {model.channels}")
     subject.separate(subject.batch(1, 0.1, model), model)
@@ -150,7 +152,7 @@ def _finite(subject: Subject) -> str:
 def _batch_invariance(subject: Subject) -> str:
     batch = subject.batch(2, 0.2)
     for signals in batch:
-        signals[1] *= 0.1  # items of one level would hide that they are normalised together
+        signals[1] *= 0.1  # items of one level would hide that they are normalized together
     together = subject.separate(batch)
     largest = 0.0
     for i in range(2):
@@ -159,7 +161,7 @@ def _batch_invariance(subject: Subject) -> str:
     if not largest <= BATCH_TOLERANCE:
         raise Broken(
             f"an item's estimates depend on the rest of its batch (they differ by {largest:.1e} of the peak): in "
-            "evaluation mode nothing may be normalised or averaged over the batch"
+            "evaluation mode nothing may be normalized or averaged over the batch"
         )
     return f"within {largest:.1g}"
 
@@ -212,7 +214,7 @@ FORWARD: tuple[tuple[str, Check], ...] = (
     ("same again", _repeatable),
 )
 WHOLE: tuple[tuple[str, Check], ...] = (
-    ("an optimiser step", optimiser_step),
+    ("an optimizer step", optimizer_step),
     ("save and load", checkpoint_round_trip),
     ("separates stereo at 44.1 kHz", _separates),
     ("bfloat16", bfloat16),

@@ -11,7 +11,8 @@ from msbench.conformance.subject import Broken, Skipped, Subject, difference, re
 from msbench.losses.criterion import Criterion
 from msbench.model.costs import macs_per_second
 from msbench.model.separator import Batch, parameter_count
-from msbench.registry import source as plugin_source
+from msbench.system.errors import named
+from msbench.system.text import quantity
 
 DEVICE_TOLERANCE = 1e-2  # convolutions run in TF32 on a GPU
 COMPILED_TOLERANCE = 1e-3  # fused kernels sum in another order
@@ -20,7 +21,7 @@ COMPILED_TOLERANCE = 1e-3  # fused kernels sum in another order
 def bfloat16(subject: Subject) -> str:
     """Under autocast, as `--trainer.precision bf16-mixed` runs it: estimates, loss and gradients are finite."""
     model = subject.model
-    batch = subject.batch(2, 0.1)  # two items, without which batch normalisation may have too few values
+    batch = subject.batch(2, 0.1)  # two items, without which batch normalization may have too few values
     alone = Batch(batch.mixture[:1], batch.references[:1])
     exact = subject.separate(alone)
     # Without oneDNN, whose transposed convolutions in bfloat16 at times give NaN on CPUs with AMX (torch 2.11).
@@ -71,7 +72,7 @@ def device(subject: Subject) -> str:
         if there.device.type != "cuda":
             raise Broken(f"on a GPU its estimates come back on {there.device}")
     except RuntimeError as error:
-        raise Broken(f"{plugin_source.sentence(error)}{f' ({stays})' if stays else ''}") from error
+        raise Broken(f"{named(error)}{f' ({stays})' if stays else ''}") from error
     finally:
         subject.model.to("cpu")
     away = difference(there.cpu(), here)
@@ -89,17 +90,13 @@ def costs(subject: Subject) -> str:
     subject.separate(batch)
     factor = (time.perf_counter() - started) / (batch.mixture.shape[-1] / model.sample_rate)
     macs = macs_per_second(model)
-    counted = "" if macs is None else f"{_quantity(macs)} matrix and convolution MACs per second of audio, "
+    counted = "" if macs is None else f"{_count(macs)} matrix and convolution MACs per second of audio, "
     threads = torch.get_num_threads()
     return (
-        f"{_quantity(parameter_count(model))} parameters, {counted}real-time factor {factor:.2g} on the CPU "
+        f"{_count(parameter_count(model))} parameters, {counted}real-time factor {factor:.2g} on the CPU "
         f"({threads} thread{'s' if threads > 1 else ''})"
     )
 
 
-def _quantity(value: float) -> str:
-    """1234567 as '1.23 M'."""
-    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if value >= size:
-            return f"{value / size:.2f} {unit}"
-    return f"{value:.0f}"
+def _count(value: float) -> str:
+    return quantity(value) if value >= 1000 else f"{value:.0f}"

@@ -18,6 +18,7 @@ from msbench.losses.criterion import Criterion
 from msbench.losses.functions import DOMAINS
 from msbench.model.checkpoints import KEY, create, load
 from msbench.model.separator import Separator
+from msbench.system import errors
 
 CHUNK_SECONDS = 0.1
 LOAD_TOLERANCE = 1e-6
@@ -60,16 +61,16 @@ def _criterion(loss: str, domain: str) -> Criterion:
     try:
         criterion = Criterion(loss, domain)
     except ImportError as error:
-        raise Skipped(str(error)) from error
+        raise Skipped(errors.sentence(error)) from error
     except ValueError as error:
-        if domain not in DOMAINS:
+        if domain not in DOMAINS or not errors.is_deliberate(error):
             raise
-        raise Skipped(str(error)) from error
+        raise Skipped(errors.sentence(error)) from error
     references = torch.rand((2, 2, 1, 999) if domain == "waveform" else (2, 2, 1, 65, 9))
     try:
         criterion(torch.rand_like(references, requires_grad=True), references).backward()
     except Exception as error:
-        raise Skipped(f"{loss} does not take the {domain}: {error}") from error
+        raise Skipped(f"{loss} does not take the {domain}: {errors.sentence(error)}") from error
     return criterion
 
 
@@ -85,7 +86,7 @@ def _value(subject: Subject, model: Separator, criterion: Criterion) -> Tensor:
     return value
 
 
-def optimiser_step(subject: Subject) -> str:
+def optimizer_step(subject: Subject) -> str:
     """One step of Adam on l1: parameters move, and all stays finite."""
     model = subject.build()
     if not model.trainable:
@@ -101,10 +102,10 @@ def optimiser_step(subject: Subject) -> str:
 
 
 def _step(subject: Subject, model: Separator) -> float:
-    optimiser = torch.optim.Adam(model.parameters(), lr=1e-3)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     value = _value(subject, model.train(), Criterion("l1", model.loss_domains[0]))
     value.backward()
-    optimiser.step()
+    optimizer.step()
     return value.item()
 
 
@@ -146,7 +147,7 @@ def recipe_options(subject: Subject) -> dict[str, Any]:
         parser.add_class_arguments(registry.load("models", subject.entry.name), "separator", fail_untyped=False)
         text = parser.dump(parser.get_defaults())
     except Exception as error:
-        raise Broken(f"`msbench fit` cannot read its constructor: {' '.join(str(error).split())}") from error
+        raise Broken(f"`msbench fit` cannot read its constructor: {errors.sentence(error)}") from error
     options: dict[str, Any] = (yaml.safe_load(text) or {}).get("separator", {})
     return options
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-import sys
-
 import numpy as np
 
 from msbench import records
@@ -68,7 +65,7 @@ def score_track(
             },
             "msbench_reasons": _reasons(targets, values, silent, others),
             "msbench_seconds": found.seconds,
-            "msbench_peak_bytes": _peak_bytes(),
+            "msbench_peak_bytes": memory.peak_bytes(),
         }
 
 
@@ -144,10 +141,3 @@ def track_scores(result: TrackResult) -> TrackScores:
 
 def _rounded(value: float) -> float:
     return round(float(value), 5) if np.isfinite(value) else float("nan")  # as museval's TrackStore keeps them
-
-
-def _peak_bytes() -> int | None:
-    """The most memory that this process has held."""
-    if sys.platform == "darwin":
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return memory.peak_bytes()

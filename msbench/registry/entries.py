@@ -98,7 +98,7 @@ def _entries_of_file(kind: str, path: Path) -> list[Entry]:
         declared = plugin_source.declared(path)
     except (SyntaxError, UnicodeDecodeError) as error:
         # What a file that cannot be read would have held is unknown: it is shown among the models, where people look.
-        broken = Entry("models", path.stem, str(path), "", str(path), plugin_source.sentence(error))
+        broken = Entry("models", path.stem, str(path), "", str(path), errors.named(error))
         return [broken] if kind == "models" else []
     if not any(declared.values()) and kind == "models":
         reason = "it defines no Separator, no Dataset and no loss(estimates, references)"
@@ -121,7 +121,7 @@ def error_of(entry: Entry) -> str | None:
     try:
         _import(entry)
     except BaseException as error:  # a stranger's module may raise anything, SystemExit too
-        return plugin_source.sentence(error)
+        return errors.named(error)
     return None
 
 
@@ -160,7 +160,7 @@ def load(kind: str, name: str) -> Any:
     try:
         return _import(entry)
     except Exception as error:
-        raise ImportError(f"{entry.described()} is broken: {plugin_source.sentence(error)}") from error
+        raise ImportError(f"{entry.described()} is broken: {errors.named(error)}") from error
 
 
 def _import(entry: Entry) -> Any:

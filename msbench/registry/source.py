@@ -11,14 +11,9 @@ from functools import cache
 from pathlib import Path
 
 from msbench.public import PUBLIC
+from msbench.system.errors import named
 
 UNSURE = "unsure"  # the verdict on code that only a real import can judge
-
-
-def sentence(error: BaseException) -> str:
-    """An exception as one line: its type and the first line of its message."""
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
 @cache
@@ -116,7 +111,7 @@ def verdict(path: Path, attribute: str) -> str | None:
     try:
         tree = _parse(path)
     except (OSError, SyntaxError, UnicodeDecodeError) as error:
-        return sentence(error)
+        return named(error)
     known = set(dir(builtins))
     for node in tree.body:
         if isinstance(node, ast.Import | ast.ImportFrom):

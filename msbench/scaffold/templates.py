@@ -3,12 +3,12 @@
 _MASK = '''"""$name: a small network that masks a spectrogram, to be changed.
 
 `__init__` builds the layers and `mask` applies them: edit these two. Every argument of `__init__` is a field of the
-recipe beside this file, and a flag of `msbench fit`. The STFT and the way back are SpectrogramSeparator's.
+recipe next to this file, and a flag of `msbench fit`. The STFT and the way back are SpectrogramSeparator's.
 
     msbench check $name --plugin $name.py
     msbench fit -c $name.yaml --plugin $name.py
 
-To have it found without --plugin, put this pyproject.toml beside it and run `pip install -e .`:
+To have it found without --plugin, put this pyproject.toml into its folder and run `pip install -e .`:
 
     [project]
     name = "$name"
@@ -50,7 +50,7 @@ class $class_name(SpectrogramSeparator):
         )
 
     def mask(self, spectrogram: Tensor) -> Tensor:
-        """Magnitudes (B, C, F, N) to one mask a target (B, S, C, F, N)."""
+        """Magnitudes (B, C, F, N) to one mask per target (B, S, C, F, N)."""
         levels = (spectrogram + 1e-4).log10() + 3  # from -1, silence, to 3, full scale
         masks = self.net(levels.flatten(1, 2))  # (B, S * C * F, N)
         return masks.unflatten(1, (len(self.targets), *spectrogram.shape[1:3]))
@@ -59,12 +59,12 @@ class $class_name(SpectrogramSeparator):
 _WAVEFORM = '''"""$name: a small network from waveform to waveforms, to be changed.
 
 `__init__` builds the layers and `forward` applies them: edit these two. Every argument of `__init__` is a field of the
-recipe beside this file, and a flag of `msbench fit`.
+recipe next to this file, and a flag of `msbench fit`.
 
     msbench check $name --plugin $name.py
     msbench fit -c $name.yaml --plugin $name.py
 
-To have it found without --plugin, put this pyproject.toml beside it and run `pip install -e .`:
+To have it found without --plugin, put this pyproject.toml into its folder and run `pip install -e .`:
 
     [project]
     name = "$name"

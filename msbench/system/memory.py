@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import resource
+import sys
 from pathlib import Path
 
 
-def peak_bytes() -> int | None:
-    """The most that was resident at once since this process started; None where the system does not say (not Linux).
-
-    ru_maxrss would count what the parent process held before the fork.
-    """
-    return _status("VmHWM")
+def peak_bytes() -> int:
+    """The most that was resident at once since this process started."""
+    peak = _status("VmHWM")
+    if peak is not None:
+        return peak
+    # Of a child on Linux it would count what the parent held before the fork.
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def resident_bytes() -> int | None:
-    """What is resident now; None where the system does not say (not Linux)."""
+    """What is resident now; None where the system does not say so (only Linux does)."""
     return _status("VmRSS")
 
 

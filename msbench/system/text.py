@@ -14,7 +14,10 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 def quantity(value: float) -> str:
-    """A count as people read it: 1234567 as "1.23 M", 123456 as "0.12 M", 1234 as "1.2 k"."""
+    """A count as people read it: 1234567 as "1.23 M", 123456 as "0.12 M", 1234 as "1.2 k".
+
+    Published boards are compared with their records byte for byte, and hold their counts in this form.
+    """
     if value >= 1e9:
         return f"{value / 1e9:.2f} G"
     return f"{value / 1e6:.2f} M" if value >= 1e5 else f"{value / 1e3:.1f} k"

@@ -54,7 +54,7 @@ def test_a_sound_model_passes_and_its_costs_are_counted(plugin):
     results = list(check(plugin()))
     assert [r for r in results if not r.passed] == []
     # 2 outputs of 9 taps and a bias; 18 products a sample at 8000 Hz.
-    assert "20 parameters, 144.00 k matrix and convolution MACs per second of audio" in results[-1].detail
+    assert "20 parameters, 0.14 M matrix and convolution MACs per second of audio" in results[-1].detail
     assert {r.name for r in results} >= {"loss l1 on the waveform", "loss si_snr on the waveform", "save and load"}
 
 
@@ -189,7 +189,7 @@ def test_a_recurrent_net_is_counted_as_its_products(plugin):
     results = {r.name: r for r in check(name)}
     assert results["costs"].passed
     # 4 gates of 2 units, each of 1 input and 2 states: 24 products a sample, 400 samples a second.
-    assert "9.60 k matrix" in results["costs"].detail
+    assert "9.6 k matrix" in results["costs"].detail
     assert results["mono"].detail == "skipped: its constructor takes no channels"
 
 

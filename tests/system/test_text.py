@@ -14,7 +14,14 @@ def test_near_names_are_offered_and_far_ones_are_not() -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0, "0.0 k"), (1234, "1.2 k"), (99_999, "100.0 k"), (123_456, "0.12 M"), (1_234_567, "1.23 M"), (2.5e9, "2.50 G")],
+    [
+        (20, "0.0 k"),
+        (1234, "1.2 k"),
+        (99_999, "100.0 k"),
+        (123_456, "0.12 M"),
+        (1_234_567, "1.23 M"),
+        (2.5e9, "2.50 G"),
+    ],
 )
 def test_quantities(value: float, text: str) -> None:
     assert quantity(value) == text
