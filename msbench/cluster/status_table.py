@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -21,8 +24,15 @@ WATCH_SECONDS = 5.0
 
 
 def as_json(statuses: list[CellStatus]) -> str:
-    """Every cell, and how many there are in each state."""
-    return json.dumps({"counts": counts(statuses), "cells": [each.as_json() for each in statuses]}, indent=1)
+    """Every cell, and how many there are in each state; a metric that is not finite is null."""
+    cells = [asdict(each) for each in statuses]
+    for cell in cells:
+        cell["metrics"] = {name: value if _is_finite(value) else None for name, value in cell["metrics"].items()}
+    return json.dumps({"counts": counts(statuses), "cells": cells}, indent=1)
+
+
+def _is_finite(value: Any) -> bool:
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def counts(statuses: list[CellStatus]) -> dict[str, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 from collections.abc import Iterator
@@ -133,10 +132,3 @@ def test_a_recipe_that_has_changed_is_not_trained_as_what_was_planned(
     (suite.folder / "tiny.yaml").write_text(RECIPE.replace("max_epochs: 2", "max_epochs: 3"))
     assert main([str(suite.path), name, "--stage", "train"]) == 2
     assert f"has no cell {name}: the suite or a recipe of it has changed since" in capsys.readouterr().err
-
-
-def test_attempts_that_are_not_json_are_begun_anew(tmp_path: Path) -> None:
-    (tmp_path / "attempts.json").write_text("[{")
-    assert attempts(tmp_path) == []
-    (tmp_path / "attempts.json").write_text(json.dumps([{"stage": "train"}]))
-    assert attempts(tmp_path) == [{"stage": "train"}]

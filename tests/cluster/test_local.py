@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import signal
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from msbench.cli.app import main
-from msbench.cluster.local import visible_gpus
+from msbench.cluster.local import PRELOADED, PRELOADED_TO_TRAIN, visible_gpus
 from msbench.runs.state import attempts, read_state
 from msbench.runs.suite import read_suite
 from tests.tiny import write_model, write_songs
@@ -101,3 +102,8 @@ def test_more_gpus_than_there_are(
     (tmp_path / "tiny.yaml").write_text(RECIPE)
     assert main(["bench", str(tmp_path)]) == 2
     assert "asks for 4 GPUs and this machine has 2: submit the suite to a cluster" in capsys.readouterr().err
+
+
+def test_what_the_fork_server_loads_can_be_imported() -> None:
+    for name in (*PRELOADED, *PRELOADED_TO_TRAIN):
+        assert importlib.util.find_spec(name), name  # it would keep quiet, and each cell load for itself

@@ -13,6 +13,7 @@ import pytest
 from msbench_slurm.private_cluster import PrivateCluster
 
 from msbench.cli.app import main
+from msbench.cluster import slurm
 from msbench.cluster.journal import SbatchJournal
 from msbench.cluster.slurm import job_named
 from tests.cluster.jobs import starts, statuses, wait_for_end, wait_until, write_profile, write_suite
@@ -256,7 +257,9 @@ def test_what_slurm_refuses_is_said_and_can_be_corrected(
     assert "invalid partition specified: nowhere" in capsys.readouterr().err
     assert statuses(suite)["good-0"].state == "waiting"
     assert submit(tmp_path) == 0
-    assert wait_for_end(suite)["good-0"].state == "done"
+    assert main(["status", str(tmp_path), "--watch"]) == 0  # returns when nothing is under way
+    assert "1 cells: 1 done" in capsys.readouterr().out
+    assert statuses(suite)["good-0"].state == "done"
 
 
 def test_the_doctor_looks_at_a_cluster(
@@ -270,3 +273,17 @@ def test_the_doctor_looks_at_a_cluster(
     assert "accounting" in out
     assert main(["doctor", "--cluster", str(write_profile(tmp_path, partition="nowhere"))]) == 1
     assert "invalid partition specified: nowhere" in capsys.readouterr().out
+
+
+def test_notation_of_indices() -> None:
+    assert slurm.indices("0-2,7%4") == [0, 1, 2, 7]
+    assert slurm.indices("[0-6:3,9]") == [0, 3, 6, 9]
+    assert slurm.notation([7, 2, 0, 1]) == "0-2,7"
+
+
+def test_a_job_inside_a_job_is_not_taken_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SLURM_JOB_ID", "SBATCH_PARTITION", "SRUN_CPUS_PER_TASK", "MASTER_PORT", "RANK", "SLURM_CONF"):
+        monkeypatch.setenv(name, "9")
+    kept = slurm.environment()
+    assert kept["SLURM_CONF"] == "9"
+    assert not [name for name in kept if name.startswith(("SLURM_J", "SBATCH", "SRUN", "MASTER")) or name == "RANK"]

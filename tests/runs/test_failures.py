@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from msbench.cluster import slurm
 from msbench.runs import failures
 from msbench.runs.state import write_state
 
@@ -60,17 +59,3 @@ def test_the_newer_of_verdict_and_state_is_the_cause(tmp_path: Path) -> None:
     write_state(tmp_path, stage="failed", error="no luck")
     assert failures.cause(tmp_path) == "no luck"
     assert failures.cause(tmp_path / "nowhere") == "not run yet"
-
-
-def test_notation_of_indices() -> None:
-    assert slurm.indices("0-2,7%4") == [0, 1, 2, 7]
-    assert slurm.indices("[0-6:3,9]") == [0, 3, 6, 9]
-    assert slurm.notation([7, 2, 0, 1]) == "0-2,7"
-
-
-def test_a_job_inside_a_job_is_not_taken_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("SLURM_JOB_ID", "SBATCH_PARTITION", "SRUN_CPUS_PER_TASK", "MASTER_PORT", "RANK", "SLURM_CONF"):
-        monkeypatch.setenv(name, "9")
-    kept = slurm.environment()
-    assert kept["SLURM_CONF"] == "9"
-    assert not [name for name in kept if name.startswith(("SLURM_J", "SBATCH", "SRUN", "MASTER")) or name == "RANK"]
