@@ -97,7 +97,7 @@ class SuiteFile:
 
         It follows from the words of the suite and of the recipe alone, so that a cell has its name before torch, or
         anything of the model, is loaded. What `msbench fit` calls a run without a suite comes from the configuration
-        with all defaults filled in instead (training/fit.py): another default is another run there, and here is none.
+        with all defaults filled in instead (training/identity.py): another default is another run there, and here is none.
         """
         scored = [self.split, self.backend]
         return digest(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from copy import deepcopy
 from typing import Any
+
+from msbench.records.record import digest
 
 # What changes nothing in the weights has no part in a run's identity.
 COSMETIC = (
@@ -31,7 +31,8 @@ COSMETIC = (
 def identity_of(settings: dict[str, Any]) -> str:
     """Eight hexadecimal digits of a configuration, without what changes no weight.
 
-    Folders of runs bear them: another way to write the settings down would make every run begin anew.
+    Folders of runs bear them: another way to write the settings down would make every run begin anew. A cell of a
+    suite bears the digest of its suite's and recipe's words instead (`SuiteFile.identity`), which needs no torch.
 
     Args:
         settings: All fields, defaults too, as YAML holds them.
@@ -43,4 +44,4 @@ def identity_of(settings: dict[str, Any]) -> str:
         for part in path:
             group = group.get(part, {})
         group.pop(last, None)
-    return hashlib.sha256(json.dumps(counted, sort_keys=True, default=str).encode()).hexdigest()[:8]
+    return digest(counted)[:8]

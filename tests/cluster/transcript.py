@@ -143,7 +143,7 @@ def form(line: str) -> str:
     line = re.sub(r"-[0-9a-f]{8}\b", "-HASH", line)
     line = re.sub(r"\bn(\d|\[1-2\])(?!\w)", "NODE", line)
     line = re.sub(r"\b(idle|alloc|mix)\b", "STATE", line)
-    line = re.sub(r"-?\d+(\.\d+)*", "0", line)
+    line = re.sub(r"[-+]?\d+(\.\d+)*", "0", line)
     return re.sub(r"\s+", " ", line).strip()
 
 
