@@ -95,9 +95,9 @@ class SuiteFile:
     def identity(self, entry: ModelEntry, model: str, recipe: dict[str, Any] | None) -> str:
         """Digest of what a cell trains and how it is scored, but for its dataset and seed.
 
-        It follows from the words of the suite and of the recipe alone, so that a cell has its name before torch, or
-        anything of the model, is loaded. What `msbench fit` calls a run without a suite comes from the configuration
-        with all defaults filled in instead (training/identity.py): another default is another run there, and here is none.
+        It follows from the words of the suite and of the recipe alone, so that a cell has its name before torch or any
+        model is loaded. The name that `msbench fit` gives a run without a suite comes from the configuration with all
+        defaults filled in instead (training/identity.py), so that a change of a default makes another run there.
         """
         scored = [self.split, self.backend]
         return digest(
