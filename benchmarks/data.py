@@ -40,11 +40,17 @@ STEMS, RATE, CHUNK_SECONDS = ("vocals", "drums", "bass", "other"), 44100, 6.0
 SAMPLES = round(RATE * CHUNK_SECONDS)
 PAPER = ("unet", "film_unet", "wave_unet", "conv_tasnet", "demucs", "complex_unet", "cnn_mask")  # the slowest last
 AUGMENTATIONS: dict[str, dict[str, Any]] = {
-    "none": {}, "gain_db": {"gain_db": (-6, 6)}, "channel_swap": {"channel_swap": True}, "polarity": {"polarity": True},
-    "sampling: exhaustive": {"sampling": "exhaustive"}, "sampling: balanced": {"sampling": "balanced"},
-    "speed": {"speed": (0.9, 1.1)}, "pitch_semitones": {"pitch_semitones": (-3, 3)}, "stretch": {"stretch": (0.8, 1.2)},
+    "none": {},
+    "gain_db": {"gain_db": (-6, 6)},
+    "channel_swap": {"channel_swap": True},
+    "polarity": {"polarity": True},
+    "sampling: exhaustive": {"sampling": "exhaustive"},
+    "sampling: balanced": {"sampling": "balanced"},
+    "speed": {"speed": (0.9, 1.1)},
+    "pitch_semitones": {"pitch_semitones": (-3, 3)},
+    "stretch": {"stretch": (0.8, 1.2)},
     "formants": {"formants": (0.85, 1.15)},
-}  # fmt: skip
+}
 
 
 def write_songs(root: Path, songs: int, seconds: float) -> Path:
@@ -110,9 +116,16 @@ def peers(root: Path, prepared: Path) -> dict[str, Callable[[], Any]]:
     umx = MUSDBDataset(root=str(root), is_wav=True, split="train", random_track_mix=True, seq_duration=CHUNK_SECONDS)
     assert isinstance(umx.mus, musdb.DB)
     theirs = asteroid_dataset()(
-        root=str(root), sources=list(STEMS), targets=list(STEMS), split="train", segment=CHUNK_SECONDS,
-        random_segments=True, random_track_mix=True, samples_per_track=64, suffix=".wav",
-    )  # fmt: skip
+        root=str(root),
+        sources=list(STEMS),
+        targets=list(STEMS),
+        split="train",
+        segment=CHUNK_SECONDS,
+        random_segments=True,
+        random_track_mix=True,
+        samples_per_track=64,
+        suffix=".wav",
+    )
     return {
         "Open-Unmix MUSDBDataset": lambda: umx[0],
         "asteroid MUSDB18Dataset": lambda: theirs[int(random.integers(len(theirs)))],

@@ -79,11 +79,17 @@ def test_what_is_not_whole_is_left_to_libsndfile(tmp_path: Path, kind: str) -> N
     path = write(tmp_path / "a.wav", 2, "PCM_16")
     content = path.read_bytes()
     place = content.index(b"data")
-    path.write_bytes({
-        "cut": content[:-10], "of a pipe": content[: place + 4] + b"\xff" * 4 + content[place + 8 :], "empty": b"",
-        "no samples": content[: place + 4] + bytes(4), "text": b"RIFF nonsense", "big endian": b"RIFX" + content[4:],
-        "no format": content[:12] + content[place:],
-    }[kind])  # fmt: skip
+    path.write_bytes(
+        {
+            "cut": content[:-10],
+            "of a pipe": content[: place + 4] + b"\xff" * 4 + content[place + 8 :],
+            "empty": b"",
+            "no samples": content[: place + 4] + bytes(4),
+            "text": b"RIFF nonsense",
+            "big endian": b"RIFX" + content[4:],
+            "no format": content[:12] + content[place:],
+        }[kind]
+    )
     assert layout_of(path) is None
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from msbench.data.dataset import divide, folders
-from msbench.data.layouts.stem_map import MappedDataset, read_metadata
+from msbench.data.layouts.stem_map import MappedDataset, metadata_stems, read_metadata
 from msbench.data.track import FileOrChannel, Track
 
 _BLEED = "bleeding of other instruments into stem"
@@ -51,31 +51,32 @@ class MedleyDB(MappedDataset):
         if not found:
             raise self.without_tracks()
         for folder in found:
-            metadata = self._metadata(folder)
+            path = self._metadata_path(folder)
+            metadata = read_metadata(path)
             artist = str(metadata.get("artist") or folder.name.partition("_")[0])
             if divide(artist, {"train": 0.7, "valid": 0.15, "test": 0.15}) != split:
                 continue
             if str(metadata.get("has_bleed")).lower() in ("yes", "true") and not self.map.options.get("with_bleed"):
                 self.note(f"{split}/{folder.name} is left out: its stems hold other instruments (has_bleed)")
                 continue
-            stems = self.label_stems(self._labelled(folder, metadata))
+            stems = self.label_stems(self._labelled(folder, path, metadata))
             if not any(stems.values()):
                 self.note(f"{split}/{folder.name} is left out: its metadata names no stems")
                 continue
             yield Track(folder.name, split, stems, mixture=folder / f"{folder.name}_MIX.wav", sums=self.sums)
 
-    def _metadata(self, folder: Path) -> dict[str, Any]:
+    def _metadata_path(self, folder: Path) -> Path:
         name = f"{folder.name}_METADATA.yaml"
         places = [folder / name, self.root / "Metadata" / name, self.root.parent / "Metadata" / name]
-        return read_metadata(next((place for place in places if place.exists()), places[0]))
+        return next((place for place in places if place.exists()), places[0])
 
     @staticmethod
-    def _labelled(folder: Path, metadata: dict[str, Any]) -> dict[FileOrChannel, tuple[str, ...]]:
+    def _labelled(folder: Path, path: Path, metadata: dict[str, Any]) -> dict[FileOrChannel, tuple[str, ...]]:
         stems = folder / str(metadata.get("stem_dir") or f"{folder.name}_STEMS")
         labelled: dict[FileOrChannel, tuple[str, ...]] = {}
-        for key, stem in sorted((metadata.get("stems") or {}).items()):
+        for key, stem in metadata_stems(path, metadata):
             file, instrument = stem.get("filename"), stem.get("instrument") or ""
             if not file:
-                raise ValueError(f"{folder}: the metadata of stem {key} names no file: download it again")
+                raise ValueError(f"{path} names no file for stem {key}: download it again")
             labelled[stems / file] = tuple(map(str, instrument if isinstance(instrument, list) else [instrument]))
         return labelled

@@ -7,10 +7,9 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from msbench.data.dataset import folders
-from msbench.data.layouts.stem_map import MappedDataset, read_metadata
+from msbench.data.layouts.stem_map import MappedDataset, metadata_stems, read_metadata
 from msbench.data.track import FileOrChannel, Track
 
 _FOLDERS = {"train": "train", "valid": "validation", "test": "test"}
@@ -53,7 +52,7 @@ class Slakh2100(MappedDataset):
             if folder in repeated:
                 self.note(f"{split}/{folder.name} is left out: it has the MIDI file of {repeated[folder]}")
                 continue
-            labelled = self._labelled(folder, read_metadata(folder / "metadata.yaml"))
+            labelled = self._labelled(folder)
             if not labelled:
                 self.note(f"{split}/{folder.name} is left out: none of its stems was rendered")
                 continue
@@ -73,10 +72,12 @@ class Slakh2100(MappedDataset):
         return repeated
 
     @staticmethod
-    def _labelled(folder: Path, metadata: dict[str, Any]) -> dict[FileOrChannel, tuple[str, ...]]:
+    def _labelled(folder: Path) -> dict[FileOrChannel, tuple[str, ...]]:
+        path = folder / "metadata.yaml"
+        metadata = read_metadata(path)
         return {
-            _audio(folder / str(metadata.get("audio_dir") or "stems") / str(key)): (str(stem.get("inst_class", "")),)
-            for key, stem in sorted((metadata.get("stems") or {}).items())
+            _audio(folder / str(metadata.get("audio_dir") or "stems") / key): (str(stem.get("inst_class", "")),)
+            for key, stem in metadata_stems(path, metadata)
             if stem.get("audio_rendered", True)
         }
 

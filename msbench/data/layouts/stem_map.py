@@ -94,8 +94,9 @@ def read_stem_map(path: Path) -> StemMap:
     for name, parts in sums.items():
         missing = [part for part in parts if part not in made.stems]
         if missing or name in made.stems:
-            raise ValueError(f"{path}: the sum '{name}' must have a name of its own and add up some of "
-                             f"{', '.join(made.stems)}")  # fmt: skip
+            raise ValueError(
+                f"{path}: the sum '{name}' must have a name of its own and add up some of {', '.join(made.stems)}"
+            )
     return made
 
 
@@ -146,3 +147,15 @@ def read_metadata(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ValueError(f"{path} holds no metadata: download it again")
     return content
+
+
+def metadata_stems(path: Path, metadata: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """The stems that a track's metadata lists, (key, what is said of it) in the order of their keys.
+
+    Raises:
+        ValueError: If `stems` is no table of tables.
+    """
+    stems = metadata.get("stems") or {}
+    if not isinstance(stems, dict) or not all(isinstance(stem, dict) for stem in stems.values()):
+        raise ValueError(f"{path} does not list stems as it should, each with its own table: download it again")
+    return sorted(((str(key), stem) for key, stem in stems.items()), key=lambda item: item[0])

@@ -8,6 +8,7 @@ import numpy as np
 import soundfile
 import yaml
 
+from msbench.data.dataset import Dataset
 from tests.data.songs import STEMS, noise, write_musdb18hq
 
 FRAMES = 4000
@@ -73,8 +74,15 @@ def write_medleydb(root: Path) -> Path:
             stems[f"S{k:02d}"] = {"component": "", "filename": name, "instrument": instrument, "raw": {}}
             total += 0.8 * samples
         store(folder / f"{track}_MIX.wav", total)
-        metadata = {"artist": artist, "has_bleed": bleed, "mix_filename": f"{track}_MIX.wav", "stems": stems,
-                    "stem_dir": f"{track}_STEMS", "title": track, "version": 1.2}  # fmt: skip
+        metadata = {
+            "artist": artist,
+            "has_bleed": bleed,
+            "mix_filename": f"{track}_MIX.wav",
+            "stems": stems,
+            "stem_dir": f"{track}_STEMS",
+            "title": track,
+            "version": 1.2,
+        }
         place = folder if i % 2 else root / "Metadata"  # beside the audio, or as the repository keeps them
         place.mkdir(exist_ok=True)
         (place / f"{track}_METADATA.yaml").write_text(yaml.safe_dump(metadata))
@@ -159,3 +167,11 @@ WRITERS = {
     "quasi": write_quasi,
     "slakh2100": write_slakh2100,
 }
+
+
+def samples(path: Path) -> np.ndarray:
+    return soundfile.read(path, dtype="float32", always_2d=True)[0].T
+
+
+def names(data: Dataset) -> dict[str, list[str]]:
+    return {split: [track.name for track in data.tracks(split)] for split in data.splits}

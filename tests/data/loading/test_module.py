@@ -49,9 +49,15 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def data_of(root: Path, **options: Any) -> SeparationData:
     settings: dict[str, Any] = {
-        "dataset": "tiny", "root": root, "targets": ["vocals"], "sample_rate": RATE, "channels": 1,
-        "chunk_seconds": 0.02, "chunks_per_epoch": CHUNKS, "batch_size": BATCH,
-    }  # fmt: skip
+        "dataset": "tiny",
+        "root": root,
+        "targets": ["vocals"],
+        "sample_rate": RATE,
+        "channels": 1,
+        "chunk_seconds": 0.02,
+        "chunks_per_epoch": CHUNKS,
+        "batch_size": BATCH,
+    }
     return SeparationData(**(settings | options))
 
 
@@ -249,10 +255,16 @@ def fit(
     data: SeparationData, model: Watching, callbacks: list[Callback], checkpoint: Path | None, **options: Any
 ) -> None:
     settings: dict[str, Any] = {
-        "accelerator": "cpu", "logger": False, "enable_progress_bar": False, "enable_model_summary": False,
-        "enable_checkpointing": False, "num_sanity_val_steps": 1, "use_distributed_sampler": False,
-        "max_epochs": EPOCHS, "callbacks": callbacks,
-    }  # fmt: skip
+        "accelerator": "cpu",
+        "logger": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "enable_checkpointing": False,
+        "num_sanity_val_steps": 1,
+        "use_distributed_sampler": False,
+        "max_epochs": EPOCHS,
+        "callbacks": callbacks,
+    }
     trainer = Trainer(**(settings | options))
     with contextlib.suppress(Interrupted):
         trainer.fit(model, datamodule=data, ckpt_path=checkpoint, weights_only=False)
@@ -302,16 +314,20 @@ def test_no_chunk_is_repeated_or_skipped(
     assert second.seen
     per_epoch = options.get("limit_train_batches", CHUNKS // BATCH)
     count = options.get("max_steps", 1000) if options.get("max_epochs") == -1 else EPOCHS * per_epoch
-    expected = [
-        [(i // per_epoch) * CHUNKS + BATCH * (i % per_epoch) + j for j in range(BATCH)] for i in range(count)
-    ]  # fmt: skip
+    expected = [[(i // per_epoch) * CHUNKS + BATCH * (i % per_epoch) + j for j in range(BATCH)] for i in range(count)]
     assert seen == expected
 
 
 EVERYTHING: dict[str, Any] = {
-    "remix": True, "gain_db": (-6.0, 6.0), "channel_swap": True, "polarity": True, "speed": (0.8, 1.2),
-    "pitch_semitones": (-3.0, 3.0), "stretch": (0.8, 1.2), "formants": (0.8, 1.2),
-}  # fmt: skip
+    "remix": True,
+    "gain_db": (-6.0, 6.0),
+    "channel_swap": True,
+    "polarity": True,
+    "speed": (0.8, 1.2),
+    "pitch_semitones": (-3.0, 3.0),
+    "stretch": (0.8, 1.2),
+    "formants": (0.8, 1.2),
+}
 
 
 @pytest.mark.parametrize("sampling", ["exhaustive", "balanced"])

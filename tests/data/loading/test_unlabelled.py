@@ -141,8 +141,9 @@ def test_refusals(root: Path, folder: Path) -> None:
             RemixedChunks(labelled(root, **options), folder, 0.5)
         assert "\n" not in str(raised.value)
 
-    refused("needs one target, or targets that add up to the mixture: vocals, drums do not",
-            targets=("vocals", "drums"))  # fmt: skip
+    refused(
+        "needs one target, or targets that add up to the mixture: vocals, drums do not", targets=("vocals", "drums")
+    )
     write_list(folder, SILENT, ("vocals", "drums"))
     refused("knows the silences of vocals, drums, not of the model's target 'bass': make it again")
     write_list(folder, {"a.wav": {target: [[0.5, 0.54]] if target == "bass" else [] for target in STEMS}})
@@ -172,9 +173,15 @@ def test_a_channel_count_that_cannot_be_made(root: Path, folder: Path) -> None:
 
 def data_of(root: Path, **options: Any) -> SeparationData:
     settings: dict[str, Any] = {
-        "dataset": "musdb18hq", "root": root, "targets": list(STEMS), "sample_rate": RATE, "channels": 2,
-        "chunk_seconds": CHUNK_SECONDS, "chunks_per_epoch": 16, "batch_size": 4,
-    }  # fmt: skip
+        "dataset": "musdb18hq",
+        "root": root,
+        "targets": list(STEMS),
+        "sample_rate": RATE,
+        "channels": 2,
+        "chunk_seconds": CHUNK_SECONDS,
+        "chunks_per_epoch": 16,
+        "batch_size": 4,
+    }
     return SeparationData(**(settings | options))
 
 

@@ -15,8 +15,10 @@ from msbench.cli.app import main
 from msbench.data.opening import open_dataset
 from msbench.data.prepared import Prepared
 from msbench.data.upkeep.prepare import Preparation, plan
+from msbench.data.upkeep.stored_song import _checked
 from msbench.data.upkeep.verify import verify
 from msbench.model.stft import resample
+from msbench.system.errors import is_bug
 from tests.data.layouts.published import WRITERS, store, write_csv, write_ikala, write_medleydb, write_slakh2100
 from tests.data.songs import write_musdb18hq, write_song
 
@@ -278,3 +280,19 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "msbench: no stem map" in capsys.readouterr().err
     with pytest.raises(SystemExit, match="2"):
         main([*command, "--jobs", "0"])
+
+
+def test_a_slip_is_no_broken_song(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = plan(open_dataset("musdb18hq", write_musdb18hq(tmp_path / "source")), tmp_path / "out")
+    monkeypatch.setattr("msbench.data.track.Track.waves", lambda track: np.zeros(3).reshape(2, 2))
+    with pytest.raises(ValueError, match="cannot reshape") as raised:
+        made.run(progress=lambda done, total: None)
+    assert is_bug(raised.value)
+    with pytest.raises(ValueError, match="cannot reshape"):  # nor one of no bytes
+        plan(made.data, tmp_path / "other")
+
+
+def test_a_disk_that_loses_a_header(tmp_path: Path) -> None:
+    (tmp_path / "vocals.wav").write_bytes(b"RIFF")
+    with pytest.raises(OSError, match=r"vocals.wav does not hold what was written: the disk is at fault"):
+        _checked(tmp_path / "vocals.wav", "1234")

@@ -298,3 +298,13 @@ def test_card_of_silence_and_of_a_table(tmp_path: Path) -> None:
 def test_clips_of_two_splits_count_once(tmp_path: Path) -> None:
     made = card(open_dataset("ikala", write_ikala(tmp_path / "iKala")))
     assert made["tracks"] == made["splits"]["all"]["tracks"] == 5
+
+
+def test_a_slip_is_no_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = open_dataset("musdb18hq", write_musdb18hq(tmp_path / "hq"))
+    monkeypatch.setattr("msbench.data.track.Track.waves", lambda track: np.zeros(3).reshape(2, 2))
+    with pytest.raises(ValueError, match="cannot reshape"):
+        verify(data, progress=lambda done, total: None)
+    monkeypatch.setattr("msbench.data.layouts.musdb18hq.MUSDB18HQ.songs", lambda data, split: {}["song"])
+    with pytest.raises(KeyError, match="song"):
+        verify(data, progress=lambda done, total: None)
