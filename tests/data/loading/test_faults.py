@@ -260,7 +260,7 @@ def test_with_strict_validation_passes_nothing_over(tmp_path: Path) -> None:
 # Slips in our own code
 
 
-def slip(*_: object) -> Any:
+def slip(*_: object, **__: object) -> Any:
     """A ValueError of numpy, with nothing wrong in any file."""
     return np.zeros(3).reshape(2, 2)
 
