@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import select
 import sys
 import traceback
 from collections.abc import Sequence
@@ -59,11 +60,15 @@ def _fail(error: Exception, debug: bool) -> int:
 def _stdout_is_closed() -> bool:
     """Whether nobody reads stdout any more; Python's last flush, at the end of the process, then goes nowhere."""
     try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return True
-    return False
+        stdout = sys.stdout.fileno()
+    except (OSError, ValueError):  # not a file: a test has replaced it
+        return False
+    poll = select.poll()  # a second flush would not tell: the first may have dropped what it could not write
+    poll.register(stdout, 0)
+    if not any(events & (select.POLLERR | select.POLLHUP) for _, events in poll.poll(0)):
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stdout)
+    return True
 
 
 def _take_plugins(arguments: list[str]) -> list[str]:
