@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 from msbench.cli.adding import adder
 from msbench.system.errors import one_line
@@ -26,8 +30,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     check = command("check", _check, "whether all that is published follows from the records")
     take = command("import", _import, "rows of others: sisec18 CSV keeps SiSEC 2018's scores of tracks")
     take.add_argument("what", choices=["sisec18"])
-    take.add_argument("table", type=Path, metavar="CSV",
-                      help="medians of tracks; or the campaign's folder submissions/, for means too")  # fmt: skip
+    help_text = "medians of tracks; or the campaign's folder submissions/, for means too"
+    take.add_argument("table", type=Path, metavar="CSV", help=help_text)
     take.add_argument("board", type=Path, nargs="?", default=Path("leaderboards/musdb18"))
     for action in (build, serve, push, check):
         action.add_argument("board", type=Path)
@@ -37,7 +41,9 @@ def _build(options: argparse.Namespace) -> int:
     from msbench.leaderboard.board import Board
     from msbench.leaderboard.publish import publish
 
-    for path in publish(Board(options.board)):
+    with _warnings_as_sentences():
+        board = Board(options.board)
+    for path in publish(board):
         print(path)
     return 0
 
@@ -45,7 +51,8 @@ def _build(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> int:
     from msbench.leaderboard.check import check
 
-    faults = check(options.board)
+    with _warnings_as_sentences():
+        faults = check(options.board)
     for fault in faults:
         print(f"msbench: {one_line(fault)}", file=sys.stderr)
     if not faults:
@@ -54,7 +61,7 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _import(options: argparse.Namespace) -> int:
-    from msbench.leaderboard.reported import import_sisec18
+    from msbench.leaderboard.sisec18 import import_sisec18
 
     print(import_sisec18(options.table, options.board))
     return 0
@@ -76,5 +83,33 @@ def _push(options: argparse.Namespace) -> int:
     from msbench.leaderboard.board import Board
     from msbench.leaderboard.push import push
 
-    print(push(Board(options.board), options.project, options.mode))
+    with _warnings_as_sentences():
+        board = Board(options.board)
+    print(push(board, options.project, options.mode))
     return 0
+
+
+@contextlib.contextmanager
+def _warnings_as_sentences() -> Iterator[None]:
+    """Print what a board warns of as the command line prints errors, in one line."""
+    from msbench.leaderboard.board import SuiteWarning
+
+    show = warnings.showwarning
+
+    def show_sentence(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        if issubclass(category, SuiteWarning):
+            print(f"msbench: {one_line(str(message))}", file=sys.stderr)
+        else:
+            show(message, category, filename, lineno, file, line)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", SuiteWarning)
+        warnings.showwarning = show_sentence
+        yield

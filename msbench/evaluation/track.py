@@ -13,6 +13,7 @@ from msbench.evaluation.sources import EstimateSource, reader
 from msbench.metrics import bss_eval, catalogue
 from msbench.metrics.bsseval import score as bsseval
 from msbench.metrics.products import Products
+from msbench.records.frames import medians_over_windows
 from msbench.records.types import Frame, TrackResult, TrackScores
 from msbench.system import memory
 from msbench.system.errors import located
@@ -129,11 +130,7 @@ def track_scores(result: TrackResult) -> TrackScores:
     scores: TrackScores = {}
     for target in result["targets"]:
         name = target["name"]
-        scores[name] = {}
-        for metric in records.METRICS:
-            values = [f["metrics"][metric] for f in target["frames"] if np.isfinite(f["metrics"][metric])]
-            scores[name][metric] = float(np.median(values)) if values else None
-        scores[name] |= result["msbench_beside"][name]
+        scores[name] = medians_over_windows(target["frames"]) | result["msbench_beside"][name]
         if name in result["msbench_reasons"]:
             scores[name]["reason"] = result["msbench_reasons"][name]
     return scores

@@ -12,6 +12,7 @@ from msbench.leaderboard.board import Board
 from msbench.leaderboard.render import CELLS_HEADING, exports, missing_cells
 from msbench.leaderboard.site import sound
 from msbench.leaderboard.site.build import fill_site
+from msbench.system.errors import is_bug, sentence
 
 AGAIN = "build it again"
 
@@ -35,13 +36,17 @@ def check(folder: str | Path) -> list[str]:
         try:
             records.read(path)
         except ValueError as error:
-            faults.append(str(error))
+            if is_bug(error):
+                raise
+            faults.append(sentence(error))
     if faults:
         return faults  # no table follows from these
     try:
         board = Board(folder)
     except ValueError as error:
-        return [str(error)]
+        if is_bug(error):
+            raise
+        return [sentence(error)]
     computed = exports(board.table(), board.title, board.missing)
     there = [name for name in computed if (folder / name).is_file()]
     for name, text in computed.items() if there else ():

@@ -2,142 +2,35 @@
 
 from __future__ import annotations
 
-import csv
-import json
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import Any, cast
 
 from msbench import records
-from msbench.leaderboard.rows import TRAINING, median_of, shown
-from msbench.metrics.catalogue import mean_of
-from msbench.records.metric_id import BSSEVAL, MEAN_SDR, MetricId
-from msbench.system.files import write_text
+from msbench.leaderboard.display import is_number
+from msbench.leaderboard.rows import TRAINING, shown
+from msbench.records import strict_json
+from msbench.records.metric_id import BSSEVAL, MetricId
+from msbench.records.types import Record, TargetScores, TrackScores
 from msbench.system.yaml_files import read_yaml
 
-Scores = dict[str, dict[str, dict[str, list[float | None]]]]  # by system, target and track, in the order of columns
-# Which targets were scored together was each participant's choice, and moves vocals by up to some 0.2 dB.
-SISEC18_TARGETS = ("vocals", "drums", "bass", "other", "accompaniment")
-SISEC18_METRIC = str(replace(BSSEVAL.with_setting("together=as-submitted"), targets=SISEC18_TARGETS))
-SISEC18_MEANS = str(replace(MEAN_SDR.with_setting("together=as-submitted"), targets=SISEC18_TARGETS))
-FIGURE_FIELDS = (
-    "system", "citation", "read_in", "data", "dataset", "split", "metric", "SDR", "NSDR", "SIR", "SAR", "ISR",
-)  # fmt: skip
-SISEC18_CEILINGS = ("IBM1", "IBM2", "IRM1", "IRM2", "MWF")
-SISEC18_FLOORS = ("MIX",)
-SISEC18_EXTRA_DATA = ("STL1", "TAK2", "TAK3", "TAU1", "UHL3")
-SISEC18_SOURCE = (
-    "Stöter, Liutkus, Ito: The 2018 Signal Separation Evaluation Campaign, LVA/ICA 2018; the submissions' museval JSON "
-    "in the repository sigsep/sigsep-mus-2018"
-)
+FIGURE_FIELDS = ("system", "citation", "read_in", "data", "dataset", "split", "metric")
+FIGURE_SCORES = ("SDR", "NSDR", "SIR", "SAR", "ISR")
+ROLES = ("system", "floor", "ceiling")
 
 
-def import_sisec18(table: Path, folder: Path) -> Path:
-    """Keep the scores of SiSEC 2018 as reported rows of a board: <folder>/reported/sisec18.json.
+@dataclass(frozen=True)
+class Origin:
+    """Where reported rows come from, and what they are scores of."""
 
-    Args:
-        table: CSV of method, track, target, frames, SDR, ISR, SIR, SAR, the medians over windows; an empty cell has no
-            score. Or the campaign's own folder submissions/, of <method>/test/<track>.json as museval writes them; the
-            mean over windows is kept beside the medians then.
-        folder: The board's.
-
-    Raises:
-        FileNotFoundError: If there is no such table.
-        ValueError: If a row or a file is not as above; the message names it.
-    """
-    if table.is_dir():
-        columns: tuple[str, ...] = (*records.METRICS, SISEC18_MEANS)
-        scores = _of_submissions(table)
-    elif table.is_file():
-        columns, scores = records.METRICS, _of_csv(table)
-    else:
-        raise FileNotFoundError(f"no table {table}: give the CSV of SiSEC 2018's track medians")
-    targets = SISEC18_TARGETS
-    names = sorted({track for of_system in scores.values() for found in of_system.values() for track in found})
-    systems = {
-        method: {
-            "role": "ceiling" if method in SISEC18_CEILINGS else "floor" if method in SISEC18_FLOORS else "system",
-            "data": "extra" if method in SISEC18_EXTRA_DATA else "standard",
-            "scores": {t: [found[t].get(name) for name in names] for t in targets if t in found},
-        }
-        for method, found in sorted(scores.items())
-    }
-    content = {
-        "source": SISEC18_SOURCE, "dataset": "musdb18", "split": "test", "metric": SISEC18_METRIC,
-        "columns": columns, "tracks": names, "systems": systems,
-    }  # fmt: skip
-    path = folder / "reported" / "sisec18.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, _compact(content))
-    return path
+    source: str
+    dataset: str
+    split: str
+    metric: str
 
 
-def _of_submissions(folder: Path) -> Scores:
-    """Medians over windows, and SDR's mean, of museval's files."""
-    scores: Scores = {}
-    files = sorted(folder.glob("*/test/*.json"))
-    if not files:
-        raise FileNotFoundError(f"{folder} has no <method>/test/<track>.json: give the campaign's folder submissions/")
-    for path in files:
-        of_system = scores.setdefault(path.parts[-3], {})
-        try:
-            for target in json.loads(path.read_text("utf-8"))["targets"]:
-                windows = {
-                    metric: np.array([frame["metrics"][metric] for frame in target["frames"]], float)
-                    for metric in records.METRICS
-                }
-                medians = [median_of(values[np.isfinite(values)].tolist()) for values in windows.values()]
-                mean = None if medians[0] is None else mean_of(windows["SDR"])
-                rounded = [None if value is None else round(value, 5) for value in (*medians, mean)]
-                of_system.setdefault(target["name"], {})[path.stem] = rounded
-        except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"{path} is not a file of museval's scores: restore it") from error
-    return scores
-
-
-def _of_csv(table: Path) -> Scores:
-    scores: Scores = {}
-    targets = SISEC18_TARGETS
-    with table.open(encoding="utf-8", newline="") as file:
-        for number, row in enumerate(csv.DictReader(file), 2):
-            try:
-                if None in row.values():
-                    raise TypeError("the row is short")
-                values = [float(row[metric]) if row[metric] else None for metric in records.METRICS]
-                method, track, target = row["method"], row["track"], row["target"]
-            except (KeyError, TypeError, ValueError) as error:
-                raise ValueError(
-                    f"{table}, line {number}: expected method, track, target, frames, SDR, ISR, SIR, SAR, not "
-                    f"{list(row.values())}"
-                ) from error
-            if target not in targets:
-                raise ValueError(f"{table}, line {number}: target '{target}' is none of {', '.join(targets)}")
-            of_target = scores.setdefault(method, {}).setdefault(target, {})
-            if track in of_target:
-                raise ValueError(f"{table}, line {number}: a second row of {method}, {track}, {target}")
-            of_target[track] = values
-    return scores
-
-
-def _compact(content: dict[str, Any]) -> str:
-    """JSON of one line a system's target: small, and a change of one is a line of a diff."""
-    lines = [f'"{key}":{_json(value)}' for key, value in content.items() if key != "systems"]
-    systems = []
-    for name, system in content["systems"].items():
-        scores = ",\n".join(f"{_json(target)}:{_json(values)}" for target, values in system["scores"].items())
-        about = ",".join(f'"{key}":{_json(value)}' for key, value in system.items() if key != "scores")
-        systems.append(f'{_json(name)}:{{{about},"scores":{{\n{scores}}}}}')
-    return "{" + ",\n".join([*lines, '"systems":{\n' + ",\n".join(systems) + "}"]) + "}\n"
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-
-
-def read_reported(folder: Path) -> list[dict[str, Any]]:
+def read_reported(folder: Path) -> list[Record]:
     """The rows under <folder>/reported/ and the figures in <folder>/reported.yaml, as records of tier `reported`.
 
     The figures are of no track: they have a row, and no statistics. Where an entry names none, their dataset is the
@@ -145,91 +38,177 @@ def read_reported(folder: Path) -> list[dict[str, Any]]:
     together as nobody says. One that does not say where it was read is of the tier `unverified`.
 
     Raises:
-        ValueError: If a file cannot be read; the message names it.
+        ValueError: If a file cannot be read, or two rows are of one system, dataset and metric; the message names the
+            file.
     """
-    found = []
-    for path in sorted((folder / "reported").glob("*.json")):
-        try:
-            found += list(_expanded(json.loads(path.read_text("utf-8"))))
-        except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, IndexError) as error:
-            where = f", line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
-            raise ValueError(f"{path}{where}: not a table of reported scores: import it again") from error
+    rows = [(path, row) for path in sorted((folder / "reported").glob("*.json")) for row in _campaign(path)]
     figures = folder / "reported.yaml"
     if figures.is_file():
-        found += _figures(figures)
-    return found
+        rows += [(figures, row) for row in _figures(figures)]
+    first: dict[tuple[str, ...], Path] = {}
+    for path, row in rows:
+        label, data = row["model"]["label"], row["dataset"]
+        key = (label, data["name"], data["split"], row["metric"]["id"])
+        if key in first:
+            raise ValueError(f"{path}: {label} has another row of this dataset and metric in {first[key]}: keep one")
+        first[key] = path
+    return [row for _, row in rows]
 
 
-def _figures(path: Path) -> list[dict[str, Any]]:
+def _campaign(path: Path) -> list[Record]:
+    """The rows of a file that `msbench board import` wrote."""
+    try:
+        content = strict_json.parse(path.read_text("utf-8"))
+    except ValueError as error:  # of the encoding too
+        raise ValueError(f"{path} is not JSON that can be read ({error}): import it again") from error
+    fault = _fault(content)
+    if fault is not None:
+        raise ValueError(f"{path} is not a table of reported scores: {fault}: import it again")
+    return list(_expanded(content))
+
+
+def _fault(content: Any) -> str | None:
+    """What is wrong with a campaign's table, if anything."""
+    if not isinstance(content, dict):
+        return "it is no object"
+    for field in ("source", "dataset", "split", "metric"):
+        if not isinstance(content.get(field), str):
+            return f"field {field} is no text"
+    for field in ("columns", "tracks"):
+        if not isinstance(content.get(field), list) or not all(isinstance(each, str) for each in content[field]):
+            return f"field {field} is no list of names"
+    if not MetricId.parse(content["metric"]).targets:
+        return "field metric names no targets"
+    if not isinstance(content.get("systems"), dict):
+        return "field systems is no object"
+    faults = (_fault_of_system(system, content) for system in content["systems"].values())
+    return next((f"{name}: {fault}" for name, fault in zip(content["systems"], faults, strict=True) if fault), None)
+
+
+def _fault_of_system(system: Any, content: dict[str, Any]) -> str | None:
+    if not isinstance(system, dict) or not isinstance(system.get("scores"), dict):
+        return "it has no scores"
+    for field, choices in (("role", ROLES), ("data", TRAINING)):
+        if system.get(field) not in choices:
+            return f"{field} is one of {', '.join(choices)}, not {system.get(field)!r}"
+    columns, tracks = content["columns"], content["tracks"]
+    for target, lines in system["scores"].items():
+        if not isinstance(lines, list) or len(lines) != len(tracks):
+            return f"{target} has not one entry per track"
+        for line in lines:
+            if line is not None and not (isinstance(line, list) and len(line) == len(columns)):
+                return f"{target} has an entry that is not one value per column"
+            if line is not None and not all(value is None or is_number(value) for value in line):
+                return f"{target} has a value that is no number"
+    return None
+
+
+def _expanded(content: dict[str, Any]) -> Iterator[Record]:
+    columns, tracks = content["columns"], content["tracks"]
+    origin = Origin(content["source"], content["dataset"], content["split"], content["metric"])
+    absent = {**dict.fromkeys(columns), "reason": "not submitted"}
+    for name, system in content["systems"].items():
+        of_targets = {
+            target: system["scores"].get(target) or [None] * len(tracks) for target in _targets(content["metric"])
+        }
+        scores = {
+            track: {t: _of_columns(columns, lines[i]) or absent for t, lines in of_targets.items()}
+            for i, track in enumerate(tracks)
+        }
+        row = _row(name, system["role"], system["data"], origin, tracks, scores)
+        row["metric"]["beside"] = [column for column in columns if column not in records.METRICS]
+        yield row
+
+
+def _of_columns(columns: list[str], values: list[float | None] | None) -> TargetScores | None:
+    if values is None:
+        return None
+    reason = {"reason": "no window with a score"} if None in values else {}
+    return dict(zip(columns, values, strict=True)) | reason
+
+
+def _figures(path: Path) -> list[Record]:
     entries = read_yaml(path)
     if not isinstance(entries or [], list):
         raise ValueError(f"{path}: expected a list of entries, each of one system")
     return [_figure(entry, number, path) for number, entry in enumerate(entries or [], 1)]
 
 
-def _figure(entry: Any, number: int, path: Path) -> dict[str, Any]:
-    try:
-        unknown = [key for key in entry if key not in FIGURE_FIELDS]
-        if unknown:
-            raise ValueError(f"unknown field {unknown[0]!r}: the fields are {', '.join(FIGURE_FIELDS)}")
-        name, citation, data = str(entry["system"]), str(entry["citation"]), entry["data"]
-        if data not in TRAINING:
-            raise ValueError(f"data is one of {', '.join(TRAINING)}, not {data!r}")
-        stated = entry.get("metric")
-        family = MetricId.parse(str(stated)) if stated else BSSEVAL.with_setting("together=not-stated")
-        targets = sorted(entry[shown(str(family))[0]])
-        metric = str(family.of(targets))
-        scores: dict[str, dict[str, Any]] = {}
-        for target in targets:
-            values = {score: (entry.get(score) or {}).get(target) for score in dict.fromkeys((*shown(metric), "ISR"))}
-            known = {score: None if value is None else float(value) for score, value in values.items()}
-            scores[target] = known | ({"reason": "not published"} if None in known.values() else {})
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+def _figure(entry: Any, number: int, path: Path) -> Record:
+    fault = _fault_of_figure(entry)
+    if fault is not None:
         raise ValueError(
             f"{path}, entry {number}: expected system, citation, data and SDR of each target (NSDR where the metric is "
-            f"that), and what else is known ({error})"
-        ) from error
-    place = str(entry.get("dataset") or path.parent.name), str(entry.get("split") or "test")
-    row = _row(name, "system", data, citation, place, [], metric, {"median": scores})
-    # A figure that nobody read where it stands is not even reported.
-    return row | ({"read_in": str(entry["read_in"])} if entry.get("read_in") else {"tier": "unverified"})
+            f"that), and what else is known ({fault})"
+        )
+    targets = sorted(entry[_ranking_score(entry)])
+    metric = str(_family(entry).of(targets))
+    scores: TrackScores = {}
+    for target in targets:
+        named = dict.fromkeys((*shown(metric), "ISR"))
+        values = {score: (entry.get(score) or {}).get(target) for score in named}
+        known = {score: None if value is None else float(value) for score, value in values.items()}
+        scores[target] = known | ({"reason": "not published"} if None in known.values() else {})
+    dataset, split = str(entry.get("dataset") or path.parent.resolve().name), str(entry.get("split") or "test")
+    origin = Origin(str(entry["citation"]), dataset, split, metric)
+    row = _row(str(entry["system"]), "system", entry["data"], origin, [], {"median": scores})
+    if entry.get("read_in"):
+        row["read_in"] = str(entry["read_in"])
+    else:
+        row["tier"] = "unverified"  # a figure that nobody read where it stands is not even reported
+    return row
 
 
-def _expanded(content: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    columns, tracks = content["columns"], content["tracks"]
-    targets = MetricId.parse(content["metric"]).targets
-    absent = {**dict.fromkeys(columns), "reason": "not submitted"}
-    silent = {**dict.fromkeys(columns), "reason": "no window with a score"}
-    for name, system in content["systems"].items():
-        scores: dict[str, dict[str, Any]] = {}
-        for i, track in enumerate(tracks):
-            scores[track] = {}
-            for target in targets:
-                values = system["scores"].get(target)
-                if values is None or values[i] is None:
-                    scores[track][target] = absent
-                else:
-                    known = dict(zip(columns, values[i], strict=True))
-                    missing = {"reason": silent["reason"]} if None in values[i] else {}
-                    scores[track][target] = known | missing
-        place = content["dataset"], content["split"]
-        row = _row(name, system["role"], system["data"], content["source"], place, tracks, content["metric"], scores)
-        row["metric"]["beside"] = [column for column in columns if column not in records.METRICS]
-        yield row
+def _fault_of_figure(entry: Any) -> str | None:
+    """What is wrong with an entry of reported.yaml, if anything."""
+    if not isinstance(entry, dict):
+        return f"it is {entry!r}"
+    fields = (*FIGURE_FIELDS, *FIGURE_SCORES)
+    unknown = [key for key in entry if key not in fields]
+    if unknown:
+        return f"unknown field {unknown[0]!r}: the fields are {', '.join(fields)}"
+    lacking = [field for field in ("system", "citation", "data", _ranking_score(entry)) if not entry.get(field)]
+    if lacking:
+        return f"it has no {lacking[0]}"
+    if entry["data"] not in TRAINING:
+        return f"data is one of {', '.join(TRAINING)}, not {entry['data']!r}"
+    return next(filter(None, (_fault_of_values(score, entry.get(score) or {}) for score in FIGURE_SCORES)), None)
 
 
-def _row(
-    name: str, role: str, data: str, source: str, place: tuple[str, str], tracks: list[str], metric: str,
-    scores: dict[str, dict[str, Any]],
-) -> dict[str, Any]:  # fmt: skip
-    return {
+def _fault_of_values(score: str, by_target: Any) -> str | None:
+    if not isinstance(by_target, dict):
+        return f"{score} is {by_target!r}, not a value per target"
+    for target, value in by_target.items():
+        if not isinstance(target, str) or "," in target or ";" in target:
+            return f"{target!r} cannot be the name of a target"
+        if value is not None and not is_number(value):
+            return f"{score} of {target} is {value!r}, not a number"
+    return None
+
+
+def _family(entry: dict[str, Any]) -> MetricId:
+    stated = entry.get("metric")
+    return MetricId.parse(str(stated)) if stated else BSSEVAL.with_setting("together=not-stated")
+
+
+def _ranking_score(entry: dict[str, Any]) -> str:
+    return shown(str(_family(entry)))[0]
+
+
+def _targets(metric: str) -> Iterable[str]:
+    return MetricId.parse(metric).targets
+
+
+def _row(name: str, role: str, data: str, origin: Origin, tracks: list[str], scores: dict[str, TrackScores]) -> Record:
+    row = {
         "schema_version": records.SCHEMA_VERSION,
         "tier": "reported",
-        "source": source,
-        "model": {"name": name, "label": name, "role": role, "targets": list(MetricId.parse(metric).targets)},
+        "source": origin.source,
+        "model": {"name": name, "label": name, "role": role, "targets": list(_targets(origin.metric))},
         "training": {"data": data},
-        "dataset": {"name": place[0], "split": place[1], "fingerprint": None, "tracks": tracks},
-        "metric": {"id": metric},
+        "dataset": {"name": origin.dataset, "split": origin.split, "fingerprint": None, "tracks": tracks},
+        "metric": {"id": origin.metric},
         "seed": None,
         "scores": scores,
     }
+    return cast("Record", row)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+import sys
 from collections.abc import Sequence
 from typing import Any
 
 import yaml
 
+_MAY_BE_HUGE = re.compile(r"(?<=[\s:,\[-])\d+(\.\d+)?[eE]\+?\d{3}|\d{300}")  # few texts are walked for such
 DEEPEST = 32  # levels; what is shown and hashed later walks them all
 
 
@@ -29,6 +32,8 @@ def parse(text: str) -> Any:
         raise ValueError(f"{_at(line)}the key {error.key!r} comes twice") from error
     if isinstance(content, dict | list):
         _check_depth(content)
+    if _MAY_BE_HUGE.search(text):
+        _check_numbers(content)
     if "\\u" in text:  # nothing else can stand for half of a pair
         try:
             json.dumps(content, ensure_ascii=False).encode()
@@ -79,6 +84,15 @@ def _check_depth(content: Any, left: int = DEEPEST) -> None:
     for value in content.values() if isinstance(content, dict) else content:
         if isinstance(value, dict | list):
             _check_depth(value, left - 1)
+
+
+def _check_numbers(content: Any) -> None:
+    """Refuse numbers that no float holds: Python reads 1e999 as infinite, and 400 digits as an integer."""
+    if isinstance(content, dict | list):
+        for value in content.values() if isinstance(content, dict) else content:
+            _check_numbers(value)
+    elif isinstance(content, int | float) and not -sys.float_info.max <= content <= sys.float_info.max:
+        raise ValueError("a number beyond what a float holds is not a finite number")
 
 
 def _composed(text: str) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from msbench.leaderboard.reported import SISEC18_MEANS, SISEC18_METRIC
+from msbench.leaderboard import sisec18
 from msbench.metrics.catalogue import NAMES, metric_ids
 from msbench.records import MetricId
 from msbench.records.metric_id import BSSEVAL, MEAN_SDR
@@ -52,13 +52,13 @@ def test_ids_have_the_text_that_records_hold() -> None:
     )
     assert metric_ids(NAMES, ["vocals", "drums"]) == CATALOGUE
     together = "together=as-submitted;targets=vocals,drums,bass,other,accompaniment"
-    assert f"bsseval-v4;win=1;hop=1;filters=512;agg=median-median;{together}" == SISEC18_METRIC
-    assert f"mean-sdr;win=1;hop=1;filters=512;agg=mean-mean;{together}" == SISEC18_MEANS
+    assert f"bsseval-v4;win=1;hop=1;filters=512;agg=median-median;{together}" == sisec18.METRIC
+    assert f"mean-sdr;win=1;hop=1;filters=512;agg=mean-mean;{together}" == sisec18.MEANS
 
 
 def test_every_id_of_a_board_is_read_and_written_without_a_change() -> None:
     found = set(ids_of_boards())
-    assert {SISEC18_METRIC, "nsdr;bsseval-v3;agg=mean;targets=accompaniment,vocals"} <= found
+    assert {sisec18.METRIC, "nsdr;bsseval-v3;agg=mean;targets=accompaniment,vocals"} <= found
     for text in found:
         parsed = MetricId.parse(text)
         assert str(parsed) == text

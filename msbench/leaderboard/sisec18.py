@@ -1,0 +1,131 @@
+"""Import of SiSEC 2018: 31 systems on the 50 test tracks of MUSDB18, as reported rows of a board."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from msbench import records
+from msbench.metrics.catalogue import mean_of
+from msbench.records.frames import medians_over_windows
+from msbench.records.metric_id import BSSEVAL, MEAN_SDR
+from msbench.system.files import write_text
+
+TARGETS = ("vocals", "drums", "bass", "other", "accompaniment")
+# Which targets were scored together was each participant's choice, and moves vocals by up to some 0.2 dB.
+METRIC = str(replace(BSSEVAL.with_setting("together=as-submitted"), targets=TARGETS))
+MEANS = str(replace(MEAN_SDR.with_setting("together=as-submitted"), targets=TARGETS))
+CEILINGS = ("IBM1", "IBM2", "IRM1", "IRM2", "MWF")
+FLOORS = ("MIX",)
+WITH_EXTRA_DATA = ("STL1", "TAK2", "TAK3", "TAU1", "UHL3")
+SOURCE = (
+    "Stöter, Liutkus, Ito: The 2018 Signal Separation Evaluation Campaign, LVA/ICA 2018; the submissions' museval JSON "
+    "in the repository sigsep/sigsep-mus-2018"
+)
+
+BySystem = dict[str, dict[str, dict[str, list[float | None]]]]  # {system: {target: {track: a value per column}}}
+
+
+def import_sisec18(table: Path, folder: Path) -> Path:
+    """Keep the scores of SiSEC 2018 as reported rows of a board: <folder>/reported/sisec18.json.
+
+    Args:
+        table: CSV of method, track, target, frames, SDR, ISR, SIR, SAR, the medians over windows; an empty cell has no
+            score. Or the campaign's own folder submissions/, of <method>/test/<track>.json as museval writes them; the
+            mean over windows is then kept with the medians.
+        folder: The board's.
+
+    Raises:
+        FileNotFoundError: If there is no such table.
+        ValueError: If a row or a file is not as above; the message names it.
+    """
+    if table.is_dir():
+        columns: tuple[str, ...] = (*records.METRICS, MEANS)
+        scores = _of_submissions(table)
+    elif table.is_file():
+        columns, scores = records.METRICS, _of_csv(table)
+    else:
+        raise FileNotFoundError(f"no table {table}: give the CSV of SiSEC 2018's track medians")
+    tracks = sorted({track for of_system in scores.values() for found in of_system.values() for track in found})
+    systems = {
+        method: {
+            "role": "ceiling" if method in CEILINGS else "floor" if method in FLOORS else "system",
+            "data": "extra" if method in WITH_EXTRA_DATA else "standard",
+            "scores": {t: [found[t].get(track) for track in tracks] for t in TARGETS if t in found},
+        }
+        for method, found in sorted(scores.items())
+    }
+    about = {"source": SOURCE, "dataset": "musdb18", "split": "test", "metric": METRIC, "columns": columns}
+    path = folder / "reported" / "sisec18.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, _compact({**about, "tracks": tracks, "systems": systems}))
+    return path
+
+
+def _of_submissions(folder: Path) -> BySystem:
+    """Medians over windows, and SDR's mean, of museval's files."""
+    scores: BySystem = {}
+    files = sorted(folder.glob("*/test/*.json"))
+    if not files:
+        raise FileNotFoundError(f"{folder} has no <method>/test/<track>.json: give the campaign's folder submissions/")
+    for path in files:
+        of_system = scores.setdefault(path.parts[-3], {})
+        try:
+            for target in json.loads(path.read_text("utf-8"))["targets"]:
+                medians = medians_over_windows(target["frames"])
+                windows = np.array([frame["metrics"]["SDR"] for frame in target["frames"]], float)
+                mean = None if medians["SDR"] is None else mean_of(windows)
+                values = [None if value is None else round(value, 5) for value in (*medians.values(), mean)]
+                of_system.setdefault(target["name"], {})[path.stem] = values
+        except (KeyError, TypeError, ValueError) as error:  # whatever is not as museval writes it
+            raise ValueError(f"{path} is not a file of museval's scores: restore it") from error
+    return scores
+
+
+def _of_csv(table: Path) -> BySystem:
+    scores: BySystem = {}
+    with table.open(encoding="utf-8", newline="") as file:
+        for number, row in enumerate(csv.DictReader(file), 2):
+            where = f"{table}, line {number}"
+            values = _values(row)
+            if values is None:
+                wanted = "method, track, target, frames, SDR, ISR, SIR, SAR"
+                raise ValueError(f"{where}: expected {wanted}, not {list(row.values())}")
+            method, track, target = row["method"], row["track"], row["target"]
+            if target not in TARGETS:
+                raise ValueError(f"{where}: target '{target}' is none of {', '.join(TARGETS)}")
+            of_target = scores.setdefault(method, {}).setdefault(target, {})
+            if track in of_target:
+                raise ValueError(f"{where}: a second row of {method}, {track}, {target}")
+            of_target[track] = values
+    return scores
+
+
+def _values(row: dict[str, Any]) -> list[float | None] | None:
+    """The scores in a row of the CSV; None if it is short or one is no number."""
+    if None in row.values() or not {"method", "track", "target", *records.METRICS} <= row.keys():
+        return None
+    try:
+        return [float(row[metric]) if row[metric] else None for metric in records.METRICS]
+    except ValueError:
+        return None
+
+
+def _compact(content: dict[str, Any]) -> str:
+    """JSON with one line per target of a system: small, and a change of one is one line of a diff."""
+    lines = [f'"{key}":{_json(value)}' for key, value in content.items() if key != "systems"]
+    systems = []
+    for name, system in content["systems"].items():
+        scores = ",\n".join(f"{_json(target)}:{_json(values)}" for target, values in system["scores"].items())
+        about = ",".join(f'"{key}":{_json(value)}' for key, value in system.items() if key != "scores")
+        systems.append(f'{_json(name)}:{{{about},"scores":{{\n{scores}}}}}')
+    return "{" + ",\n".join([*lines, '"systems":{\n' + ",\n".join(systems) + "}"]) + "}\n"
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)

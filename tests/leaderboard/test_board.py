@@ -1,0 +1,202 @@
+"""A board opens from its records alone, whatever becomes of its suite and of what that names."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import msbench
+from msbench.cli.app import main
+from msbench.leaderboard.board import Board, SuiteWarning
+from msbench.system.files import write_json
+from tests.leaderboard.boards import record
+
+SUITE = """\
+datasets: [nowhere_installed]
+models:
+- recipe: recipe_of_a_stranger
+- {model: model_of_a_stranger, checkpoint: gone.ckpt}
+metrics: [stoi, metric_of_a_stranger]
+seeds: [0]
+"""
+NAMES = ("recipe_of_a_stranger-nowhere_installed-s0-0123abcd", "model_of_a_stranger-nowhere_installed-89abcdef")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A board whose records were made elsewhere."""
+    for name, label in zip(NAMES, ("one", "two"), strict=True):
+        write_json(tmp_path / "board" / "records" / f"{name}.json", record(label))
+    return tmp_path / "board"
+
+
+def commands_of(folder: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    """Build and check a board; what both say on stderr."""
+    assert main(["board", "build", str(folder)]) == 0
+    first = capsys.readouterr().err
+    assert main(["board", "check", str(folder)]) == 0
+    assert capsys.readouterr().err == first
+    assert {"board.md", "board.png", "site"} <= {path.name for path in folder.iterdir()}
+    return first
+
+
+def test_a_suite_of_which_nothing_is_here(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "suite.yaml").write_text(SUITE)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        board = msbench.Board(folder)
+    assert sorted(board.table()["model"]) == ["one", "two"]
+    assert board.missing == {}
+    assert board.suite is not None
+    assert commands_of(folder, capsys) == ""
+
+
+def test_a_cell_of_such_a_suite_that_was_never_run_is_missing(folder: Path) -> None:
+    (folder / "suite.yaml").write_text(SUITE)
+    (folder / "records" / f"{NAMES[1]}.json").unlink()
+    board = Board(folder)
+    assert board.missing == {"model_of_a_stranger-nowhere_installed": "not run yet"}
+    assert board.table()["model"].tolist() == ["one"]
+
+
+def test_records_without_a_suite(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    board = msbench.Board(folder)
+    assert (board.suite, board.suite_fault, board.missing, board.title) == (None, None, {}, "board")
+    assert sorted(board.table()["model"]) == ["one", "two"]
+    assert commands_of(folder, capsys) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("datasets: [", "suite.yaml is not YAML"),
+        ("datasets: [folder]\nmodel: [mixture]\n", "model"),
+        ("", "suite.yaml"),
+        ("datasets: [folder]\nmodels: [mixture]\nseeds: [a]\n", "seeds"),
+    ],
+)
+def test_a_broken_suite_is_said_and_keeps_nobody_from_the_records(
+    folder: Path, text: str, why: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "suite.yaml").write_text(text)
+    with pytest.warns(SuiteWarning, match="the suite cannot be read"):
+        board = msbench.Board(folder)
+    assert sorted(board.table()["model"]) == ["one", "two"]
+    said = commands_of(folder, capsys)
+    assert said.startswith("msbench: the suite cannot be read (")
+    assert said.endswith("): the board is made of its records alone\n")
+    assert said.count("\n") == 1
+    assert why in said
+    assert "the suite cannot be read" in (folder / "site" / "health.html").read_text()
+
+
+def test_a_suite_that_is_a_folder(folder: Path) -> None:
+    (folder / "suite.yaml").mkdir()
+    with pytest.warns(SuiteWarning, match=r"suite\.yaml"):
+        assert len(Board(folder).table()) == 2
+
+
+def test_a_bug_in_reading_a_suite_is_no_broken_suite(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "suite.yaml").write_text(SUITE)
+    monkeypatch.setattr("msbench.leaderboard.board.name_cells", lambda _: int("x"))
+    with pytest.raises(ValueError, match="invalid literal"):
+        Board(folder)
+
+
+def test_a_board_is_pushed_without_its_suite(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("wandb", reason="needs the extra: pip install msbench[wandb]")
+    monkeypatch.setenv("WANDB_DIR", str(tmp_path))
+    (folder / "suite.yaml").write_text("datasets: [")
+    assert main(["board", "push", "wandb", str(folder), "--mode", "offline"]) == 0
+    assert "msbench: the suite cannot be read" in capsys.readouterr().err
+
+
+def test_no_folder_is_no_board(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["board", "build", str(tmp_path / "nothing")]) == 2
+    assert "give a folder with a suite.yaml or records/ in it" in capsys.readouterr().err
+
+
+def test_an_empty_board_has_pages(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "records").mkdir()
+    assert main(["board", "build", str(tmp_path)]) == 0
+    assert main(["board", "check", str(tmp_path)]) == 0
+    assert "This board has no records yet" in (tmp_path / "site" / "index.html").read_text()
+    assert Board(tmp_path).rankings() == []
+    assert Board(tmp_path).table().empty
+
+
+def scored(label: str, targets: list[str], tracks: list[str], metric: str = "bsseval-v4") -> dict[str, Any]:
+    """A record of other targets and tracks, or by another metric."""
+    made = record(label)
+    made["metric"]["id"] = f"{metric};targets={','.join(targets)}"
+    made["model"]["targets"] = targets
+    made["dataset"]["tracks"] = tracks
+    scores = {"NSDR": 1.0, "SDR": 1.0, "SIR": 2.0, "SAR": 3.0, "ISR": None, "reason": "not published"}
+    made["scores"] = {track: {target: dict(scores) for target in targets} for track in tracks}
+    return made
+
+
+def with_other_metric(label: str, metric: str, value: Any) -> dict[str, Any]:
+    """A record that says it was scored by one more metric."""
+    made = record(label)
+    made["metric"]["beside"] = [metric]
+    for targets in made["scores"].values():
+        for scores in targets.values():
+            scores[metric] = value
+    return made
+
+
+def changed(label: str, group: str, field: str, value: Any) -> dict[str, Any]:
+    made = record(label)
+    made[group][field] = value
+    return made
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        pytest.param([record("a")], id="one system"),
+        pytest.param([scored("a", ["voice"], ["song"])], id="one target, track and system"),
+        pytest.param([scored("a", ["voice"], ["x"]), scored("b", ["band", "voice"], ["x"])], id="other targets"),
+        pytest.param([scored("a", ["voice"], ["x"]), scored("b", ["voice"], ["y"])], id="no track in common"),
+        pytest.param([scored("a", ["v"], ["x"], "nsdr"), scored("b", ["v"], ["x"], "nsdr")], id="no BSSEval"),
+        pytest.param([scored("a", ["v"], ["x"], "nsdr"), record("b")], id="two metrics"),
+        pytest.param([scored("a", ["lead"], ["x"]), scored("b", ["lead vocals", "lead"], ["x"])], id="prefixes"),
+        pytest.param([scored("a", ["gain", "x gain", "x"], ["x"])], id="targets called gain"),
+        pytest.param([scored("a", ["v", "v"], ["x"]), scored("b", ["v", "v"], ["x"])], id="a target twice"),
+        pytest.param([with_other_metric("a", "foo gain", 1.0), record("b")], id="a metric called gain"),
+        pytest.param([with_other_metric("a", "reason", "why"), record("b")], id="a metric called reason"),
+        pytest.param([with_other_metric("a", "x", 1e308), with_other_metric("b", "x", -1e308)], id="huge scores"),
+        pytest.param([changed("a", "dataset", "tracks", None) | {"x": 1}, record("b")], id="tracks are null"),
+    ],
+)
+def test_odd_records_have_a_board(made: list[dict[str, Any]], tmp_path: Path) -> None:
+    for number, each in enumerate(made):
+        if each["dataset"]["tracks"] is None:
+            del each["dataset"]["tracks"]
+        write_json(tmp_path / "records" / f"{number}.json", each)
+    assert main(["board", "build", str(tmp_path)]) == 0
+    assert main(["board", "check", str(tmp_path)]) == 0
+    rows = json.loads((tmp_path / "board.json").read_text())["rows"]
+    assert {row["model"] for row in rows} == {each["model"]["label"] for each in made}
+
+
+@pytest.mark.parametrize(
+    ("group", "field"), [("speed", "real_time_factor"), ("speed", "peak_bytes"), ("model", "parameters"), ("run", "x")]
+)
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "1" + 400 * "0"])
+def test_numbers_that_no_float_holds_are_refused(
+    group: str, field: str, number: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = record("a")
+    made.setdefault(group, {})[field] = 123454321
+    (tmp_path / "records").mkdir()
+    (tmp_path / "records" / "one.json").write_text(json.dumps(made).replace("123454321", number))
+    assert main(["board", "build", str(tmp_path)]) == 2
+    assert "one.json: not a record that can be read" in capsys.readouterr().err
