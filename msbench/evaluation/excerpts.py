@@ -18,6 +18,7 @@ from msbench.evaluation.sources import ScoredSet
 from msbench.system.files import replacing
 
 SECONDS = 8.0
+MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)  # in Hz
 QUALITY = 0.4  # of libsndfile's MP3 coder, 0 the best: some 190 kbit/s; every browser decodes MP3
 
 
@@ -48,6 +49,11 @@ def chosen(scored: ScoredSet, execution: Execution) -> Excerpts | None:
         raise ValueError(f"the licence of '{data.name}' does not let its sound be published: leave out excerpts")
     if execution.output is None:
         raise ValueError("excerpts need an output folder to be kept in")
+    rate, channels = scored.tracks[0].sample_rate, scored.tracks[0].channels
+    if rate not in MP3_RATES or channels > 2:
+        raise ValueError(
+            f"excerpts are kept as MP3, which cannot hold {channels} channels at {rate} Hz: leave out excerpts"
+        )
     folder = Path(execution.output) / "excerpts" / scored.split
     return Excerpts(folder, tuple(track.name for track in scored.tracks[:count]))
 

@@ -42,6 +42,7 @@ class Results:
             track.name: records.digest([source.identity(track), metric, fingerprint]) for track in scored.tracks
         }
         self._found: dict[str, TrackResult] = {}
+        self._sdr: dict[str, list[float]] = {}  # of the tracks so far, by target
 
     def of(self, excerpts: Excerpts | None) -> dict[str, TrackResult]:
         """{track: result}, in the order of the split; a track whose excerpt is wanted is scored again.
@@ -84,15 +85,9 @@ class Results:
 
     def _add(self, track: Track, result: TrackResult) -> None:
         self._found[track.name] = result
-        if self._execution.progress is not None:
-            self._execution.progress(len(self._found), len(self._scored.tracks), track.name, _median_sdr(self._found))
-
-
-def _median_sdr(results: dict[str, TrackResult]) -> dict[str, float]:
-    """{target: median over the tracks so far}."""
-    by_target: dict[str, list[float]] = {}
-    for result in results.values():
         for target, scores in track_scores(result).items():
             if scores["SDR"] is not None:
-                by_target.setdefault(target, []).append(scores["SDR"])
-    return {target: statistics.median(values) for target, values in by_target.items()}
+                self._sdr.setdefault(target, []).append(scores["SDR"])
+        if self._execution.progress is not None:
+            medians = {target: statistics.median(values) for target, values in self._sdr.items()}
+            self._execution.progress(len(self._found), len(self._scored.tracks), track.name, medians)

@@ -81,12 +81,12 @@ def evaluate(
     check_options(options, EvaluationOptions, "root", "split", "checkpoint")
     if options.get("device") is None:
         options["device"] = "cpu"
-    inference = part(Inference, options)
+    inference, choices = part(Inference, options), _choices(options)
     data = open_dataset(dataset, root) if isinstance(dataset, str) else dataset
     separator, held = _model(model, checkpoint, data)
     for target in separator.targets:
         data_has(data, target)
-    return _record(ModelSource(separator, held, inference), data, split, options)
+    return _record(ModelSource(separator, held, inference), ScoredSet.of(data, split), *choices)
 
 
 def evaluate_estimates(
@@ -115,13 +115,18 @@ def evaluate_estimates(
         ValueError: If a file does not fit its reference in rate, channels or length, or holds NaN, and as `evaluate`.
     """
     check_options(options, EstimatesOptions, "root", "split", "targets")
+    choices = _choices(options)
     data = open_dataset(dataset, root) if isinstance(dataset, str) else dataset
-    return _record(FolderSource(folder, data, split, targets), data, split, options)
+    return _record(FolderSource(folder, data, split, targets), ScoredSet.of(data, split), *choices)
 
 
-def _record(source: EstimateSource, data: Dataset, split: str, options: EstimatesOptions) -> Record:
-    scoring, execution, facts = part(Scoring, options), part(Execution, options), part(RowFacts, options)
-    scored = ScoredSet.of(data, split)
+def _choices(options: EstimatesOptions) -> tuple[Scoring, Execution, RowFacts]:
+    return part(Scoring, options), part(Execution, options), part(RowFacts, options)
+
+
+def _record(
+    source: EstimateSource, scored: ScoredSet, scoring: Scoring, execution: Execution, facts: RowFacts
+) -> Record:
     catalogue.check_names(scoring.metrics, scored_targets(source.targets, scored.tracks[0]))
     kept = excerpts.chosen(scored, execution)
     results = Results(source, scored, scoring, execution).of(kept)

@@ -40,7 +40,7 @@ def track_sdr(estimates: Any, references: Any) -> np.ndarray:
 
 
 def nsdr(estimates: Any, references: Any, mixture: Any) -> np.ndarray:
-    """Normalised SDR, the gain over the mixture x as an estimate: SDR(s', s) - SDR(x, s), with `track_sdr` as SDR.
+    """Normalized SDR, the gain over the mixture x as an estimate: SDR(s', s) - SDR(x, s), with `track_sdr` as SDR.
 
     The paper (Jansson et al. 2017) has mir_eval's SDR of BSSEval v3 there, which costs another BSSEval of
     every track; the numbers are not those of its tables. BSSEval's gain over the mixture is a difference of records.

@@ -13,6 +13,7 @@ from typing import Any, cast
 from msbench.records import strict_json
 from msbench.records.metric_id import MetricId
 from msbench.records.types import Record
+from msbench.system import errors
 from msbench.system.files import write_json
 
 SCHEMA_VERSION = 1
@@ -160,9 +161,11 @@ def read(path: Path) -> Record:
     try:
         text = path.read_text("utf-8")
         record = strict_json.parse(text)
-    except ValueError as error:  # of the encoding too
+    except ValueError as error:
+        if not isinstance(error, UnicodeDecodeError) and not errors.is_deliberate(error):
+            raise
         raise ValueError(
-            f"{path}: not a record that can be read ({error}): delete it and run the suite again"
+            f"{path}: not a record that can be read ({errors.sentence(error)}): delete it and run the suite again"
         ) from error
     return validate(record, str(path), text)
 

@@ -22,7 +22,9 @@ def parse(text: str) -> Any:
             a surrogate pair, or values lie more than `DEEPEST` levels deep; the message names the line where it can.
     """
     try:
-        content = json.loads(text, object_pairs_hook=_without_twins, parse_constant=_refuse_constant)
+        content = json.loads(
+            text, object_pairs_hook=_without_twins, parse_constant=_refuse_constant, parse_int=_integer
+        )
     except json.JSONDecodeError as error:
         raise ValueError(f"line {error.lineno}: {error.msg}") from error
     except RecursionError as error:
@@ -58,6 +60,13 @@ def line_of(text: str, path: Sequence[str | int]) -> int | None:
             break
         node = inner
     return int(node.start_mark.line) + 1
+
+
+def _integer(digits: str) -> int:
+    try:
+        return int(digits)
+    except ValueError as error:  # Python's limit, lest a long one takes minutes
+        raise ValueError(f"a number of {len(digits)} digits is too long to be read") from error
 
 
 class _TwiceError(Exception):

@@ -121,7 +121,7 @@ def filter_products(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return weights
 
 
-def synthesised_energies(
+def synthesized_energies(
     correlator: Correlator, filters: Filters, span: tuple[int, int], pair: tuple[int, int], channels: int
 ) -> np.ndarray:
     """The energies (6,) of one window as museval has them, from filtered signals: slower, and nothing cancels."""

@@ -17,7 +17,7 @@ from msbench.metrics.bsseval.correlation import Stretch
 if TYPE_CHECKING:
     import torch
 
-EPS = float(np.finfo(float).eps)  # museval's regularisation, in units of energy
+EPS = float(np.finfo(float).eps)  # museval's regularization, in units of energy
 FEW_TAPS = 16
 
 
@@ -98,7 +98,7 @@ def _solve(
     auto, cross, levels = auto[np.ix_(keep, keep)], cross[keep], levels[keep]
     right = cross.transpose(0, 2, 1).reshape(-1, outputs)
     try:
-        solve = _factorised(normal_matrix(auto, penalty, lower=True), device)
+        solve = _factorized(normal_matrix(auto, penalty, lower=True), device)
     except np.linalg.LinAlgError:
         if strict:
             raise
@@ -118,7 +118,7 @@ def _solve(
     return filters, change
 
 
-def _factorised(matrix: np.ndarray, device: str | torch.device | None) -> Callable[[np.ndarray], np.ndarray]:
+def _factorized(matrix: np.ndarray, device: str | torch.device | None) -> Callable[[np.ndarray], np.ndarray]:
     """The solution of matrix x = right for any right (n, E), by one Cholesky of the lower triangle.
 
     Raises:

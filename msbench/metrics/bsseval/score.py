@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from msbench.metrics.bsseval.correlation import Correlator, Shelf, Stretch, available_workers
-from msbench.metrics.bsseval.energies import FORMS, Energies, synthesised_energies, window_energies
+from msbench.metrics.bsseval.energies import FORMS, Energies, synthesized_energies, window_energies
 from msbench.metrics.bsseval.museval import museval_metrics
 from msbench.metrics.bsseval.projection import solve_filters
 from msbench.metrics.signals import readable
@@ -154,7 +154,7 @@ def _fast(
             stretches = shelf.first(len(spans)) if tiled else correlator.stretches(spans)
             energies = window_energies(stretches, filters, noise, group, channels)
             for w, p in np.argwhere(energies.cancelled):
-                energies.values[w, p] = synthesised_energies(correlator, filters, spans[w], group[p], channels)
+                energies.values[w, p] = synthesized_energies(correlator, filters, spans[w], group[p], channels)
             if strict and not _certain(energies, single=sources == 1):
                 return None
             ratios[:, [j for j, _ in group], [e for _, e in group]] = _decibels(energies)
