@@ -80,6 +80,8 @@ def _status(options: argparse.Namespace) -> int:
 def _logs(options: argparse.Namespace) -> int:
     from msbench.cluster import status_table
 
+    if options.lines < 1:
+        raise ValueError(f"--lines must be at least 1, not {options.lines}")
     statuses = _statuses(options.suite)
     if options.cells:
         chosen = [each for each in statuses if any(text in each.name for text in options.cells)]

@@ -14,6 +14,7 @@ from msbench.doctor import Finding
 from msbench.runs.resources import Resources
 
 COMMANDS = ("sbatch", "scontrol", "squeue", "scancel")
+PYTHON_SECONDS = 120  # for the profile's `setup` and the start of its Python
 
 
 def examine_cluster(path: Path) -> Iterator[Finding]:
@@ -88,15 +89,15 @@ def _stages(profile: Profile) -> Iterator[Finding]:
 
 def _python(profile: Profile) -> Finding:
     lines = [*profile.setup, f"{profile.container} {profile.python} -c 'import msbench; print(msbench.__version__)'"]
-    done = subprocess.run(
-        ["bash", "-c", "\n".join(lines)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-        env=slurm.environment(),
-    )
-    text = (done.stdout if done.returncode == 0 else done.stderr).strip().splitlines()
+    shell = ["bash", "-c", "\n".join(lines)]
+    fix = "correct `setup:`, `container:` and `python:`"
+    try:
+        done = subprocess.run(
+            shell, capture_output=True, text=True, check=False, timeout=PYTHON_SECONDS, env=slurm.environment()
+        )
+    except subprocess.TimeoutExpired:
+        return Finding("python", False, f"no answer in {PYTHON_SECONDS} s", not profile.container, fix)
     works = done.returncode == 0
-    detail = f"msbench {text[-1]} by {profile.python}" if works and text else text[-1] if text else "no answer"
-    return Finding("python", works, detail, not profile.container, "correct `setup:`, `container:` and `python:`")
+    answer = (done.stdout if works else done.stderr).strip().splitlines() or ["no answer"]
+    detail = f"msbench {answer[-1]} by {profile.python}" if works else answer[-1]
+    return Finding("python", works, detail, not profile.container, fix)

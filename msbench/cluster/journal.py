@@ -12,7 +12,7 @@ import secrets
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from msbench.cluster import slurm
 from msbench.runs.suite import Suite
@@ -49,10 +49,10 @@ class SbatchJournal:
                 entry = json.loads(line)
             except json.JSONDecodeError:
                 continue
-            if entry["event"] == "submitting":
-                entry.pop("event")
+            event = entry.pop("event")
+            if event == "submitting":
                 journal.calls[entry["token"]] = SbatchCall(**entry)
-            elif entry["event"] == "submitted":
+            elif event == "submitted":
                 journal.calls[entry["token"]].job = entry["job"]
             else:
                 journal.calls[entry["token"]].dropped = True
@@ -100,7 +100,14 @@ class SbatchJournal:
 
     def _write(self, entry: dict[str, Any]) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "journal.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry) + "\n")
+        with (self.folder / "journal.jsonl").open("ab+") as file:
+            whole = file.tell() == 0 or _last_byte(file) == b"\n"
+            # A line that a crash left half written stays by itself, or it would take this one with it.
+            file.write(("" if whole else "\n").encode() + json.dumps(entry).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
+
+
+def _last_byte(file: BinaryIO) -> bytes:
+    file.seek(-1, os.SEEK_END)
+    return file.read(1)

@@ -38,10 +38,11 @@ def prepare_data(suite: Suite, console: Console) -> None:
     for name, root in dict.fromkeys((cell.dataset, cell.root) for cell in suite.cells):
         with console.status(f"opening dataset {name}"):
             data = open_dataset(name, root)
-            for split in {cell.split for cell in suite.cells if cell.dataset == name}:
-                data.tracks(split)  # that are scored: one that is not there is told now, and not after the training
-            counts = ", ".join(f"{len(data.tracks(split))} {split}" for split in data.splits)
-        console.print(f"dataset {name}: {counts} ({data.root})", markup=False, highlight=False, soft_wrap=True)
+            counts = {split: len(data.tracks(split)) for split in data.splits}
+            for split in {cell.split for cell in suite.cells if cell.dataset == name} - counts.keys():
+                data.tracks(split)  # raises now, and not after the training
+        found = ", ".join(f"{count} {split}" for split, count in counts.items())
+        console.print(f"dataset {name}: {found} ({data.root})", markup=False, highlight=False, soft_wrap=True)
 
 
 def visible_gpus() -> list[str]:

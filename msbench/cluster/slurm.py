@@ -27,6 +27,7 @@ ACTIVE = (
 SCRUBBED = ("SLURM_", "SBATCH_", "SRUN_", "PMI_", "PMIX_", "OMPI_", "MASTER_")
 SCRUBBED_NAMES = ("RANK", "LOCAL_RANK", "NODE_RANK", "WORLD_SIZE")
 KEPT = ("SLURM_CONF",)
+ANSWER_SECONDS = 120  # a busy controller takes its time
 SACCT = ("sacct", "--allocations", "--noheader", "--parsable2")
 Element = tuple[int, int]  # id of the array, index in it
 
@@ -60,12 +61,16 @@ def call(*command: str) -> str:
 
     Raises:
         FileNotFoundError: If there is no such command here.
-        RuntimeError: If it fails; the message is its own.
+        RuntimeError: If it fails, in its own words, or does not answer.
     """
     try:
-        done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False, timeout=120)
+        done = subprocess.run(
+            command, env=environment(), capture_output=True, text=True, check=False, timeout=ANSWER_SECONDS
+        )
     except FileNotFoundError as error:
         raise FileNotFoundError(f"no {command[0]} here: run msbench on a login node of the cluster") from error
+    except subprocess.TimeoutExpired as error:
+        raise RuntimeError(f"{command[0]} gave no answer in {ANSWER_SECONDS} s: see `scontrol ping`") from error
     if done.returncode:
         raise RuntimeError(f"{command[0]} says: {' '.join((done.stderr or done.stdout).split())}")
     return done.stdout + (done.stderr if "--test-only" in command else "")
@@ -122,7 +127,7 @@ def _from_sacct(jobs: list[int]) -> dict[Element, ElementState]:
     try:
         chosen = f"--jobs={','.join(map(str, jobs))}"
         text = call(*SACCT, "--format=JobID,State,ExitCode,NodeList", chosen)
-    except (RuntimeError, FileNotFoundError, subprocess.TimeoutExpired):
+    except (RuntimeError, FileNotFoundError):
         return {}  # no accounting here
     found = {}
     for line in text.splitlines():

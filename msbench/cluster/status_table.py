@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from msbench.cluster.status import BUSY, STATES, CellStatus
+from msbench.system.text import counted
 
 STYLES = {"done": "green", "running": "cyan", "failed": "red", "lost": "red", "cancelled": "yellow"}
 MOST_ROWS = 200
@@ -57,7 +58,7 @@ def table(statuses: list[CellStatus]) -> Group:
         )
     summary = ", ".join(f"{count} {state}" for state, count in counts(statuses).items())
     more = f" (the first {MOST_ROWS} are shown; --json has all)" if len(rows) > MOST_ROWS else ""
-    return Group(shown, Text(f"{len(rows)} cells: {summary}{more}"))
+    return Group(shown, Text(f"{counted(len(rows), 'cell')}: {summary}{more}"))
 
 
 def watch(look: Callable[[], list[CellStatus]], console: Console) -> list[CellStatus]:

@@ -14,6 +14,7 @@ from msbench.cluster.journal import SbatchCall, SbatchJournal
 from msbench.cluster.plan import Plan, Stage
 from msbench.cluster.profile import Profile
 from msbench.system.files import write_json
+from msbench.system.text import counted
 
 Say = Callable[[str], None]
 AGGREGATE = "aggregate"  # the job that builds the board, after all arrays
@@ -121,7 +122,7 @@ class Submission:
                 options += [f"--dependency=aftercorr:{jobs[array.after]}", "--kill-on-invalid-dep=yes"]
             call = journal.announce(board, self.name, name, part)
             jobs[name] = self._sbatch(journal, call, options)
-            say(f"job {jobs[name]}: {name}, {len(part or array.cells)} cells")
+            say(f"job {jobs[name]}: {name}, {counted(len(part or array.cells), 'cell')}")
         after = ":".join(str(job) for job in jobs.values())
         call = journal.announce(board, self.name, AGGREGATE)
         jobs[AGGREGATE] = self._sbatch(journal, call, [f"--dependency=afterany:{after}"])

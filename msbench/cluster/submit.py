@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from msbench.cluster import scripts, slurm
 from msbench.cluster.journal import SbatchJournal
@@ -13,6 +13,7 @@ from msbench.cluster.status import BUSY, statuses_of
 from msbench.cluster.submission import AGGREGATE, Say, Submission, jobs_folder, submissions
 from msbench.runs.failures import RETRIED
 from msbench.runs.suite import Suite
+from msbench.system.text import counted, did_you_mean
 
 
 def submit(suite: Suite, profile: Profile, say: Say = print, dry_run: bool = False) -> list[int]:
@@ -74,8 +75,20 @@ def retry(suite: Suite, say: Say = print) -> list[int]:
     return jobs
 
 
-def cancel(suite: Suite, names: Iterable[str] = ()) -> list[str]:
-    """Cancel what is under way: all of it, or some cells. Returns what scancel was given."""
+def cancel(suite: Suite, names: Sequence[str] = ()) -> list[str]:
+    """Cancel what is under way: all of it, or some cells.
+
+    Returns:
+        What scancel was given.
+
+    Raises:
+        ValueError: If the suite has no cell of a name.
+    """
+    known = [cell.name for cell in suite.cells]
+    for name in names:
+        if name not in known:
+            hint = did_you_mean(name, known)
+            raise ValueError(f"{suite.path} has no cell '{name}'. {hint}`msbench status` lists them")
     journal = SbatchJournal.of(suite)
     journal.recover()
     chosen = set(names)
@@ -105,7 +118,7 @@ def _check(plan: Plan, profile: Profile, say: Say) -> None:
     scripts.write_all(plan, profile, folder)
     for array in plan.arrays:
         where = f" after {array.after}" if array.after else ""
-        say(f"{array.name}: {len(array.cells)} cells{where}; {array.resources}")
+        say(f"{array.name}: {counted(len(array.cells), 'cell')}{where}; {array.resources}")
     say(f"in {folder}:")
     for script in sorted(folder.glob("*.sh")):
         answer = slurm.call("sbatch", "--test-only", str(script))

@@ -21,3 +21,8 @@ def quantity(value: float) -> str:
     if value >= 1e9:
         return f"{value / 1e9:.2f} G"
     return f"{value / 1e6:.2f} M" if value >= 1e5 else f"{value / 1e3:.1f} k"
+
+
+def counted(count: int, thing: str) -> str:
+    """ "1 cell" or "2 cells"."""
+    return f"{count} {thing}{'' if count == 1 else 's'}"

@@ -36,7 +36,11 @@ def test_a_line_that_a_crash_left_half_written_is_passed_over(suite: Suite) -> N
     call = journal.announce("small", "0001", "train-1")
     with (suite.folder / "jobs" / "journal.jsonl").open("a") as file:
         file.write('{"event": "submitted", "tok')
-    assert SbatchJournal.of(suite).calls == {call.token: call}
+    journal = SbatchJournal.of(suite)
+    assert journal.calls == {call.token: call}
+    second = journal.announce("small", "0001", "evaluate-1")  # not on the same line
+    journal.confirm(second, 3)
+    assert SbatchJournal.of(suite).calls == {call.token: call, second.token: second}
 
 
 def test_jobs_that_were_never_noted_are_found_by_name(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -258,21 +258,8 @@ def test_what_slurm_refuses_is_said_and_can_be_corrected(
     assert statuses(suite)["good-0"].state == "waiting"
     assert submit(tmp_path) == 0
     assert main(["status", str(tmp_path), "--watch"]) == 0  # returns when nothing is under way
-    assert "1 cells: 1 done" in capsys.readouterr().out
+    assert "1 cell: 1 done" in capsys.readouterr().out
     assert statuses(suite)["good-0"].state == "done"
-
-
-def test_the_doctor_looks_at_a_cluster(
-    cluster: PrivateCluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    profile = write_profile(tmp_path, python=sys.executable)
-    assert main(["doctor", "--cluster", str(profile)]) == 0
-    out = capsys.readouterr().out
-    assert "cluster private, SLURM" in out
-    assert "at most 6 elements" in out
-    assert "accounting" in out
-    assert main(["doctor", "--cluster", str(write_profile(tmp_path, partition="nowhere"))]) == 1
-    assert "invalid partition specified: nowhere" in capsys.readouterr().out
 
 
 def test_notation_of_indices() -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from msbench.cli.app import main
 from msbench.cluster import status_table
 from msbench.cluster.status import CellStatus
 
@@ -64,17 +63,6 @@ def test_watching_ends_when_nothing_is_under_way(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(status_table, "WATCH_SECONDS", 0)
     looks = iter([[RUNNING, DONE], [CellStatus("a", "pending"), DONE], [BROKEN, DONE], [DONE]])
     assert status_table.watch(lambda: next(looks), Console(width=120, quiet=True)) == [BROKEN, DONE]
-
-
-def test_the_status_of_a_suite_that_nobody_submitted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "suite.yaml").write_text("datasets: [demo]\nmodels: [mixture]\n")
-    for flags in ([], ["--watch"]):
-        assert main(["status", str(tmp_path), *flags]) == 0
-        assert "1 cells: 1 waiting" in capsys.readouterr().out
-    assert main(["logs", str(tmp_path)]) == 0
-    assert "no cell failed" in capsys.readouterr().out
-    assert main(["logs", str(tmp_path), "unet"]) == 2
-    assert "is named like unet" in capsys.readouterr().err
 
 
 def test_the_ends_of_logs(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from msbench.system.text import did_you_mean, quantity
+from msbench.system.text import counted, did_you_mean, quantity
 
 
 def test_near_names_are_offered_and_far_ones_are_not() -> None:
@@ -25,3 +25,7 @@ def test_near_names_are_offered_and_far_ones_are_not() -> None:
 )
 def test_quantities(value: float, text: str) -> None:
     assert quantity(value) == text
+
+
+def test_counts_of_things() -> None:
+    assert [counted(count, "cell") for count in (0, 1, 2)] == ["0 cells", "1 cell", "2 cells"]
