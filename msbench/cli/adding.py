@@ -27,7 +27,7 @@ Adder = Callable[[str, Run, str], argparse.ArgumentParser]
 
 def add_jobs(parser: argparse.ArgumentParser) -> None:
     """How many cells of a suite run at a time."""
-    parser.add_argument("--jobs", type=int, default=None, help="cells at a time (one a core, at most 4)")
+    parser.add_argument("--jobs", type=int, default=None, help="cells at a time (one per processor, at most 4)")
 
 
 def names(text: str) -> tuple[str, ...]:
@@ -38,7 +38,7 @@ def names(text: str) -> tuple[str, ...]:
 def add_inference(parser: argparse.ArgumentParser) -> None:
     """How a model is run over long audio."""
     parser.add_argument("--chunk-seconds", type=float, default=10.0, help="length of a chunk (10)")
-    parser.add_argument("--overlap", type=float, default=0.25, help="part of a chunk shared with the next (0.25)")
+    parser.add_argument("--overlap", type=float, default=0.25, help="share of a chunk in common with the next (0.25)")
     parser.add_argument("--batch-size", type=int, default=1, help="chunks at a time (1)")
     parser.add_argument("--device", default=None, help="cpu or cuda (cuda where there is one)")
 

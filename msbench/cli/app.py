@@ -105,8 +105,8 @@ def _parser() -> argparse.ArgumentParser:
 
     command = adder(commands)
     models.add(command)
-    commands.add_parser("fit", help="train a model: -c RECIPE, any field as a flag; msbench fit -c unet_small --help",
-                        add_help=False)  # fmt: skip
+    text = "train a model: -c RECIPE, any field as a flag; msbench fit -c unet_small --help"
+    commands.add_parser("fit", help=text, add_help=False)
     scoring.add(command)
     suites.add(command)
     cluster.add(command)

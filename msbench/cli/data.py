@@ -29,8 +29,8 @@ def add(parser: argparse.ArgumentParser) -> None:
 
     prepare = command("prepare", _prepare, "decode, map and resample a dataset once, into WAV files that are read fast")
     _add_dataset(prepare)
-    prepare.add_argument("-o", "--output", type=Path, required=True, metavar="DIR",
-                         help="folder; give it as --root of the same dataset from then on")  # fmt: skip
+    output = "folder; give it as --root of the same dataset from then on"
+    prepare.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help=output)
     prepare.add_argument("--sample-rate", type=int, metavar="HZ", help="resample to this (each song's own)")
     _add_jobs(prepare)
 
@@ -39,15 +39,17 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     silences.add_argument("checkpoint", type=Path, help="of a trained model")
     silences.add_argument("folder", type=Path, help="the songs; the list is written here, as silences.json")
-    silences.add_argument("--threshold-db", type=float, default=-30.0, metavar="DB",
-                          help="of a silent target's estimate, beside the mixture (-30)")  # fmt: skip
+    threshold = "level of a silent target's estimate, relative to the mixture (-30)"
+    silences.add_argument("--threshold-db", type=float, default=-30.0, metavar="DB", help=threshold)
     silences.add_argument("--device", help="cpu or cuda (cuda where there is one)")
 
-    show = command("show", _show, "draw a track: waveforms and spectrograms, of estimates beside their references too")
+    show = command("show", _show, "draw a track: waveforms and spectrograms, also of estimates with their references")
     _add_dataset(show)
     show.add_argument("track", help="its name")
     show.add_argument("--split", help="of the track (any)")
-    show.add_argument("--start", type=float, metavar="S", help="first second shown (so that the middle is)")
+    show.add_argument(
+        "--start", type=float, metavar="S", help="first second shown (the middle of the track where left out)"
+    )
     show.add_argument("--seconds", type=float, default=10.0, metavar="S", help="shown (10)")
     show.add_argument("--estimates", type=Path, metavar="DIR", help="draw DIR/[SPLIT/]TRACK/TARGET.wav, or .flac, too")
     show.add_argument("-o", "--output", type=Path, metavar="FILE", help="PNG (NAME-SPLIT-TRACK.png)")
@@ -59,17 +61,17 @@ def add(parser: argparse.ArgumentParser) -> None:
 def _add_dataset(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", help="a registered dataset (msbench list datasets)")
     parser.add_argument("--root", type=Path, help="its folder ($MSBENCH_DATA/NAME, or data/NAME)")
-    parser.add_argument("--stem-map", type=Path, metavar="FILE",
-                        help="YAML of targets and their instruments (ROOT/stem_map.yaml, or our own)")  # fmt: skip
+    stem_map = "YAML of targets and their instruments (ROOT/stem_map.yaml, or the one that comes with msbench)"
+    parser.add_argument("--stem-map", type=Path, metavar="FILE", help=stem_map)
 
 
 def _add_jobs(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--jobs", type=_at_least_one, help="songs at a time (one a processor)")
+    parser.add_argument("--jobs", type=_at_least_one, help="songs at a time (one per processor)")
 
 
 def _at_least_one(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number from 1 on, not {text}")
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {text}")
     return int(text)
 
 
@@ -114,8 +116,8 @@ def _prepare(options: argparse.Namespace) -> int:
     data = _opened(options)
     preparation = plan(data, options.output, sample_rate=options.sample_rate)
     needed, free = preparation.bytes_needed / 1e9, preparation.bytes_free / 1e9
-    print(f"{len(preparation.missing)} songs to prepare, {len(preparation.stored)} done before; "
-          f"about {needed:.2f} GB to write, {free:.1f} GB free")  # fmt: skip
+    songs = f"{len(preparation.missing)} songs to prepare, {len(preparation.stored)} done before"
+    print(f"{songs}; about {needed:.2f} GB to write, {free:.1f} GB free")
     prepared = preparation.run(options.jobs)
     _print_notes(prepared.notes)
     print(f"{prepared.root}: give it as the root of '{data.name}'")

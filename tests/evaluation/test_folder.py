@@ -1,0 +1,40 @@
+"""What an evaluation is called and where it is kept, when nobody says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import msbench
+from msbench import records
+from msbench.evaluation.folder import default_label, evaluate_into_folder
+from tests.tiny import write_songs
+
+
+def test_labels_are_those_of_runs_models_and_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert default_label("mixture") == "mixture"
+    assert default_label("runs/unet-small/best.ckpt") == "unet-small"
+    assert default_label(tmp_path / "estimates") == "estimates"
+    monkeypatch.chdir(tmp_path)
+    assert default_label("best.ckpt") == tmp_path.name  # a run's folder is where one stands
+    assert default_label(Path()) == tmp_path.name
+
+
+def test_the_record_lies_with_the_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    songs = write_songs(tmp_path / "songs", seconds=1.1)
+    monkeypatch.chdir(tmp_path)
+    path = evaluate_into_folder(msbench.evaluate, "mixture", "folder", root=songs, metrics=())
+    assert path == Path("evaluations/mixture-folder/record.json")
+    assert records.read(path)["model"]["label"] == "mixture"
+    assert len(list(path.parent.glob("test/*.json"))) == 2
+
+
+def test_a_failure_leaves_no_record(tmp_path: Path) -> None:
+    def fail(*_: Any, **__: Any) -> Any:
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        evaluate_into_folder(fail, "mixture", "folder", output=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
