@@ -79,7 +79,7 @@ def film_unet() -> tuple[nn.Module, dict[str, nn.Module], Tensor]:
     return ours, {"target by target": OneByOne(msbench.load("film_unet"))}, 0.1 * torch.randn(4, 1, 97537)
 
 
-# A training step on a minute would hold 26 GiB; one of film_unet draws a target an item.
+# A training step on a minute would hold 26 GiB; one of film_unet draws one target per item.
 FORWARD_ALONE = ("conv_tasnet, 60 s", "film_unet, all targets")
 
 CASES: dict[str, Callable[[], tuple[nn.Module, dict[str, nn.Module], Tensor]]] = {
@@ -94,7 +94,7 @@ CASES: dict[str, Callable[[], tuple[nn.Module, dict[str, nn.Module], Tensor]]] =
 
 def steps(model: nn.Module, mixture: Tensor) -> tuple[Step, Step]:
     """A forward pass in evaluation mode, and a training step with L1 on all outputs, which are of one shape."""
-    optimiser = torch.optim.Adam(model.parameters(), 1e-4)
+    optimizer = torch.optim.Adam(model.parameters(), 1e-4)
 
     def forward() -> None:
         model.eval()
@@ -103,9 +103,9 @@ def steps(model: nn.Module, mixture: Tensor) -> tuple[Step, Step]:
 
     def train() -> None:
         model.train()
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         model(mixture).abs().mean().backward()
-        optimiser.step()
+        optimizer.step()
 
     return forward, train
 

@@ -2,13 +2,13 @@
 2019.
 
 As in the paper: complex convolutions W x = (A a - B b) + i (B a + A b) for W = A + iB and x = a + ib (section 3.1) in a
-U with skips by concatenation, and a complex ratio mask whose magnitude is bound by tanh (equation 4). Layers, sizes and
-normalisation are asteroid's DCUNet: real and imaginary parts have a batch normalisation and a leaky ReLU each.
+U with skips by concatenation, and a complex ratio mask whose magnitude is bounded by tanh (equation 4). Layers, sizes
+and normalization are asteroid's DCUNet: real and imaginary parts each have a batch normalization and a leaky ReLU.
 
 A complex convolution is one real convolution of the stacked parts [a, b] with the block matrix [[A, -B], [B, A]], in
 place of four; so nothing but the spectrogram and the mask is of a complex type.
 
-Differences from asteroid: the centred STFT of msbench, whose ends are not lost, and any number of audio channels.
+Differences from asteroid: the centered STFT of msbench, whose ends are not lost, and any number of audio channels.
 """
 
 from __future__ import annotations
@@ -22,19 +22,27 @@ from torch import Tensor, nn
 
 from msbench import MUSDB_TARGETS, SpectrogramSeparator
 
-# One layer down: channels out, kernel and stride, each over frequency and time (appendix B). The way up mirrors it.
+Layer = tuple[int, tuple[int, int], tuple[int, int]]  # channels out, kernel and stride, each over (frequency, time)
+
+# The layers down (appendix B); the way up mirrors them.
 _TALL, _WIDE, _BIG, _SMALL = (7, 1), (1, 7), (7, 5), (5, 3)
-ARCHITECTURES: dict[str, list[tuple[int, tuple[int, int], tuple[int, int]]]] = {
+ARCHITECTURES: dict[str, list[Layer]] = {
     "10": [(32, _BIG, (2, 2)), (64, _BIG, (2, 2)), (64, _SMALL, (2, 2)), (64, _SMALL, (2, 2)), (64, _SMALL, (2, 1))],
-    "16": [(32, _BIG, (2, 2)), (32, _BIG, (2, 1)), (64, _BIG, (2, 2)), (64, _SMALL, (2, 1)),
-           (64, _SMALL, (2, 2)), (64, _SMALL, (2, 1)), (64, _SMALL, (2, 2)), (64, _SMALL, (2, 1))],
-    "20": [(32, _TALL, (1, 1)), (32, _WIDE, (1, 1)), (64, _BIG, (2, 2)), (64, _BIG, (2, 1)), (64, _SMALL, (2, 2)),
-           (64, _SMALL, (2, 1)), (64, _SMALL, (2, 2)), (64, _SMALL, (2, 1)), (64, _SMALL, (2, 2)),
-           (90, _SMALL, (2, 1))],
-    "large-20": [(45, _TALL, (1, 1)), (45, _WIDE, (1, 1)), (90, _BIG, (2, 2)), (90, _BIG, (2, 1)), (90, _SMALL, (2, 2)),
-                 (90, _SMALL, (2, 1)), (90, _SMALL, (2, 2)), (90, _SMALL, (2, 1)), (90, _SMALL, (2, 2)),
-                 (128, _SMALL, (2, 1))],
-}  # fmt: skip
+    "16": [
+        *[(32, _BIG, (2, 2)), (32, _BIG, (2, 1)), (64, _BIG, (2, 2))],
+        *[(64, _SMALL, (2, 1)), (64, _SMALL, (2, 2)), (64, _SMALL, (2, 1)), (64, _SMALL, (2, 2)), (64, _SMALL, (2, 1))],
+    ],
+    "20": [
+        *[(32, _TALL, (1, 1)), (32, _WIDE, (1, 1)), (64, _BIG, (2, 2)), (64, _BIG, (2, 1))],
+        *[(64, _SMALL, (2, 2)), (64, _SMALL, (2, 1)), (64, _SMALL, (2, 2)), (64, _SMALL, (2, 1))],
+        *[(64, _SMALL, (2, 2)), (90, _SMALL, (2, 1))],
+    ],
+    "large-20": [
+        *[(45, _TALL, (1, 1)), (45, _WIDE, (1, 1)), (90, _BIG, (2, 2)), (90, _BIG, (2, 1))],
+        *[(90, _SMALL, (2, 2)), (90, _SMALL, (2, 1)), (90, _SMALL, (2, 2)), (90, _SMALL, (2, 1))],
+        *[(90, _SMALL, (2, 2)), (128, _SMALL, (2, 1))],
+    ],
+}
 UP_WIDTHS = {"large-20": 90}  # of every layer up; else as wide as what the layer down was given
 BOUNDS = ("tanh", "sigmoid", "none")
 
@@ -109,7 +117,7 @@ class ComplexUNet(SpectrogramSeparator):
 
 
 class Block(nn.Module):
-    """A complex convolution, and for its real and imaginary part each a batch normalisation and a leaky ReLU."""
+    """A complex convolution, then a batch normalization and a leaky ReLU for each of its real and imaginary parts."""
 
     def __init__(self, convolution: ComplexConv, channels: int, negative_slope: float) -> None:
         super().__init__()
@@ -127,9 +135,14 @@ class ComplexConv(nn.Module):
     """A complex convolution, or a transposed one, as one real convolution of (B, 2, C, F, N); 2 is real, imaginary."""
 
     def __init__(
-        self, kind: type[nn.Conv2d | nn.ConvTranspose2d], channels_in: int, channels_out: int,
-        kernel: tuple[int, int], stride: tuple[int, int], bias: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        kind: type[nn.Conv2d | nn.ConvTranspose2d],
+        channels_in: int,
+        channels_out: int,
+        kernel: tuple[int, int],
+        stride: tuple[int, int],
+        bias: bool = False,
+    ) -> None:
         super().__init__()
         self.stride = stride
         self.padding = (kernel[0] // 2, kernel[1] // 2)

@@ -2,12 +2,12 @@
 separation", IEEE/ACM TASLP 27(8), 2019.
 
 As in the paper: a learned filter bank, masks on it from a temporal convolutional network of `repeats` x `blocks` blocks
-with dilations 1, 2, 4, ..., global layer normalisation, skip connections, and the filter bank's learned inverse. In
-place of the learned bank, that of a STFT or of parametrised sinc filters (Pariente et al. 2020, asteroid-filterbanks).
-Outputs are asteroid's: frames are whole, so up to a stride of samples at the end is zero.
+with dilations 1, 2, 4, ..., global layer normalization, skip connections, and the filter bank's learned inverse. In
+place of the learned bank, those of an STFT or of parametrized sinc filters (Pariente et al. 2020,
+asteroid-filterbanks). Outputs are asteroid's: frames are whole, so up to a stride of samples at the end is zero.
 
-Differences: a learned bank reads all audio channels and writes as many (Défossez et al. 2021 train it on music so);
-the fixed ones read each channel by itself. An input below a frame is padded.
+Differences: a learned bank reads all audio channels and writes as many (as Défossez et al. 2021 train it on music);
+the fixed ones read each channel by itself. An input shorter than a frame is padded.
 """
 
 from __future__ import annotations

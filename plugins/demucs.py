@@ -62,10 +62,9 @@ class Demucs(Separator):
             )
             outputs = a if i else channels * len(self.targets)
             padding = context // 2 if self.v2 else 0
-            self.up.insert(0, nn.Sequential(
-                nn.Conv1d(b, 2 * b, context, padding=padding), nn.GLU(1),
-                nn.ConvTranspose1d(b, outputs, KERNEL, STRIDE), nn.ReLU() if i else nn.Identity(),
-            ))  # fmt: skip
+            widened = [nn.Conv1d(b, 2 * b, context, padding=padding), nn.GLU(1)]
+            transposed = [nn.ConvTranspose1d(b, outputs, KERNEL, STRIDE), nn.ReLU() if i else nn.Identity()]
+            self.up.insert(0, nn.Sequential(*widened, *transposed))
         self.lstm = nn.LSTM(widths[-1], widths[-1], lstm_layers, bidirectional=True) if lstm_layers else None
         self.linear = nn.Linear(2 * widths[-1], widths[-1]) if lstm_layers else None
         self.upsample, self.downsample = julius.ResampleFrac(1, 2), julius.ResampleFrac(2, 1)

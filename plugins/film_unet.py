@@ -2,12 +2,12 @@
 multiple source separations", ISMIR 2019.
 
 As in the paper: one U-Net (`msbench.ConvUNet`) for all targets; in each block down the output of the batch
-normalisation is modulated, gamma * x + beta (FiLM), with gamma and beta from a dense control network that reads the
-one-hot of a target. FiLM is simple (one gamma and beta a block) or complex (one a feature map). A training step draws
-one target an item.
+normalization is modulated, gamma * x + beta (FiLM), with gamma and beta from a dense control network that reads the
+one-hot of a target. FiLM is simple (one gamma and beta per block) or complex (one per feature map). A training step
+draws one target per item.
 
 Differences: the control network gives gamma - 1, so that training starts from the plain U-Net; it reads all targets at
-once, so that its batch normalisation sees each equally often (with a single target it has none, for one row has no
+once, so that its batch normalization sees each equally often (with a single target it has none, for one row has no
 variance); the dropout of the U-Net is that of Jansson et al. 2017.
 """
 

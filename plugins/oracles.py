@@ -10,7 +10,7 @@ from torch import Tensor
 from msbench import MUSDB_TARGETS, STFT, Separator
 
 # Added to the diagonal of spatial covariances of trace C. Sources that are panned are of rank one, and what rounding
-# of the STFT, some 1e-7 of their amplitude, leaves beside their direction must not count.
+# of the STFT, some 1e-7 of their amplitude, leaves off their direction must not count.
 LOAD = 1e-8
 
 

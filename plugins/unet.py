@@ -5,7 +5,7 @@ As in the paper: six strided 5x5 convolutions down and as many up with skips (`m
 the mixture's magnitude (equation 1), whose phase is kept; L1 on magnitudes of patches of 128 frames.
 
 Differences: the magnitudes are scaled by the window, not by each song's maximum (which a stream does not know);
-several targets come out of one network as channels (the paper trains one network a target: `targets: [vocals]`);
+several targets come out of one network as channels (the paper trains one network per target: `targets: [vocals]`);
 depth below 6, no skips and direct magnitudes are the ablations that others studied.
 """
 

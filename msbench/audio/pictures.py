@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def stem_figure(waveforms: Mapping[str, torch.Tensor], sample_rate: int, title: str = "") -> Figure:
-    """Log-magnitude spectrograms, one a waveform (C, T), on one colour scale of 80 dB below the loudest of all."""
+    """Log-magnitude spectrograms, one per waveform (C, T), on one color scale: 80 dB up to the loudest of all."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(4.2 * len(waveforms), 3.2), layout="constrained")
@@ -28,9 +28,14 @@ def stem_figure(waveforms: Mapping[str, torch.Tensor], sample_rate: int, title: 
     for axis, (name, level) in zip(axes, levels.items(), strict=True):
         seconds = waveforms[name].shape[-1] / sample_rate
         image = axis.imshow(
-            level, origin="lower", aspect="auto", cmap="magma", vmin=top - 80, vmax=top,
+            level,
+            origin="lower",
+            aspect="auto",
+            cmap="magma",
+            vmin=top - 80,
+            vmax=top,
             extent=(0, seconds, 0, sample_rate / 2000),
-        )  # fmt: skip
+        )
         axis.set(title=name, xlabel="time (s)")
     axes[0].set_ylabel("frequency (kHz)")
     figure.colorbar(image, ax=axes, label="dB")

@@ -50,7 +50,7 @@ class AudioReader:
     Attributes:
         sample_rate: In Hz.
         channels: Number of channels.
-        frames: Samples a channel as the header has it, None where it has not; for an MP3 it may be an estimate.
+        frames: Samples per channel as the header has it, None where it has not; for an MP3 it may be an estimate.
 
     Raises:
         FileNotFoundError: If there is no such file.

@@ -44,7 +44,7 @@ class ChunkPlan:
 
     @cached_property  # at the first join: a chunk longer than the signal may be of any size
     def rise(self) -> np.ndarray:
-        """Weights of the later chunk in a crossfade; one less these are the earlier's."""
+        """Weights of the later chunk in a crossfade; one minus these are the earlier's."""
         fade = self.overlap // 2
         return (np.sin(np.pi / 2 * (np.arange(fade) + 0.5) / max(fade, 1)) ** 2).astype(np.float32)
 
@@ -52,13 +52,14 @@ class ChunkPlan:
 def chunks(blocks: Iterable[np.ndarray], plan: ChunkPlan) -> Iterator[Placed]:
     """Cut a stream (G, C, frames) into chunks.
 
-    All are of one size. The last is moved back so that it too is full, but for less than a stride, for it must start
-    on the grid: zeros after the end would not be the same as an end to a model. A signal below a chunk is one chunk.
+    All are of one size. The last is moved back so that it too is full, but for less than a stride, as it must start on
+    the grid: to a model, zeros after the end would not be the same as an end. A signal below a chunk is one chunk.
     """
     held: np.ndarray | None = None  # from the start of the chunk before on: the last one may reach back to there
     origin = start = 0
     for block in blocks:
         held = block if held is None else np.concatenate([held, block], axis=-1)
+        # Strictly more than a chunk: what ends here may be the signal's end, and its last chunk lies otherwise.
         while origin + held.shape[-1] > start + plan.size:
             yield start, held[..., start - origin : start - origin + plan.size]
             held = held[..., start - origin :]
@@ -70,7 +71,7 @@ def chunks(blocks: Iterable[np.ndarray], plan: ChunkPlan) -> Iterator[Placed]:
 
 def joined(estimates: Iterable[Placed], plan: ChunkPlan) -> Iterator[np.ndarray]:
     """Join the estimates of the chunks to one stream (S, C, frames)."""
-    fade = plan.overlap // 2
+    fade = plan.overlap // 2  # the other half of the overlap is left out, a quarter at each side
     tail: np.ndarray | None = None  # of the chunk before: what is not given out yet, from sample `begin` on
     begin = 0
     for start, estimate in estimates:
@@ -89,7 +90,7 @@ def joined(estimates: Iterable[Placed], plan: ChunkPlan) -> Iterator[np.ndarray]
 
 
 def resampled(blocks: Iterable[np.ndarray], from_rate: int, to_rate: int) -> Iterator[np.ndarray]:
-    """Resample blocks (..., frames) as one stream, exactly as `transforms.resample` does the whole.
+    """Resample blocks (..., frames) as one stream, exactly as `msbench.model.stft.resample` does the whole.
 
     Args:
         blocks: One array after another, of any number of frames.
@@ -114,6 +115,7 @@ def resampled(blocks: Iterable[np.ndarray], from_rate: int, to_rate: int) -> Ite
         yield resampled.T.reshape(*shape, -1)
     if stream is None:
         return
+    # What soxr holds back for its filter comes last, and its rounding may make that a sample too many or too few.
     rest = stream.resample_chunk(np.zeros((0, math.prod(shape)), np.float32), last=True)
     wanted = max(0, -(-taken * to_rate // from_rate) - given)
     rest = np.pad(rest[:wanted], ((0, max(0, wanted - len(rest))), (0, 0)))

@@ -65,8 +65,9 @@ class RemixedCriterion:
     def __init__(self, criterion: Criterion, known: Tensor, weight: float, targets: int) -> None:
         if criterion.pit or criterion.domain == "mask":
             what = "model.pit" if criterion.pit else "model.loss_domain mask"
-            raise ValueError(f"{what} cannot compare the sum of several targets: train without it, or leave out "
-                             "data.unlabelled")  # fmt: skip
+            raise ValueError(
+                f"{what} cannot compare the sum of several targets: train without it, or leave out data.unlabelled"
+            )
         self.domain = criterion.domain
         self.function = criterion.function
         self.known = known
@@ -103,6 +104,7 @@ def _pairwise(loss: Loss) -> Loss:
     """All S x S losses: (B, S, ...) twice to (B, S estimates, S references): what asteroid's PIT asks for."""
 
     def pairs(estimates: Tensor, references: Tensor) -> Tensor:
+        # One pair at a time, as any registered loss takes it: some reduce over targets, none knows of all pairs.
         count = estimates.shape[1]
         rows = [
             torch.stack([loss(estimates[:, i : i + 1], references[:, j : j + 1]) for j in range(count)], 1)

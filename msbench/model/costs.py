@@ -1,4 +1,4 @@
-"""What a model costs: multiply-accumulates for each second of audio."""
+"""What a model costs: multiply-accumulates per second of audio."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Layers that more than one model is built of."""
+"""Layers that several models share."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from torch import Tensor, nn
 class ConvUNet(nn.Module):
     """The U-Net of Jansson et al. 2017 (figure 1): strided 5 x 5 convolutions down, transposed ones up, skips between.
 
-    Down: convolution, batch normalisation, leaky ReLU 0.2. Up: transposed convolution, batch normalisation, ReLU, and
+    Down: convolution, batch normalization, leaky ReLU 0.2. Up: transposed convolution, batch normalization, ReLU, and
     dropout in the first three. The last layer is linear.
 
     Args:
         channels_in, channels_out: Of the image before and after.
         depth: Number of layers down, and up.
-        filters: Channels of the first layer, doubled by each further one.
+        filters: Channels of the first layer, doubled with each further one.
         dropout: Probability.
         skip: Whether layers down are concatenated to the layers up.
     """
@@ -46,7 +46,7 @@ class ConvUNet(nn.Module):
 
         Args:
             image: Padded with zeros to multiples of 2^depth.
-            modulate: Called with the number of a layer down and its normalised output, for what takes its place
+            modulate: Called with the number of a layer down and its normalized output, for what takes its place
                 (feature-wise modulation); it may also enlarge the batch.
         """
         height, width = image.shape[-2:]

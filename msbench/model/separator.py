@@ -24,7 +24,7 @@ class Batch(NamedTuple):
 
 
 class Separator(nn.Module):
-    """A model that maps a mixture to one estimate a target.
+    """A model that maps a mixture to one estimate per target.
 
     A subclass calls `super().__init__(targets, sample_rate, channels)` and writes `forward`. Its constructor's
     signature is its configuration: every argument becomes a field of the recipe and a flag of `msbench fit`.
@@ -70,7 +70,7 @@ class SpectrogramSeparator(Separator):
     """A model that masks the mixture's STFT; it owns the STFT, the mixture's phase and the way back.
 
     A subclass writes `mask(spectrogram)` alone. It is given magnitudes (B, C, F, N), or the complex STFT where
-    `complex_input` is set, and returns one mask a target, (B, S, C, F, N), real or complex. A full-scale sine has a
+    `complex_input` is set, and returns one mask per target, (B, S, C, F, N), real or complex. A full-scale sine has a
     magnitude of about one half, whatever the window.
 
     Args:

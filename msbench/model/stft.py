@@ -10,7 +10,7 @@ from torch import Tensor, nn
 class STFT(nn.Module):
     """Short-time Fourier transform with an exact inverse, for any length of at least one sample.
 
-    A Hann window, frames centred on multiples of the hop, zeros beyond both ends. Scaled by the window's sum, so that
+    A Hann window, frames centered on multiples of the hop, zeros beyond both ends. Scaled by the window's sum, so that
     a full-scale sine has a magnitude of about one half.
 
     Args:
@@ -39,7 +39,7 @@ class STFT(nn.Module):
         return self.window_samples // 2 + 1
 
     def forward(self, waveform: Tensor) -> Tensor:
-        """(..., T) to complex (..., F, N) with N = 1 + ceil(T / hop)."""
+        """(..., T) to complex (..., F, N) with N = 1 + ceil(T / hop) where the window is even."""
         time = waveform.shape[-1]
         # Up to a whole hop: with a hop above half a window, the last samples would lie under no frame otherwise.
         padded = nn.functional.pad(waveform.reshape(-1, time), (0, -time % self.hop_samples))

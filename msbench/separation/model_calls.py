@@ -46,8 +46,10 @@ def estimates_of(model: Separator, pieces: Iterable[Placed], batch_size: int, de
     for placed in chain(pieces, [None]):
         if batch and (placed is None or len(batch) == batch_size or placed[1].shape != batch[0][1].shape):
             signals = torch.from_numpy(np.stack([samples for _, samples in batch]))
+            # By numpy the estimates leave inference mode: as its tensors, nobody could train on them.
             with torch.inference_mode():
                 estimates = _adapted(model, signals.to(device)).to("cpu", torch.float32).numpy()
+            # Said here, where the place in the audio is known: the crossfades would spread it.
             if not np.isfinite(estimates).all():
                 raise ValueError(
                     f"{type(model).__name__} gave NaN or infinite samples from {batch[0][0] / model.sample_rate:.1f} s "
@@ -62,10 +64,10 @@ def estimates_of(model: Separator, pieces: Iterable[Placed], batch_size: int, de
 @contextlib.contextmanager
 def evaluating(model: Separator, device: str | torch.device | None) -> Iterator[torch.device]:
     """Evaluation mode, and each part of the model in its own mode again afterwards; gives the device."""
-    training = {module: module.training for module in model.modules()}
+    training = {module: module.training for module in model.modules()}  # a caller may have frozen some parts
     if device is not None:
         model.to(device)
-    held = next(chain(model.parameters(), model.buffers()), torch.empty(0))
+    held = next(chain(model.parameters(), model.buffers()), torch.empty(0))  # a floor has neither, and runs on the CPU
     model.eval()
     try:
         yield held.device if device is None else torch.device(device)
@@ -80,6 +82,7 @@ def _adapted(model: Separator, signals: Tensor) -> Tensor:
     if channels == model.channels:
         inner = signals
     elif model.channels == 1:
+        # Channels become items of the batch: each is separated by itself, which keeps the stereo image.
         inner = signals.transpose(1, 2).reshape(batch * channels, group, 1, time)
     else:
         inner = signals.expand(-1, -1, model.channels, -1)

@@ -43,7 +43,7 @@ def separate(
     and the mean of its two channels is the estimate. `adaptation` says what is done.
 
     Args:
-        model: Put in evaluation mode meanwhile.
+        model: In evaluation mode while it runs.
         mixture: (C, T), or (T,) for mono; floating point, full scale at one.
         sample_rate: Of the mixture, in Hz.
         references: (S, C, T) in the order of the model's targets; used by oracles (`needs_references`) alone.
@@ -167,16 +167,17 @@ def _signal(waveform: Tensor | np.ndarray, name: str, stems: int) -> np.ndarray:
     if samples.ndim != 3 or samples.shape[0] != stems or 0 in samples.shape:
         shape = "(C, T)" if stems == 1 else f"({stems}, C, T)"
         raise ValueError(f"{name} must be {shape} with at least one sample, not {given.shape}")
+    # soundfile and librosa give (T, C): taken as it is, each sample would be a channel.
     if samples.shape[1] > max(samples.shape[2], 64):
         raise ValueError(f"{name} of shape {given.shape} has more channels than samples: transpose it to (C, T)")
     return samples.astype(np.float32, copy=False)
 
 
 def _as_long_as(source: CheckedBlocks, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    """Cut what the way back to the input's rate gives beyond the input's length, a sample or so, and skip nothings."""
+    """Cut what resampling back gives beyond the input's length, a sample or so, and skip empty blocks."""
     done = 0
     for block in blocks:
-        left = max(0, source.samples - done) if source.ended else None  # until then the output lags behind the input
+        left = max(0, source.samples - done) if source.ended else None  # until then the output lags behind
         kept = block[..., :left]
         done += kept.shape[-1]
         if kept.shape[-1]:

@@ -25,17 +25,17 @@ from msbench.separation.input_stream import InputStream
 from msbench.separation.pipeline import separate_blocks
 from msbench.system.files import write_json
 
-# A target is silent where its estimate's level is no higher, beside the mixture's. A U-Net after 8 epochs on the demo
-# songs left -38 to -8 dB of absent targets (10 to 90 % of blocks), but also -17 to -6 dB of the quietest present ones:
-# what is taken for silent must be so, and more training finds more of it.
+# A target is silent where its estimate's level, relative to the mixture's, is no higher. A U-Net after 8 epochs on the
+# demo songs left -38 to -8 dB of absent targets (10 to 90 % of blocks), but also -17 to -6 dB of the quietest present
+# ones: what is taken for silent must be so, and more training finds more of it.
 THRESHOLD_DB = -30.0
 BLOCK_SECONDS = 0.5  # over which both levels are taken
 AUDIBLE_DB = -60.0  # of full scale, mean square: a mixture below this says nothing of its targets
 LEAST_SECONDS = 1.0  # shorter silences are not listed
 
 # What a folder of music may hold; what of it cannot be read is told by its name, with the fix.
-_EXTENSIONS = (".wav", ".flac", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".caf", ".w64", ".rf64", ".ogg", ".oga",
-               ".opus", ".m4a", ".mp4", ".aac", ".wma")  # fmt: skip
+_PLAIN = (".wav", ".flac", ".aif", ".aiff", ".aifc", ".au", ".caf", ".w64", ".rf64")
+_EXTENSIONS = (*_PLAIN, ".mp3", ".ogg", ".oga", ".opus", ".m4a", ".mp4", ".aac", ".wma")
 
 Spans = list[list[float]]  # [start, end] in seconds, in order
 
@@ -72,13 +72,15 @@ def find(
         raise ValueError(f"the threshold is in dB below the mixture, from -120 to below 0, not {threshold_db:g}")
     held = Checkpoint.read(checkpoint)
     model = held.separator()
-    made: dict[str, Any] = {
-        "made_by": {
-            "checkpoint_sha256": held.sha256, "threshold_db": threshold_db, "block_seconds": BLOCK_SECONDS,
-            "audible_db": AUDIBLE_DB, "least_seconds": LEAST_SECONDS, "msbench": VERSION,
-        },
-        "targets": model.targets,
-    }  # fmt: skip
+    made_by = {
+        "checkpoint_sha256": held.sha256,
+        "threshold_db": threshold_db,
+        "block_seconds": BLOCK_SECONDS,
+        "audible_db": AUDIBLE_DB,
+        "least_seconds": LEAST_SECONDS,
+        "msbench": VERSION,
+    }
+    made: dict[str, Any] = {"made_by": made_by, "targets": model.targets}
     states = _states(folder)
     songs = {name: song for name, song in _listed(folder, made).items() if states.get(name) == song["state"]}
     waiting, failed = [name for name in states if name not in songs], []

@@ -13,7 +13,7 @@ from lightning.pytorch.loggers import WandbLogger
 from msbench.model.separator import Batch, Separator
 from msbench.runs.state import mark_trained, write_state
 
-STATE_SECONDS = 1.0  # no more often is the state file rewritten
+STATE_SECONDS = 1.0  # at least between two writes of the state file
 
 
 class RunState(Callback):

@@ -1,4 +1,4 @@
-"""Training on several devices: what is asked for has to be there, and no rank may wait for ever."""
+"""Training on several devices: what is asked for has to be there, and no rank may wait forever."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from lightning.pytorch.plugins.environments import SLURMEnvironment
 from lightning.pytorch.strategies import DDPStrategy
+
+from msbench.system.errors import sentence
 
 PATIENCE = timedelta(minutes=15)  # for a rank that does not come to a collective
 
@@ -42,7 +44,10 @@ def parallel_settings(trainer: Any) -> dict[str, Any]:
                 f"{nodes} nodes of {devices} devices need {nodes * devices} processes and srun started {ranks}: make "
                 "--nodes and --ntasks-per-node agree with trainer.num_nodes and trainer.devices"
             )
-        settings["plugins"] = [SLURMEnvironment(auto_requeue=False)]
+        try:
+            settings["plugins"] = [SLURMEnvironment(auto_requeue=False)]
+        except RuntimeError as error:  # Lightning's word on variables of srun that it does not support
+            raise ValueError(f"the job's settings of srun do not serve: {sentence(error)}") from error
     if devices < 0:  # "auto": all GPUs, or the one CPU
         devices = 1 if on_cpu else torch.cuda.device_count()
     if devices * nodes > 1 and trainer.strategy in ("auto", "ddp"):

@@ -89,10 +89,19 @@ def _end_logs(trainer: Trainer) -> None:
                 wandb.run.finish()
 
 
+# Lightning's and torch's hints that say nothing to whoever trains a separator.
+_HINTS = (
+    ".*does not have many workers.*",
+    ".*Checkpoint directory .* exists.*",
+    ".*pkg_resources.*",
+    ".*The number of training batches.*",
+    ".*isinstance.treespec, LeafSpec.*",
+    ".*`srun` command is available.*",
+)
+
+
 def _quiet() -> None:
-    """Keep what says nothing to the user off the screen; what goes wrong is raised."""
-    for pattern in (".*does not have many workers.*", ".*Checkpoint directory .* exists.*", ".*pkg_resources.*",
-                    ".*The number of training batches.*", ".*isinstance.treespec, LeafSpec.*",
-                    ".*`srun` command is available.*"):  # fmt: skip
+    """Keep hints off the screen; what goes wrong is raised."""
+    for pattern in _HINTS:
         warnings.filterwarnings("ignore", pattern)
     logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)

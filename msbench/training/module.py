@@ -33,8 +33,8 @@ class SeparationModule(LightningModule):
         loss_domain: `waveform`, or `magnitude` and `mask` for the models that have them.
         pit: Whether the loss is taken for the best permutation of the estimates.
         unlabelled_weight: Of the loss of a chunk that `data.unlabelled` remixes; lambda in Défossez et al. 2019.
-        optimizer: Any torch optimizer; Adam at 1e-3 unless told otherwise.
-        lr_scheduler: Any torch scheduler, stepped once an epoch; ReduceLROnPlateau watches its `monitor`.
+        optimizer: Any torch optimizer; Adam at 1e-3 by default.
+        lr_scheduler: Any torch scheduler, stepped once per epoch; ReduceLROnPlateau watches its `monitor`.
 
     Raises:
         ValueError: If the separator is not trainable, or has no such loss domain.
@@ -65,6 +65,7 @@ class SeparationModule(LightningModule):
         self.separator = separator
         self.build_optimizer = optimizer
         self.build_scheduler = lr_scheduler
+        # Summed over the whole set before the ratio is taken: the mean of chunks' SDRs would hang on their silences.
         self._energies = torch.zeros(2, len(separator.targets), dtype=torch.float64)  # of references, of errors
         self._rng: list[dict[str, Any]] | None = None  # of each rank
 
@@ -170,7 +171,7 @@ class SeparationModule(LightningModule):
             return None
 
     def on_train_start(self) -> None:
-        # Here, after everything that a start draws: dropout goes on as in an undisturbed run.
+        # Here, after everything that a start draws, so that dropout goes on as in an undisturbed run.
         rank, ranks = self.trainer.global_rank, self.trainer.world_size
         if self._rng is not None and len(self._rng) == ranks:
             restore_random_state(self._rng[rank])

@@ -45,9 +45,9 @@ def copy_weights(theirs: DCUMaskNet, ours: nn.Module) -> None:
 
 
 @pytest.mark.parametrize(
-    ("architecture", "bound"), [("10", "tanh"), ("10", "sigmoid"), ("10", "none"), ("16", "tanh"), ("20", "tanh"),
-                                ("large-20", "tanh")],
-)  # fmt: skip
+    ("architecture", "bound"),
+    [("10", "tanh"), ("10", "sigmoid"), ("10", "none"), ("16", "tanh"), ("20", "tanh"), ("large-20", "tanh")],
+)
 def test_same_outputs_as_asteroid(architecture, bound):
     torch.manual_seed(0)
     size = {"stft_n_filters": 512, "stft_kernel_size": 512, "stft_stride": 128}
@@ -66,9 +66,7 @@ def test_same_outputs_as_asteroid(architecture, bound):
             assert largest_difference(ours(mixture)[:, :, 0], theirs(mixture)) < 1e-5
 
 
-@pytest.mark.parametrize(
-    ("architecture", "millions"), [("10", 1.42), ("16", 2.38), ("20", 3.53), ("large-20", 7.66)]
-)  # fmt: skip
+@pytest.mark.parametrize(("architecture", "millions"), [("10", 1.42), ("16", 2.38), ("20", 3.53), ("large-20", 7.66)])
 def test_parameter_counts(architecture, millions):
     model = msbench.load("complex_unet", targets=["vocals"], architecture=architecture)
     assert round(parameter_count(model) / 1e6, 2) == millions

@@ -16,13 +16,31 @@ LENGTHS = (800, 801, 807, 997, 4093)  # whole strides of 8, one more, one less, 
 def test_same_outputs_as_asteroid(bank, skip):
     torch.manual_seed(0)
     theirs = Published(
-        3, bn_chan=16, hid_chan=32, skip_chan=skip, n_blocks=3, n_repeats=2, n_filters=32, sample_rate=8000,
-        kernel_size=17 if bank == "sinc" else 16, stride=8, fb_name={"sinc": "param_sinc"}.get(bank, bank),
-    ).eval()  # fmt: skip
+        3,
+        bn_chan=16,
+        hid_chan=32,
+        skip_chan=skip,
+        n_blocks=3,
+        n_repeats=2,
+        n_filters=32,
+        sample_rate=8000,
+        kernel_size=17 if bank == "sinc" else 16,
+        stride=8,
+        fb_name={"sinc": "param_sinc"}.get(bank, bank),
+    ).eval()
     ours = msbench.load(
-        "conv_tasnet", targets=["a", "b", "c"], sample_rate=8000, channels=1, filters=32, bottleneck=16, hidden=32,
-        skip=skip, blocks=3, repeats=2, bank=bank,
-    ).eval()  # fmt: skip
+        "conv_tasnet",
+        targets=["a", "b", "c"],
+        sample_rate=8000,
+        channels=1,
+        filters=32,
+        bottleneck=16,
+        hidden=32,
+        skip=skip,
+        blocks=3,
+        repeats=2,
+        bank=bank,
+    ).eval()
     if bank == "free":
         ours.encoder.weight.data = theirs.encoder.filterbank._filters.data
         ours.decoder.weight.data = theirs.decoder.filterbank._filters.data
@@ -43,10 +61,20 @@ def test_same_outputs_as_asteroid(bank, skip):
     [
         ({"targets": ["a", "b"], "channels": 1}, 5.05),
         ({"channels": 1}, 5.18),
-        ({"filters": 256, "kernel_samples": 20, "bottleneck": 256, "skip": 0, "blocks": 10, "repeats": 4,
-          "bias": False}, 10.98),
+        (
+            {
+                "filters": 256,
+                "kernel_samples": 20,
+                "bottleneck": 256,
+                "skip": 0,
+                "blocks": 10,
+                "repeats": 4,
+                "bias": False,
+            },
+            10.98,
+        ),
     ],
-)  # fmt: skip
+)
 def test_parameter_counts(options, millions):
     assert round(parameter_count(msbench.load("conv_tasnet", **options)) / 1e6, 2) == millions
 

@@ -23,9 +23,7 @@ def copy_weights(theirs: Published, ours: torch.nn.Module) -> None:
 def test_v2_gives_the_outputs_of_the_package(depth, channels):
     torch.manual_seed(0)
     theirs = Published(["a", "b", "c"], audio_channels=channels, channels=8, depth=depth, **V2).eval()
-    ours = msbench.load(
-        "demucs", targets=["a", "b", "c"], channels=channels, filters=8, depth=depth
-    ).eval()  # fmt: skip
+    ours = msbench.load("demucs", targets=["a", "b", "c"], channels=channels, filters=8, depth=depth).eval()
     copy_weights(theirs, ours)
     for time in (4096, 9999, 30011):
         mixture = noise(2, channels, time) + 0.05

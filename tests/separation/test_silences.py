@@ -168,9 +168,13 @@ def test_the_command(folder: Path, checkpoint: Path, capsys: pytest.CaptureFixtu
     ],
 )
 def test_bad_input(
-    folder: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
-    arguments: list[str], sentence: str,
-) -> None:  # fmt: skip
+    folder: Path,
+    checkpoint: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    sentence: str,
+) -> None:
     monkeypatch.chdir(folder.parent)
     (folder.parent / "empty").mkdir()
     (folder.parent / "broken").mkdir()

@@ -23,12 +23,19 @@ CASES = {
     "plain": [],
     "average": ["--ema_decay", "0.9"],
     "accumulated": ["--trainer.accumulate_grad_batches", "2"],
-    "plateau": ["--model.lr_scheduler", "lightning.pytorch.cli.ReduceLROnPlateau",
-                "--model.lr_scheduler.monitor", "val_loss", "--model.lr_scheduler.patience", "0",
-                "--model.lr_scheduler.threshold", "10.0"],
+    "plateau": [
+        "--model.lr_scheduler",
+        "lightning.pytorch.cli.ReduceLROnPlateau",
+        "--model.lr_scheduler.monitor",
+        "val_loss",
+        "--model.lr_scheduler.patience",
+        "0",
+        "--model.lr_scheduler.threshold",
+        "10.0",
+    ],
     "workers": ["--data.workers", "1"],
     "bfloat16": ["--trainer.precision", "bf16-mixed"],
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")
@@ -43,10 +50,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def arguments(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MSBENCH_PLUGINS", str(folder / "plugins"))
-    flags = {"name": "tiny", "data.dataset": "folder", "data.root": str(folder / "songs"), "data.chunk_seconds": "0.25",
-             "data.chunks_per_epoch": "8", "data.batch_size": "2", "trainer.enable_progress_bar": "false",
-             "trainer.enable_model_summary": "false", "trainer.accelerator": "cpu",
-             "trainer.max_epochs": "3"}  # fmt: skip
+    flags = {
+        "name": "tiny",
+        "data.dataset": "folder",
+        "data.root": str(folder / "songs"),
+        "data.chunk_seconds": "0.25",
+        "data.chunks_per_epoch": "8",
+        "data.batch_size": "2",
+        "trainer.enable_progress_bar": "false",
+        "trainer.enable_model_summary": "false",
+        "trainer.accelerator": "cpu",
+        "trainer.max_epochs": "3",
+    }
     return [part for key, value in flags.items() for part in (f"--{key}", value)]
 
 

@@ -36,16 +36,32 @@ sys.exit(main(["fit", *sys.argv[1:]]))
 
 
 def train(folder: Path, output: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    flags = {"name": "tiny", "data.dataset": "folder", "data.root": "songs", "data.chunk_seconds": "0.25",
-             "data.chunks_per_epoch": "16", "data.batch_size": "2", "trainer.enable_progress_bar": "false",
-             "trainer.enable_model_summary": "false", "trainer.accelerator": "cpu", "trainer.devices": "2",
-             "data.unlabelled": "more", "data.unlabelled_share": "0.3",
-             "trainer.max_epochs": "2", "output": output}  # fmt: skip
+    flags = {
+        "name": "tiny",
+        "data.dataset": "folder",
+        "data.root": "songs",
+        "data.chunk_seconds": "0.25",
+        "data.chunks_per_epoch": "16",
+        "data.batch_size": "2",
+        "trainer.enable_progress_bar": "false",
+        "trainer.enable_model_summary": "false",
+        "trainer.accelerator": "cpu",
+        "trainer.devices": "2",
+        "data.unlabelled": "more",
+        "data.unlabelled_share": "0.3",
+        "trainer.max_epochs": "2",
+        "output": output,
+    }
     arguments = [part for key, value in flags.items() for part in (f"--{key}", value)]
     return subprocess.run(
-        [sys.executable, "script.py", *arguments], cwd=folder, capture_output=True, text=True, timeout=200, check=False,
+        [sys.executable, "script.py", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
         env={**os.environ, "OMP_NUM_THREADS": "1", "MSBENCH_PLUGINS": str(folder / "plugins"), **environment},
-    )  # fmt: skip
+    )
 
 
 def test_two_ranks_stop_together_and_end_as_undisturbed(tmp_path: Path) -> None:

@@ -1,0 +1,44 @@
+"""MACs per second: of a layer whose count is known by hand."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+import msbench
+from msbench.model.costs import macs_per_second
+from msbench.model.separator import Separator
+
+
+class Conv(Separator):
+    """One convolution: 9 multiply-accumulates per sample and output channel."""
+
+    def __init__(self) -> None:
+        super().__init__(["a", "b"], 8000, 1)
+        self.conv = torch.nn.Conv1d(1, 2, 9, padding=4)
+
+    def forward(self, mixture: Tensor) -> Tensor:
+        return self.conv(mixture)[:, :, None]
+
+
+class Recurrent(Separator):
+    """One GRU of 4 units: 3 gates of 4 units, each of which reads the sample and 4 units."""
+
+    def __init__(self) -> None:
+        super().__init__(["a"], 8000, 1)
+        self.gru = torch.nn.GRU(1, 4, batch_first=True)
+
+    def forward(self, mixture: Tensor) -> Tensor:
+        return self.gru(mixture.transpose(1, 2))[0].mean(-1)[:, None, None]
+
+
+def test_counts_by_hand() -> None:
+    model = Conv().train()
+    assert macs_per_second(model) == pytest.approx(8000 * 2 * 9)
+    assert model.training
+    assert macs_per_second(Recurrent()) == pytest.approx(8000 * 3 * 4 * 5)
+
+
+def test_an_oracle_has_no_costs() -> None:
+    assert macs_per_second(msbench.load("oracle_irm")) is None

@@ -1,0 +1,46 @@
+"""The STFT: inverted exactly at any length, and scaled so that levels can be read from it."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from msbench.model.stft import STFT, resample
+
+
+@pytest.mark.parametrize(("window", "hop"), [(64, 16), (64, 48)])
+@pytest.mark.parametrize("time", [1, 47, 64, 1000, 1003])
+def test_the_inverse_is_exact(window: int, hop: int, time: int) -> None:
+    signal = torch.randn(2, 3, time, generator=torch.Generator().manual_seed(0))
+    stft = STFT(window, hop)
+    spectrum = stft(signal)
+    assert spectrum.shape == (2, 3, stft.bins, 1 + math.ceil(time / hop))
+    torch.testing.assert_close(stft.inverse(spectrum, time), signal, atol=1e-5, rtol=0)
+
+
+def test_a_full_scale_sine_has_a_magnitude_of_a_half_in_any_window() -> None:
+    sine = torch.sin(2 * torch.pi * torch.arange(8000) / 16)
+    for window in (256, 2048):
+        assert STFT(window, 64)(sine).abs()[:, 60].max() == pytest.approx(0.5, abs=0.01)
+
+
+def test_half_precision_around_it_changes_nothing() -> None:
+    signal, stft = torch.rand(1, 500), STFT(64, 16)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(stft.inverse(stft(signal), 500), stft.inverse(stft(signal), 500).float())
+        torch.testing.assert_close(stft.inverse(stft(signal), 500), signal, atol=1e-5, rtol=0)
+
+
+def test_a_hop_that_leaves_gaps_is_refused() -> None:
+    with pytest.raises(ValueError, match="hop_samples must be between 1 and 63, not 64"):
+        STFT(64, 64)
+
+
+@pytest.mark.parametrize(("from_rate", "to_rate"), [(44100, 8192), (8000, 44100), (8000, 8000)])
+def test_resampled_length_is_exact(from_rate: int, to_rate: int) -> None:
+    for time in (1, 999, 8000):
+        resampled = resample(np.zeros((2, time), np.float32), from_rate, to_rate)
+        assert resampled.shape == (2, math.ceil(time * to_rate / from_rate))
