@@ -35,8 +35,8 @@ class Dataset:
     name: str = ""
     targets: tuple[str, ...] = ()  # what a model may estimate
     sums: Mapping[str, tuple[str, ...]] = {}  # those of the targets that are sums of others
-    version: str = "1"  # of the published data; a record holds it beside the fingerprint
-    excerpts_allowed: bool = False  # whether its licence lets a board publish seconds of its sound
+    version: str = "1"  # of the published data; a record holds it with the fingerprint
+    excerpts_allowed: bool = False  # whether its license lets a board publish seconds of its audio
     download: str = ""  # where to get it, for the error of whoever has not
     layout: str = "<split>/<track>/"  # of its folder, for the error of whoever names another
     # What is published about it, for `msbench data card` and `verify`.
@@ -67,7 +67,10 @@ class Dataset:
         return f"{type(self).__name__}({str(self.root)!r})"
 
     def prepare(self) -> None:
-        """Called before anything is looked for; a dataset that can be made is made here."""
+        """Called before the folder is looked for: a dataset that can be generated is generated here.
+
+        It has nothing to do with `msbench data prepare`, which decodes a dataset that is there.
+        """
 
     @property
     def stems(self) -> tuple[str, ...]:

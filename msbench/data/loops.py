@@ -55,10 +55,10 @@ def _sum_of_rows(rows: tuple[np.ndarray, ...], total: np.ndarray) -> None:
 
 @cache
 def _compiled(function: Any) -> Any:
-    """Compiled once a machine, in a second for each kind of arguments."""
-    import numba  # here, for commands that read no sound
+    """Compiled once per machine, which takes a second for each kind of arguments."""
+    import numba  # here, as commands that read no audio need not wait for it
 
     try:
         return numba.njit(cache=True)(function)
-    except RuntimeError:  # no folder to keep it in
+    except RuntimeError:  # there is no folder to keep it in
         return numba.njit(function)

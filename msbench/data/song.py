@@ -16,7 +16,7 @@ class Header(NamedTuple):
 
     sample_rate: int  # Hz
     channels: int
-    frames: int  # samples a channel
+    frames: int  # samples per channel
 
 
 class Waves(NamedTuple):

@@ -182,7 +182,7 @@ class Track:
 
     @property
     def frames(self) -> int:
-        """Samples a channel."""
+        """Samples per channel."""
         return self.header.frames
 
     @property
@@ -271,12 +271,12 @@ def _path(source: FileOrChannel) -> Path:
 
 def header_difference(path: Path, header: Header, other_path: Path, other: Header) -> str:
     """In what two files differ that should agree, and what to do about it."""
-    beside = other_path.name if other_path.parent == path.parent else str(other_path)
+    name = other_path.name if other_path.parent == path.parent else str(other_path)
     if header.sample_rate != other.sample_rate:
-        what = f"a sample rate of {header.sample_rate} Hz, {beside} of {other.sample_rate} Hz"
+        what = f"a sample rate of {header.sample_rate} Hz, {name} of {other.sample_rate} Hz"
         fix = "resample one of the two"
     elif header.channels != other.channels:
-        what, fix = f"{header.channels} channels, {beside} {other.channels}", "export it with as many channels"
+        what, fix = f"{header.channels} channels, {name} {other.channels}", "export it with as many channels"
     else:
-        what, fix = f"{header.frames} samples, {beside} {other.frames}", "export it with the same length"
+        what, fix = f"{header.frames} samples, {name} {other.frames}", "export it with the same length"
     return f"{path} has {what}, and all files of a track must agree: {fix}"

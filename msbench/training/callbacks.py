@@ -95,7 +95,7 @@ class LogExamples(Callback):
         import matplotlib.pyplot as plt
         import wandb
 
-        from msbench.audio.pictures import stem_figure
+        from msbench.audio.spectrograms import stem_figure
 
         logged: dict[str, Any] = {}
         for name, sound in sounds.items():

@@ -10,7 +10,7 @@ from msbench.data.layouts.musdb18hq import MUSDB18HQ
 
 
 class Demo(MUSDB18HQ):
-    """The demo set: 14 short songs synthesised from a seed at first use, without a download.
+    """The demo set: 14 short songs synthesized from a seed at first use, without a download.
 
     Raises:
         ValueError: If the folder holds the demo set of another version.
@@ -29,7 +29,7 @@ class Demo(MUSDB18HQ):
     def prepare(self) -> None:
         self.version = str(VERSION)
         if not self.root.exists() or (self.root.is_dir() and not any(self.root.iterdir())):
-            # Two processes may get here at once: each writes beside, the first one's rename counts.
+            # Two processes may get here at once: each writes under a temporary name, and the first one's rename counts.
             self.root.parent.mkdir(parents=True, exist_ok=True)
             write_demo(self.root)
             return

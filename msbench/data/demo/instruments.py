@@ -1,4 +1,4 @@
-"""Four synthesised instruments: drums, bass, chords and a singing voice.
+"""Four synthesized instruments: drums, bass, chords and a singing voice.
 
 Every instrument is a pure function of what it plays, the sample rate in Hz and a random generator, which draws the
 timbre; it returns a float array (channels, time) with two channels. Levels are left to the caller.
@@ -54,7 +54,7 @@ class Hit(NamedTuple):
 
 
 def drums(hits: Sequence[Hit], duration: float, sample_rate: int, rng: Generator) -> Array:
-    """A kit with the kick in the middle, snare beside it, hats and toms to the sides."""
+    """A kit with the kick in the middle, snare next to it, hats and toms to the sides."""
     side = rng.choice((-1.0, 1.0))
     pans = {"kick": 0.0, "snare": 0.1 * side, "hat": -0.55 * side, "open_hat": -0.55 * side, "tom": 0.4 * side}
     sounds = {name: _pan(_drum_sound(name, sample_rate, rng), pans[name]) for name in DRUM_SOUNDS}

@@ -1,4 +1,4 @@
-"""The demo set: 14 short songs composed and synthesised here from a seed, in the folder layout of MUSDB18-HQ.
+"""The demo set: 14 short songs composed and synthesized here from a seed, in the folder layout of MUSDB18-HQ.
 
     root/{train,valid,test}/<song>/{mixture,drums,bass,other,vocals}.wav
 

@@ -1,1 +1,1 @@
-"""One file a dataset's layout."""
+"""Layouts of datasets, one file per layout."""

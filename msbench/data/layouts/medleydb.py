@@ -20,7 +20,7 @@ class MedleyDB(MappedDataset):
     unless the map's options say with_bleed: true. The mixture has been mastered: the stems are only nearly its parts.
 
     Args:
-        root: Folder of the tracks' folders, or of Audio/ with them; metadata beside the audio or in Metadata/.
+        root: Folder of the tracks' folders, or of Audio/ with them; metadata next to the audio or in Metadata/.
         stem_map: See MappedDataset.
     """
 

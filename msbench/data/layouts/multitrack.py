@@ -36,7 +36,7 @@ class Multitrack(MappedDataset):
             sources = _sources([*files.values()])
             labelled = {sources[path]: (label,) for label, path in files.items() if label not in names}
             if not labelled:
-                self.note(f"{split}/{song} is left out: there is nothing beside its mixture")
+                self.note(f"{split}/{song} is left out: it has nothing but its mixture")
                 continue
             yield Track(song, split, self.label_stems(labelled), mixture=mixture, sums=self.sums)
 

@@ -1,4 +1,4 @@
-"""MUSDB18 as published in 2017: songs as stem.mp4, decoded once into WAV files and read from there ever after."""
+"""MUSDB18 as published in 2017: songs as stem.mp4, decoded once into WAV files that are read from then on."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class MUSDB18(MUSDB18HQ):
 
     Args:
         root: Folder of train/ and test/ with *.stem.mp4.
-        cache: Folder for the decoded songs; $MSBENCH_CACHE/musdb18, or <root>-wav beside the root, when not given.
+        cache: Folder for the decoded songs; $MSBENCH_CACHE/musdb18, or <root>-wav next to the root, when not given.
         progress: Called with (songs decoded, songs to decode); None shows a bar on a terminal.
 
     Raises:
@@ -52,9 +52,9 @@ class MUSDB18(MUSDB18HQ):
     ) -> None:
         super().__init__(root)
         if cache is None:
-            beside = self.root.resolve()
+            source = self.root.resolve()
             elsewhere = os.environ.get("MSBENCH_CACHE")
-            cache = Path(elsewhere, self.name) if elsewhere else beside.with_name(f"{beside.name}-wav")
+            cache = Path(elsewhere, self.name) if elsewhere else source.with_name(f"{source.name}-wav")
         self.cache = Path(cache).expanduser()
         self._progress = progress
 

@@ -35,9 +35,9 @@ class SeparationData(LightningDataModule):
         targets: The model's targets, in its order.
         sample_rate: The model's, in Hz; the data are resampled to it.
         channels: The model's; the data are mixed to mono, or copied from mono, to fit.
-        chunk_seconds: Length of every chunk.
-        chunks_per_epoch: Training chunks of all processes together.
-        batch_size: Chunks a batch, for each process.
+        chunk_seconds: Length of each chunk.
+        chunks_per_epoch: Training chunks, of all processes together.
+        batch_size: Chunks per batch, in each process.
         workers: Loader processes; 0 loads in the training process.
         sampling: Where training chunks are cut: "random", at random; "exhaustive", at every place of every track once
             before any comes again, in an order drawn anew for each pass, which goes on across epochs; "balanced", at
@@ -46,16 +46,16 @@ class SeparationData(LightningDataModule):
         remix: Draw each stem of a training chunk from a song of its own.
         gain_db: Range in dB of a random gain for each stem.
         channel_swap: Swap the channels of each stem at random.
-        polarity: Turn the sign of each stem at random.
+        polarity: Invert each stem at random.
         speed: Range of a factor by which each song is played faster at random, and higher; [0.9, 1.1] for one.
         pitch_semitones: Range of a random pitch shift of each song (with remix, of each stem), its duration kept.
         stretch: Range of a factor by which each song (with remix, each stem) is played slower, its pitch kept.
         formants: Range of a ratio by which each stem's spectral envelope is moved up, its pitch kept.
         unlabelled: Folder of songs without stems, listed by `msbench data silences`, that training remixes too.
-        unlabelled_share: Part of the training chunks that takes its rest from one of those songs.
+        unlabelled_share: Share of the training chunks that take one stem from the dataset and the rest from those songs.
         seed: Every training chunk follows from it and the chunk's number.
-        memory_gb: Decoded audio is kept in memory when all that is trained and validated on takes no more than this;
-            it changes the speed alone.
+        memory_gb: Decoded audio is kept in memory if all of the training and validation data take no more than this;
+            only the speed changes.
         strict: Whether a bad file ends the training. Without it, a track of which a file cannot be opened at the start
             is dropped; a chunk that meets a file that cannot be read, or NaN, is drawn from other tracks, or in
             validation is the next one of another track. Each such track is warned of, and listed in checkpoints and

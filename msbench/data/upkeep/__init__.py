@@ -1,1 +1,1 @@
-"""Cards, pictures, verifying and preparing of datasets."""
+"""What `msbench data` does with datasets: cards, figures, checks and preparation."""

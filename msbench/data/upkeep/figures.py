@@ -1,4 +1,4 @@
-"""A track as a picture: waveforms and spectrograms of its stems, or of estimates beside their references."""
+"""A track as a figure: waveforms and spectrograms of its stems, or of estimates with their references."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Read = Callable[[int, int], np.ndarray]  # (start, stop) -> (C, stop - start)
+SignalReader = Callable[[int, int], np.ndarray]  # (start, stop) -> (C, stop - start)
 
 _COLUMNS = 800  # of a spectrogram, and of an envelope: about a pixel each
 _WINDOW = 2048
 _BLOCK_FRAMES = 2**18  # about so many are read at a time
 _RANGE_DB = 80
 _FONTS = {"Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans CJK KR", "WenQuanYi Zen Hei", "Noto Sans Arabic"}
-_BLUE, _ORANGE, _BLACK = "#0072B2", "#E69F00", "#000000"  # Okabe & Ito: told apart without red and green
+_BLUE, _ORANGE, _BLACK = "#0072B2", "#E69F00", "#000000"  # Okabe & Ito: distinct without red and green
 
 
 def find_track(data: Dataset, name: str, split: str | None = None) -> Track:
@@ -108,7 +108,9 @@ def estimates_figure(
         def estimate(start: int, stop: int, i: int = i) -> np.ndarray:
             return np.asarray(estimates(start, stop)[i])
 
-        def difference(start: int, stop: int, given: Read = reference, made: Read = estimate) -> np.ndarray:
+        def difference(
+            start: int, stop: int, given: SignalReader = reference, made: SignalReader = estimate
+        ) -> np.ndarray:
             return made(start, stop) - given(start, stop)
 
         views = [
@@ -116,8 +118,8 @@ def estimates_figure(
             for read, name in ((reference, "reference"), (estimate, "estimate"), (difference, "difference"))
         ]
         top, peak = _top(views), max(view.peak for view in views)
-        for view, colour in zip(views, (_BLUE, _ORANGE, _BLACK), strict=True):
-            _wave(left, view, colour, peak)
+        for view, color in zip(views, (_BLUE, _ORANGE, _BLACK), strict=True):
+            _wave(left, view, color, peak)
         left.set_title(f"{target}: {_sdr(views[0], views[2])}", parse_math=False)
         for axis, view in zip(rest, views, strict=True):
             image = _spectrogram(axis, view, top)
@@ -153,8 +155,8 @@ class _View(NamedTuple):
         return float(max(self.high.max(), -self.low.min()))
 
 
-def _view(read: Read, name: str, part: tuple[int, int], track: Track) -> _View:
-    """Read a part in blocks, so that memory does not grow with it; a long part's spectra stand apart.
+def _view(read: SignalReader, name: str, part: tuple[int, int], track: Track) -> _View:
+    """Read a part in blocks, so that memory does not grow with it; in a long part the windows of its columns do not overlap.
 
     Raises:
         ValueError: If a sample is NaN or infinite, or the file is corrupt.
@@ -186,7 +188,7 @@ def _view(read: Read, name: str, part: tuple[int, int], track: Track) -> _View:
     return _View(name, seconds, track.sample_rate, np.array(lows), np.array(highs), np.stack(levels, 1), energy)
 
 
-def _reader(track: Track, target: str) -> Read:
+def _reader(track: Track, target: str) -> SignalReader:
     return lambda start, stop: track.read(target, start, stop - start)
 
 
@@ -230,9 +232,9 @@ def _figure(title: str, rows: int, widths: list[float]) -> tuple[Figure, Any]:
     return figure, axes
 
 
-def _wave(axis: Axes, view: _View, colour: str, peak: float) -> None:
+def _wave(axis: Axes, view: _View, color: str, peak: float) -> None:
     seconds = np.linspace(*view.seconds, len(view.low))
-    axis.fill_between(seconds, view.low, view.high, color=colour, alpha=0.75, linewidth=0.4, label=view.name)
+    axis.fill_between(seconds, view.low, view.high, color=color, alpha=0.75, linewidth=0.4, label=view.name)
     limit = 1.05 * peak or 1.0
     axis.set(xlim=view.seconds, ylim=(-limit, limit), ylabel="amplitude")
     axis.spines[["top", "right"]].set_visible(False)

@@ -1,4 +1,4 @@
-"""Pictures of audio: spectrograms side by side."""
+"""Spectrograms of several waveforms, drawn side by side."""
 
 from __future__ import annotations
 
