@@ -52,7 +52,7 @@ class SeparationData(LightningDataModule):
         stretch: Range of a factor by which each song (with remix, each stem) is played slower, its pitch kept.
         formants: Range of a ratio by which each stem's spectral envelope is moved up, its pitch kept.
         unlabelled: Folder of songs without stems, listed by `msbench data silences`, that training remixes too.
-        unlabelled_share: Share of the training chunks that take one stem from the dataset and the rest from those songs.
+        unlabelled_share: Share of training chunks that take one stem from the dataset and the rest from those songs.
         seed: Every training chunk follows from it and the chunk's number.
         memory_gb: Decoded audio is kept in memory if all of the training and validation data take no more than this;
             only the speed changes.

@@ -156,7 +156,9 @@ class _View(NamedTuple):
 
 
 def _view(read: SignalReader, name: str, part: tuple[int, int], track: Track) -> _View:
-    """Read a part in blocks, so that memory does not grow with it; in a long part the windows of its columns do not overlap.
+    """Read a part in blocks, so that memory does not grow with it.
+
+    The columns of the spectrogram are spread over the part: in a long one, their windows do not overlap.
 
     Raises:
         ValueError: If a sample is NaN or infinite, or the file is corrupt.
