@@ -96,7 +96,7 @@ def licence_of(kind: str, name: str) -> str | None:
 def _entries_of_file(kind: str, path: Path) -> list[Entry]:
     try:
         declared = plugin_source.declared(path)
-    except (SyntaxError, UnicodeDecodeError) as error:
+    except plugin_source.UNREADABLE as error:
         # What a file that cannot be read would have held is unknown: it is shown among the models, where people look.
         broken = Entry("models", path.stem, str(path), "", str(path), errors.named(error))
         return [broken] if kind == "models" else []

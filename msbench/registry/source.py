@@ -14,6 +14,8 @@ from msbench.public import PUBLIC
 from msbench.system.errors import named
 
 UNSURE = "unsure"  # the verdict on code that only a real import can judge
+# What reading and parsing a stranger's file may raise. ValueError: bytes that are not UTF-8, or zero among them.
+UNREADABLE = (OSError, SyntaxError, ValueError, RecursionError, MemoryError)
 
 
 @cache
@@ -63,7 +65,7 @@ def summary(path: Path, name: str) -> str:
     """First line of the docstring of a class or function, or of its module."""
     try:
         tree = _parse(path)
-    except (OSError, SyntaxError, UnicodeDecodeError):
+    except UNREADABLE:
         return ""
     node = _definition(tree, name)
     documented = node if isinstance(node, ast.ClassDef | ast.FunctionDef) else tree
@@ -78,7 +80,7 @@ def declared(path: Path) -> dict[str, dict[str, str]]:
     (estimates, references) a loss. A lone model or dataset is named as its file, several as their classes.
 
     Raises:
-        SyntaxError: If the file is not Python.
+        OSError, SyntaxError, ValueError, RecursionError, MemoryError: If the file is no Python that can be read.
     """
     found: dict[str, list[str]] = {"models": [], "datasets": [], "losses": []}
     for node in _parse(path).body:
@@ -110,7 +112,7 @@ def verdict(path: Path, attribute: str) -> str | None:
     """
     try:
         tree = _parse(path)
-    except (OSError, SyntaxError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         return named(error)
     known = set(dir(builtins))
     for node in tree.body:
