@@ -30,7 +30,7 @@ srun --kill-on-bad-exit=1 --cpus-per-task="$SLURM_CPUS_PER_TASK" \
 code=$?
 echo "msbench: end $job code $code on $SLURM_JOB_NODELIST, $(date -Is)"
 
-# @SAVED@: saved, go on later. 140 and 143: told to stop (USR2, TERM) before it could take the signal. A job that was
+# @SAVED@: saved, go on later. 140 and 143: asked to stop (USR2, TERM) before it could take the signal. A job that was
 # cancelled meanwhile is left alone: scontrol would revive it.
 if [[ $code == @SAVED@ || $code == 140 || $code == 143 ]] && (( ${SLURM_RESTART_COUNT:-0} < @REQUEUES@ )) &&
     [[ $(squeue --noheader --jobs "$job" --format %T) == RUNNING ]]; then

@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def run_stage(suite: Suite, cell: Cell, stage: str, devices: int = 1, nodes: int = 1) -> int:
-    """Do a stage of a cell, unless it is done; what fails is told in the run's state.
+    """Do a stage of a cell, unless it is done; a failure is noted in the run's state.
 
     Returns:
         The exit code.

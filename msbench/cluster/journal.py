@@ -1,7 +1,7 @@
 """The journal of a suite: which sbatch calls were made for it, whatever became of the process that made them.
 
-`jobs/journal.jsonl` beside the suite gets a line with a token before each sbatch, and one with the job id after it. The
-token is in the job's name, so that a job whose second line is missing is found by its name.
+`jobs/journal.jsonl` next to the suite gets a line with a token before each sbatch, and one with the job id after it.
+The token is in the job's name, so that a job whose second line is missing is found by its name.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import os
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 from msbench.runs.resources import Resources
@@ -75,11 +76,12 @@ def make_plan(
     to_train: dict[Resources, list[Cell]] = defaultdict(list)
     trained: list[Cell] = []
     started = _names(suite.folder / "runs")
+    shape_of = cache(lambda changes: train.but(dict(changes)))  # thousands of cells have a few shapes
     for cell in missing_cells(suite) if cells is None else cells:
         if cell.recipe is None or (cell.name in started and is_trained(suite.run_folder(cell))):
             trained.append(cell)
         else:
-            to_train[train.but(cell.resources)].append(cell)
+            to_train[shape_of(tuple(cell.resources.items()))].append(cell)
     training: list[JobArray] = []
     evaluation: list[JobArray] = []
     for shape, group in to_train.items():

@@ -1,4 +1,4 @@
-"""Fills the templates of slurm/ in: scripts that a user can read, edit and submit by hand."""
+"""Fills in the templates of slurm/: scripts that a user can read, edit and submit by hand."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def write_all(plan: Plan, profile: Profile, folder: Path) -> None:
 
 
 def write_array(array: JobArray, suite: Suite, profile: Profile, folder: Path) -> None:
-    """Write `<folder>/<array>.sh`, and the list of its cells beside it."""
+    """Write `<folder>/<array>.sh`, and the list of its cells next to it."""
     write_text(folder / f"{array.name}.cells", "".join(f"{cell.name}\n" for cell in array.cells))
     at_once = f"%{profile.at_once}" if profile.at_once else ""
     what = "Trains" if array.stage == "train" else "Separates and scores"
     script = folder / f"{array.name}.sh"
     fields = {
-        "WHAT": f"{what} {len(array.cells)} cells of {suite.path}, one an element.",
+        "WHAT": f"{what} {len(array.cells)} cells of {suite.path}, one per element.",
         "SCRIPT": shlex.quote(str(script)),
         "LOG": _quoted(folder / "logs" / array.name, "_%a.log"),
         "ARRAY": f"0-{len(array.cells) - 1}{at_once}",

@@ -106,7 +106,8 @@ def notation(elements: Iterable[int]) -> str:
 def query(jobs: Iterable[int]) -> dict[Element, ElementState]:
     """Ask sacct, then the controller, then squeue for what they know of some arrays.
 
-    The controller's answer about a job that it still holds is the newest. What nobody knows is not in the result.
+    The controller's answer about a job that it still holds is the newest. An element that none of them knows is not in
+    the result.
     """
     wanted = sorted(set(jobs))
     if not wanted:

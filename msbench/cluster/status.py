@@ -1,7 +1,7 @@
-"""What every cell of a suite is doing, or why it has no record.
+"""What each cell of a suite is doing, or why it has no record.
 
-Asked in this order: the record, the run's own state file, sacct, the controller, squeue. A job that nobody knows and
-that left no word is lost, never completed.
+The sources, in this order: the record, the run's own state file, sacct, the controller, squeue. A job that none of them
+knows and that left no result is lost, never completed.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class CellStatus:
     restarts: int = 0
     submission: str = ""
     elements: list[Element] = field(default_factory=list)  # of train and evaluation arrays, in this order
-    logs: list[str] = field(default_factory=list)  # one an array too
+    logs: list[str] = field(default_factory=list)  # one per array
     log_tail: list[str] = field(default_factory=list)
 
 
@@ -162,7 +162,7 @@ def _explain(
             _fail(status, kept["kind"], kept["cause"])
             status.node, status.slurm_state = kept["node"], kept["slurm_state"]
             return
-        _fail(status, "lost", f"lost: nobody knows {job} any more, and it left no result")
+        _fail(status, "lost", f"lost: SLURM no longer knows {job}, and it left no result")
     elif (answer is None or answer.state == "COMPLETED") and code in (0, None):
         _fail(status, "lost", f"lost: {job} ended well{where}, but left no result")
     else:
@@ -216,5 +216,4 @@ def _log(submitted: _Submitted) -> tuple[list[str], int | None, str]:
             code, node = int(match[1]), match[2]
         elif match := re.match(rf"msbench: begin {name} .* on (\S+), restart", line):
             node = match[1]
-    told = [line for line in lines if not line.startswith("msbench: ")]
-    return told, code, node
+    return [line for line in lines if not line.startswith("msbench: ")], code, node

@@ -168,7 +168,7 @@ class Submission:
 
 
 def jobs_folder(board: Path) -> Path:
-    """Where the submissions of a suite lie: beside its file, in the board's folder."""
+    """Where the submissions of a suite lie: next to its file, in the board's folder."""
     return board / "jobs"
 
 

@@ -1,4 +1,4 @@
-"""The names of a suite's cells, as far as its file tells them: what reads results needs nothing that makes them.
+"""The names of a suite's cells, as far as its file tells them: reading results needs nothing that makes them.
 
 A cell is named by label, dataset, seed and eight digits of its identity, which the content of its recipe is part of.
 Where a recipe or a checkpoint is not here (another machine, years later), those digits are taken from the record or
@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +35,12 @@ class Recipes:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.known = registry.recipes()
-        self.models = registry.entries("models")
         self.read = cache(self._read)
+
+    @cached_property
+    def models(self) -> Container[str]:
+        """The names of the models that are here."""
+        return registry.entries("models")
 
     def name_in(self, entry: ModelEntry) -> str | None:
         """The recipe that an entry names, None where it names a model."""
@@ -46,13 +50,13 @@ class Recipes:
         return entry.bare if is_recipe else None
 
     def find(self, name: str) -> Path:
-        """The file of a recipe: beside the suite, beside a plugin, or at a path.
+        """The file of a recipe: next to the suite, next to a plugin, or at a path.
 
         Raises:
             FileNotFoundError: If there is none.
         """
-        beside = self.folder / name
-        return beside if beside.is_file() else self.known.get(name) or registry.find_recipe(name)
+        own = self.folder / name
+        return own if own.is_file() else self.known.get(name) or registry.find_recipe(name)
 
     def _read(self, path: Path) -> dict[str, Any]:
         content = read_yaml(path) or {}
@@ -85,7 +89,7 @@ class NamedSuite:
 
     @property
     def folder(self) -> Path:
-        """The board's folder: records/, runs/ and the tables lie beside the suite file."""
+        """The board's folder: records/, runs/ and the tables lie next to the suite file."""
         return self.path.parent
 
     def own(self, names: Iterable[str]) -> list[str]:
@@ -105,7 +109,7 @@ class NamedSuite:
 
 
 def name_cells(path: str | Path) -> NamedSuite:
-    """The cells that a suite file stands for, by name; what the names need not is not looked at.
+    """The cells that a suite file stands for, by name. Models, datasets, metrics and resources are not looked up.
 
     Raises:
         FileNotFoundError: If there is no such file.

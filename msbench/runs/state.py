@@ -15,8 +15,8 @@ from msbench.system.files import write_text
 
 def write_state(folder: Path, **state: Any) -> None:
     """Replace the run's state.json at once, so that a reader never sees half of one."""
-    told = {**state, "host": socket.gethostname(), "time": time.time()}
-    write_text(folder / "state.json", json.dumps(told))  # a metric may be NaN, which is no JSON of the strict kind
+    content = {**state, "host": socket.gethostname(), "time": time.time()}
+    write_text(folder / "state.json", json.dumps(content))  # a metric may be NaN, which is no JSON of the strict kind
 
 
 def read_state(folder: Path) -> dict[str, Any]:
@@ -39,7 +39,7 @@ def is_trained(folder: Path) -> bool:
 
 
 def begin_attempt(folder: Path, stage: str, gpus: int) -> None:
-    """Note in attempts.json that a stage of the run starts here, on so many GPUs in all."""
+    """Note in attempts.json that a stage of the run starts here, and on how many GPUs of all nodes."""
     job = os.environ.get("SLURM_JOB_ID")
     if "SLURM_ARRAY_JOB_ID" in os.environ:
         job = f"{os.environ['SLURM_ARRAY_JOB_ID']}_{os.environ['SLURM_ARRAY_TASK_ID']}"

@@ -55,7 +55,7 @@ class Suite:
 
     @property
     def folder(self) -> Path:
-        """The board's folder: records/, runs/ and the tables lie beside the suite file."""
+        """The board's folder: records/, runs/ and the tables lie next to the suite file."""
         return self.path.parent
 
     def record_path(self, cell: Cell) -> Path:

@@ -226,7 +226,7 @@ def test_what_nobody_knows_is_lost(cluster: PrivateCluster, tmp_path: Path, caps
     assert shown["counts"] == {"lost": 1}
     assert "999999_0" in shown["cells"][0]["cause"]
     assert main(["status", str(tmp_path)]) == 0
-    assert "lost: nobody knows" in capsys.readouterr().out
+    assert "lost: SLURM no longer knows" in capsys.readouterr().out
 
 
 def test_a_dry_run_checks_and_submits_nothing(

@@ -78,7 +78,7 @@ def test_a_suite_that_cannot_be_read_keeps_nobody_from_the_records(tmp_path: Pat
     suite = read_suite(tmp_path)
     write_json(suite.record_path(suite.cells[0]), record(suite.cells[0]))
     (tmp_path / "suite.yaml").write_text("datasets: [demo\n")
-    with pytest.warns(UserWarning, match="is not YAML.*; the board is made of its records alone"):
+    with pytest.warns(UserWarning, match="is not YAML.*: the board is made of its records alone"):
         board = Board(tmp_path)
     assert board.table()["model"].tolist() == ["mixture"]
     assert board.missing == {}
