@@ -1,0 +1,17 @@
+"""A fast backend that must do it all by itself."""
+
+from __future__ import annotations
+
+import pytest
+
+from msbench.metrics.bsseval import score as bsseval
+
+
+@pytest.fixture
+def no_handing_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fast backend may not fall back on museval."""
+
+    def refuse() -> None:
+        pytest.fail("handed over to museval")
+
+    monkeypatch.setattr(bsseval, "museval_metrics", refuse)
