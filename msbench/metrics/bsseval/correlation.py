@@ -55,7 +55,7 @@ class Stretch:
         return self
 
 
-class Shelf:
+class StretchFile:
     """Stretches on disk, so that memory does not grow with the track: a second of four stereo stems is half a MiB."""
 
     def __init__(self) -> None:
@@ -64,7 +64,19 @@ class Shelf:
         self._shape: tuple[int, ...] = ()
 
     def put(self, stretch: Stretch) -> None:
-        self._file.write(stretch.correlations.data)
+        """Append a stretch.
+
+        Raises:
+            OSError: If the disk is full.
+        """
+        try:
+            self._file.write(stretch.correlations.data)
+            self._file.flush()
+        except OSError as error:
+            where = tempfile.gettempdir()
+            raise OSError(
+                f"cannot keep correlations in {where} ({error.strerror}): set TMPDIR to another folder"
+            ) from error
         self._shape = stretch.correlations.shape
         rest = (stretch.energies.copy(), stretch.silent.copy(), stretch.same.copy())
         self._rest.append(Stretch(np.empty(0), *rest))
@@ -77,7 +89,7 @@ class Shelf:
             self._file.readinto(correlations.data)
             yield replace(rest, correlations=correlations)
 
-    def __enter__(self) -> Shelf:
+    def __enter__(self) -> StretchFile:
         return self
 
     def __exit__(self, *exception: object) -> None:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from msbench.metrics.bsseval.correlation import Correlator, Shelf, Stretch, available_workers
+from msbench.metrics.bsseval.correlation import Correlator, Stretch, StretchFile, available_workers
 from msbench.metrics.bsseval.energies import FORMS, Energies, synthesized_energies, window_energies
 from msbench.metrics.bsseval.museval import museval_metrics
 from msbench.metrics.bsseval.projection import solve_filters
@@ -136,10 +136,10 @@ def _fast(
     tiled = all(a[1] == b[0] for a, b in pairwise(spans)) and spans[0][1] >= correlator.lags
     rest = [(spans[-1][1], length)] if spans[-1][1] < length else []
     tiles = [*spans, *rest] if tiled else [(0, length)]
-    with Shelf() as shelf:
+    with StretchFile() as kept:
         track: Any = None
         for tile in correlator.stretches(tiles):
-            shelf.put(tile)
+            kept.put(tile)
             track = iadd(track, tile) if track else tile
         track.correlations += correlator.edges(start for start, _ in tiles[1:])
         _check_track(track, correlator)
@@ -151,7 +151,7 @@ def _fast(
             return None  # singular to rounding, which picks the solution
         ratios = np.empty((4, sources, sources, len(spans)))
         for group in (pairs[i : i + PAIRS] for i in range(0, len(pairs), PAIRS)):
-            stretches = shelf.first(len(spans)) if tiled else correlator.stretches(spans)
+            stretches = kept.first(len(spans)) if tiled else correlator.stretches(spans)
             energies = window_energies(stretches, filters, noise, group, channels)
             for w, p in np.argwhere(energies.cancelled):
                 energies.values[w, p] = synthesized_energies(correlator, filters, spans[w], group[p], channels)

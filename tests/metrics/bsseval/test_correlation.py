@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -74,3 +77,20 @@ def test_memory_depends_on_blocks_and_not_on_the_track() -> None:
     list(correlator.stretches([(0, 40000)]))
     assert max(lengths) < 32 * correlator.fft
     assert len(lengths) > 20
+
+
+def test_a_full_disk_names_the_folder(tmp_path: Path) -> None:
+    program = """
+import resource, signal, numpy as np
+from msbench.metrics import bss_eval
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+signals = np.random.default_rng(0).standard_normal((2, 4000, 1))
+try:
+    bss_eval(signals, signals + np.roll(signals, 1, 0), 1000, 1000)
+except OSError as error:
+    print(error)
+"""
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(f"cannot keep correlations in {tmp_path} (File too large): set TMPDIR")
