@@ -39,25 +39,37 @@ def record(system: int, seed: int, tracks: int, rng: np.random.Generator) -> dic
     return {
         "schema_version": 1,
         "model": {
-            "name": "made_up", "label": label, "role": "system", "options": {"width": system},
-            "config_sha256": "0" * 64, "parameters": 10_000 * (system + 1), "targets": list(TARGETS), "adaptation": {},
+            "name": "made_up",
+            "label": label,
+            "role": "system",
+            "options": {"width": system},
+            "config_sha256": "0" * 64,
+            "parameters": 10_000 * (system + 1),
+            "targets": list(TARGETS),
+            "adaptation": {},
         },
         "checkpoint": {"sha256": "0" * 64, "step": 1000, "epoch": 10, "selection": "best", "ema": False},
         "code": {"msbench": "0.1.0", "commit": "0" * 40, "dirty": None},
         "dataset": {
-            "name": "made-up", "version": "1", "split": "test", "fingerprint": "0" * 64, "sample_rate": 44100,
+            "name": "made-up",
+            "version": "1",
+            "split": "test",
+            "fingerprint": "0" * 64,
+            "sample_rate": 44100,
             "tracks": names,
         },
         "inference": {"chunk_seconds": 10.0, "overlap": 0.25, "batch_size": 1, "device": "cpu", "dtype": "float32"},
         "metric": {"id": METRIC, "backend": "fast"},
         "seed": seed,
         "speed": {
-            "real_time_factor": 0.01 + 0.001 * system, "seconds": 100.0, "peak_bytes": 10**8 + 10**7 * system,
+            "real_time_factor": 0.01 + 0.001 * system,
+            "seconds": 100.0,
+            "peak_bytes": 10**8 + 10**7 * system,
             "hardware": "made up",
         },
         "environment": {"python": "3.11", "torch": "2.11", "numpy": "2.4"},
         "scores": scores,
-    }  # fmt: skip
+    }
 
 
 def write_board(folder: Path, systems: int, tracks: int, seeds: int) -> None:

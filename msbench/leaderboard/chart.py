@@ -10,13 +10,13 @@ from msbench.leaderboard.display import LONGEST_LABEL, name
 from msbench.leaderboard.rows import parts_of, shown
 from msbench.system.files import replacing
 
-COLOURS = {"ceiling": "#56B4E9", "floor": "#999999"}  # Okabe & Ito: told apart without red and green
+COLORS = {"ceiling": "#56B4E9", "floor": "#999999"}  # Okabe & Ito: distinguishable without red and green
 MOST_ROWS = 60  # beyond, nobody reads a picture: the pages have all
 SYSTEMS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#F0E442")
 
 
 def chart(table: pd.DataFrame, title: str, path: Path) -> None:
-    """Write bars in dB as a PNG, one panel a target, for the table's first ranking."""
+    """Write bars in dB as a PNG, one panel per target, for the table's first ranking."""
     from matplotlib.figure import Figure
 
     part = parts_of(table)[0]
@@ -24,14 +24,14 @@ def chart(table: pd.DataFrame, title: str, path: Path) -> None:
     first = part.rows.head(MOST_ROWS)
     targets, score = part.targets, shown(part.metric)[0]
     systems = [model for model, role in zip(first["model"], first["role"], strict=True) if role == "system"]
-    colours = [
-        COLOURS.get(role) or SYSTEMS[systems.index(model) % len(SYSTEMS)]
+    colors = [
+        COLORS.get(role) or SYSTEMS[systems.index(model) % len(SYSTEMS)]
         for model, role in zip(first["model"], first["role"], strict=True)
     ]
     figure = Figure(figsize=(3.0 * len(targets) + 1.5, 0.34 * len(first) + 1.4), layout="constrained")
     for axis, target in zip(figure.subplots(1, len(targets), sharey=True, squeeze=False)[0], targets, strict=True):
         values = first[f"{target} {score}"].astype(float).fillna(0.0)
-        bars = axis.barh(range(len(first)), values, color=colours)
+        bars = axis.barh(range(len(first)), values, color=colors)
         axis.bar_label(bars, [f" {v:.1f}" for v in values], fontsize=8)
         floors = first.loc[first["role"] == "floor", f"{target} {score}"].astype(float)
         if len(floors):
@@ -43,7 +43,7 @@ def chart(table: pd.DataFrame, title: str, path: Path) -> None:
     names = [name(model, LONGEST_LABEL) for model in first["model"]]
     figure.axes[0].set_yticks(range(len(first)), names, fontsize=8, parse_math=False)
     figure.axes[0].invert_yaxis()
-    more = f", {dropped} rows below are not drawn" if dropped else ""
+    more = f", {dropped} rows are not drawn" if dropped else ""
     figure.suptitle(f"{title} (dotted: the higher floor{more})", fontsize=11, parse_math=False)
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png", dpi=130)

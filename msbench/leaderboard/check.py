@@ -85,8 +85,12 @@ def _differing_pages(board: Board) -> list[str]:
     with tempfile.TemporaryDirectory() as temporary:
         made, published = Path(temporary), board.folder / "site"
         fill_site(board, made)
-        names = {path.relative_to(root).as_posix() for root in (made, published) for path in root.rglob("*")
-                 if path.is_file()}  # fmt: skip
+        names = {
+            path.relative_to(root).as_posix()
+            for root in (made, published)
+            for path in root.rglob("*")
+            if path.is_file()
+        }
         for name in sorted(name for name in names if not name.startswith(("health.html", *sound.FILES))):
             ours, theirs = made / name, published / name
             if not theirs.is_file():

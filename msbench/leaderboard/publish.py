@@ -15,7 +15,7 @@ def publish(board: Board) -> list[Path]:
     """Write board.md, .csv, .json, .tex and .png and the pages in site/: the same bytes for the same records.
 
     Returns:
-        The files, and of the pages the one to open.
+        The files, and the page to open.
 
     Raises:
         OSError: If one cannot be written; each file, and the pages together, are as before or whole.

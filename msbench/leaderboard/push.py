@@ -13,7 +13,7 @@ from msbench.leaderboard.rows import as_table
 
 
 def push(board: Board, project: str, mode: str) -> str:
-    """Log one table and one chart a ranking, and what the pages compare, to a new run.
+    """Log one table and one chart per ranking, and the comparisons of the pages, to a new run.
 
     Args:
         board: The board.
@@ -35,9 +35,12 @@ def push(board: Board, project: str, mode: str) -> str:
     if not rankings:
         raise ValueError(f"{board.folder} has no records to push: run its suite first")
     run = wandb.init(
-        project=project, name=board.title, job_type="board", mode="offline" if mode == "offline" else "online",
+        project=project,
+        name=board.title,
+        job_type="board",
+        mode="offline" if mode == "offline" else "online",
         dir=Path(os.environ.get("WANDB_DIR", "")).absolute(),  # W&B's own process keeps the directory it began in
-    )  # fmt: skip
+    )
     try:
         run.log(_content(wandb, board, rankings, Path(run.dir)))
         return str(run.url or Path(run.dir).parent)

@@ -15,6 +15,7 @@ from msbench.leaderboard.rows import parts_of, shown
 from msbench.records.metric_id import BSSEVAL, MetricId
 from msbench.system.errors import LONGEST, one_line
 
+# `msbench board check` compares published tables with these words: another wording makes each published board differ.
 NOTE = (
     "Of BSSEval v4: the median over tracks of each track's median over 1 s windows. In brackets: SDR above the higher "
     "floor. Ceilings see the true stems; floors are the mixture itself."
@@ -41,9 +42,11 @@ def _rank(row: Any) -> str:
 def exports(table: pd.DataFrame, title: str, missing: dict[str, str]) -> dict[str, str]:
     """{file name: content} of every text that a board is published as."""
     return {
-        "board.md": markdown(table, title, missing), "board.csv": csv(table), "board.json": as_json(table, title),
+        "board.md": markdown(table, title, missing),
+        "board.csv": csv(table),
+        "board.json": as_json(table, title),
         "board.tex": latex(table, title),
-    }  # fmt: skip
+    }
 
 
 def _origins(rows: pd.DataFrame) -> list[str]:
@@ -100,9 +103,7 @@ def csv(table: pd.DataFrame) -> str:
 
 def as_json(table: pd.DataFrame, title: str) -> str:
     """The board as JSON: its rows with scores to three decimals, and null where there is none."""
-    rows = [
-        {key: _plain(value) for key, value in row.items()} for row in table.astype(object).to_dict("records")
-    ]  # fmt: skip
+    rows = [{key: _plain(value) for key, value in row.items()} for row in table.astype(object).to_dict("records")]
     return json.dumps({"title": title, "rows": rows}, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
@@ -115,9 +116,13 @@ def _plain(value: Any) -> Any:
 
 
 LATEX = {
-    "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}",
-    ">": r"\textgreater{}", "|": r"\textbar{}",
-} | {sign: f"\\{sign}" for sign in "&%$#_{}"}  # fmt: skip
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+} | {sign: f"\\{sign}" for sign in "&%$#_{}"}
 
 
 def latex(table: pd.DataFrame, title: str) -> str:

@@ -51,26 +51,44 @@ def record(label: str) -> dict[str, Any]:
     return {
         "schema_version": records.SCHEMA_VERSION,
         "model": {
-            "name": label, "label": label, "role": "system", "options": {}, "config_sha256": "0" * 64,
-            "parameters": 1000, "macs_per_second": None, "licence": "MIT", "targets": ["band", "voice"],
+            "name": label,
+            "label": label,
+            "role": "system",
+            "options": {},
+            "config_sha256": "0" * 64,
+            "parameters": 1000,
+            "macs_per_second": None,
+            "licence": "MIT",
+            "targets": ["band", "voice"],
             "adaptation": {},
         },
         "checkpoint": {"sha256": "1" * 64, "step": 10, "epoch": 1, "selection": "best", "ema": False},
         "training": {"data": "standard", "datasets": ["folder"], "tracks": 2, "hours": 0.1},
         "code": {"msbench": "0.1.0", "commit": "2" * 40, "dirty": None, "lock_sha256": "3" * 64},
         "dataset": {
-            "name": "folder", "version": "1", "split": "test", "fingerprint": "f", "manifest_sha256": None,
-            "sample_rate": 8000, "files": ["wav"], "tracks": ["song", "other song"],
+            "name": "folder",
+            "version": "1",
+            "split": "test",
+            "fingerprint": "f",
+            "manifest_sha256": None,
+            "sample_rate": 8000,
+            "files": ["wav"],
+            "tracks": ["song", "other song"],
         },
         "inference": {"chunk_seconds": 10.0, "overlap": 0.25, "batch_size": 1, "device": "cpu", "dtype": "float32"},
         "metric": {"id": "bsseval-v4;targets=band,voice", "backend": "fast", "implementation": "msbench 0.1.0"},
         "seed": 0,
         "speed": {
-            "real_time_factor": 0.5, "real_time_factor_p95": 0.6, "seconds": 1.0, "peak_bytes": 1000,
-            "hardware": "made up", "gpu": None, "driver": None,
+            "real_time_factor": 0.5,
+            "real_time_factor_p95": 0.6,
+            "seconds": 1.0,
+            "peak_bytes": 1000,
+            "hardware": "made up",
+            "gpu": None,
+            "driver": None,
         },
         "scores": scores,
-    }  # fmt: skip
+    }
 
 
 def altered(record: dict[str, Any], label: str, level: float, seed: int) -> dict[str, Any]:

@@ -19,14 +19,18 @@ from msbench.system.files import write_json
 from tests.leaderboard.boards import HOSTILE, record
 
 TEXTS = {
-    **HOSTILE, "mathematics": r"$\frac$ _{", "macro": r"\input{/etc/passwd} % -- ~ ^ #",
-    "console markup": "[/red][link=x]", "code": "` <script>x</script> `` |", "escape": "\x1b]0;title\x07\x1b[2J",
-}  # fmt: skip
+    **HOSTILE,
+    "mathematics": r"$\frac$ _{",
+    "macro": r"\input{/etc/passwd} % -- ~ ^ #",
+    "console markup": "[/red][link=x]",
+    "code": "` <script>x</script> `` |",
+    "escape": "\x1b]0;title\x07\x1b[2J",
+}
 
 
 @pytest.fixture(params=TEXTS.values(), ids=TEXTS.keys())
 def board(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """A board whose second record has a hostile label, data set, split and target."""
+    """A board whose second record has a hostile label, dataset, split and target."""
     text = request.param
     target = re.sub("[,;=]", " ", text)
     made = record(text)
@@ -112,7 +116,10 @@ def test_latex_takes_the_tables(tmp_path: Path) -> None:
     )
     done = subprocess.run(
         ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"],
-        cwd=tmp_path, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout[-2000:]
     assert "Overfull" not in done.stdout

@@ -149,8 +149,9 @@ def test_other_data_under_the_same_name_is_not_ranked_with_it(board: Path) -> No
     write_json(board / "records" / "other.json", other)
     rankings = Board(board).rankings()
     assert [(ranking.fingerprint, {row.model for row in ranking.rows}) for ranking in rankings] == [
-        ("f", {"one", "two"}), ("g", {"one"}),
-    ]  # fmt: skip
+        ("f", {"one", "two"}),
+        ("g", {"one"}),
+    ]
     assert list(rankings[1].scores("voice", "SDR").columns) == ["one"]
 
 
@@ -167,8 +168,12 @@ def test_figures_of_papers_have_rows_and_no_statistics() -> None:
     board = Board(MUSDB18)
     row = board.table().set_index("model").loc["Spleeter (mask)"]
     assert row[["vocals SDR", "vocals SIR", "vocals SAR", "tier", "data"]].tolist() == [
-        6.55, 15.19, 6.44, "reported", "extra",
-    ]  # fmt: skip
+        6.55,
+        15.19,
+        6.44,
+        "reported",
+        "extra",
+    ]
     figures = next(ranking for ranking in board.rankings() if "Spleeter (mask)" in {row.model for row in ranking.rows})
     assert figures.scores("vocals", "SDR").empty
 
@@ -219,12 +224,24 @@ def test_bad_figures(tmp_path: Path, text: str, sentence: str, capsys: pytest.Ca
 @pytest.mark.parametrize(
     ("group", "field"),
     [
-        ("model", "config_sha256"), ("model", "parameters"), ("checkpoint", "sha256"), ("checkpoint", "selection"),
-        ("training", "data"), ("training", "hours"), ("code", "commit"), ("code", "lock_sha256"),
-        ("dataset", "fingerprint"), ("dataset", "files"), ("inference", "overlap"), ("metric", "implementation"),
-        ("speed", "hardware"), ("speed", "peak_bytes"), (None, "seed"), (None, "checkpoint"),
+        ("model", "config_sha256"),
+        ("model", "parameters"),
+        ("checkpoint", "sha256"),
+        ("checkpoint", "selection"),
+        ("training", "data"),
+        ("training", "hours"),
+        ("code", "commit"),
+        ("code", "lock_sha256"),
+        ("dataset", "fingerprint"),
+        ("dataset", "files"),
+        ("inference", "overlap"),
+        ("metric", "implementation"),
+        ("speed", "hardware"),
+        ("speed", "peak_bytes"),
+        (None, "seed"),
+        (None, "checkpoint"),
     ],
-)  # fmt: skip
+)
 def test_what_a_number_rests_on_must_be_there_and_not_null(group: str | None, field: str) -> None:
     whole = record("one")
     assert records.tier_of(whole) == "measured"

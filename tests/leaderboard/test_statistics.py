@@ -42,11 +42,13 @@ def test_sisec_2018_is_separated_as_known(
 
 def test_a_case_by_hand() -> None:
     base = np.array([1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
-    scores = pd.DataFrame({
-        "a": base,
-        "b": base - np.array([1, 2, 3, 4, 5, 6]),  # below a on all six tracks: of 64 signs, 2 are as far: p = 1/32
-        "c": base + np.array([-1, 2, -3, 4, -5, 6]),  # ranks of one sign sum to 9 and 12 of 21: p = 0.84375
-    })  # fmt: skip
+    scores = pd.DataFrame(
+        {
+            "a": base,
+            "b": base - np.array([1, 2, 3, 4, 5, 6]),  # below a on all six tracks: of 64 signs, 2 are as far: p = 1/32
+            "c": base + np.array([-1, 2, -3, 4, -5, 6]),  # ranks of one sign sum to 9 and 12 of 21: p = 0.84375
+        }
+    )
     found = compare(scores)
     assert pair(found, "a", "b")["p"] == pytest.approx(1 / 32)
     assert pair(found, "a", "b")["median_difference"] == 3.5

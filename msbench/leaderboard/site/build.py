@@ -27,7 +27,7 @@ EXPORTS = ("board.md", "board.csv", "board.json", "board.tex")
 def build_site(board: Board) -> Path:
     """Write the pages of a board to <board>/site/.
 
-    Text exports that lie beside are copied, so that the folder can be published by itself.
+    Text exports in the board's folder are copied, so that the site can be published by itself.
 
     Returns:
         The page to open, <board>/site/index.html.
@@ -51,9 +51,12 @@ def fill_site(board: Board, folder: Path) -> None:
 def environment() -> Environment:
     """Templates whose every value is escaped; a name that is not given is an error."""
     made = Environment(
-        loader=PackageLoader("msbench.leaderboard.site"), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
+        loader=PackageLoader("msbench.leaderboard.site"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     made.filters |= {"name": display.name, "or_dash": display.or_dash}
     return made
 

@@ -1,4 +1,4 @@
-"""A model's card: where its row comes from, seed by seed, and the commands that make it again."""
+"""A model's card: where its row comes from, seed by seed, and the commands that reproduce it."""
 
 from __future__ import annotations
 
@@ -17,13 +17,22 @@ if TYPE_CHECKING:
     from msbench.leaderboard.site.ranking import RankingPages
 
 GROUPS = {  # of a record -> heading
-    "model": "Model", "checkpoint": "Checkpoint", "training": "Training", "training_data": "Training data",
-    "dataset": "Dataset", "inference": "Inference", "metric": "Metric", "run": "Run", "speed": "Speed", "code": "Code",
-    "environment": "Environment", "source": "Source",
-}  # fmt: skip
+    "model": "Model",
+    "checkpoint": "Checkpoint",
+    "training": "Training",
+    "training_data": "Training data",
+    "dataset": "Dataset",
+    "inference": "Inference",
+    "metric": "Metric",
+    "run": "Run",
+    "speed": "Speed",
+    "code": "Code",
+    "environment": "Environment",
+    "source": "Source",
+}
 WARNINGS = {
-    "unverified": "Unverified: nothing says fully how the numbers were made.",
-    "reported": "Reported: the numbers come from a paper or a campaign; nothing here was run by this project.",
+    "unverified": "Unverified: the record does not say in full how the numbers were made.",
+    "reported": "Reported: the numbers come from a paper or a campaign; this project did not run the model.",
 }
 HIDDEN = ("tracks", "scores", "schema_version")
 
@@ -42,14 +51,14 @@ def card(board: Board, ranking: RankingPages, row: Row) -> dict[str, Any]:
         "scores": _scores(row, found, ranking),
         "seeds": [_seed(record) for record in found if "source" not in record],
         "commands": _commands(board, found[0]) if found and row.tier != "reported" else [],
-        "commands_note": "With the code at the commit of the record, and the data set in place:",
+        "commands_note": "With the code at the record's commit, and the dataset in place:",
     }
 
 
 def _warning(row: Row, found: list[Record]) -> str | None:
     warning = WARNINGS.get(row.tier)
     if any("source" in record for record in found) and row.tier == "unverified":
-        return "Unverified: typed from memory of the source; nobody has read these figures there since."
+        return "Unverified: typed from memory of the source; nobody has checked these figures against it since."
     fields = sorted({field for record in found for field in lacking(record)}) if row.tier == "unverified" else []
     return f"{warning} It lacks {', '.join(fields)}." if fields else warning
 
@@ -112,13 +121,30 @@ def _commands(board: Board, record: Record) -> list[str]:
     if label in labels:
         return [*lines, f"msbench bench leaderboards/{shlex.quote(board.folder.resolve().name)}"]
     if inference.get("chunk_seconds") is None:
-        return [*lines, _words("msbench", "evaluate", "--estimates", "DIR", "--data", data["name"], "--split",
-                               data["split"], "--label", label)]  # fmt: skip
+        return [
+            *lines,
+            _words(
+                "msbench",
+                "evaluate",
+                "--estimates",
+                "DIR",
+                "--data",
+                data["name"],
+                "--split",
+                data["split"],
+                "--label",
+                label,
+            ),
+        ]
     model = record["model"]["name"] if record.get("checkpoint") is None else "best.ckpt"
     options = [("--chunk-seconds", "chunk_seconds"), ("--overlap", "overlap"), ("--batch-size", "batch_size")]
     chosen = [word for flag, key in options for word in (flag, str(inference[key]))]
-    return [*lines, _words("msbench", "evaluate", model, "--data", data["name"], "--split", data["split"], "--label",
-                           label, *chosen)]  # fmt: skip
+    return [
+        *lines,
+        _words(
+            "msbench", "evaluate", model, "--data", data["name"], "--split", data["split"], "--label", label, *chosen
+        ),
+    ]
 
 
 def _words(*words: Any) -> str:

@@ -55,5 +55,10 @@ def _record(record: Record) -> dict[str, Any]:
         f"{decimals(seconds, 1)} s" if is_number(seconds) else "–",
     ]
     label, data = record["model"]["label"], record["dataset"]
-    return {"record": f"{label}, {data['name']}/{data['split']}", "tier": tier_of(record),
-            "figures": figures, "hours": hours, "restarts": restarts}  # fmt: skip
+    return {
+        "record": f"{label}, {data['name']}/{data['split']}",
+        "tier": tier_of(record),
+        "figures": figures,
+        "hours": hours,
+        "restarts": restarts,
+    }

@@ -19,39 +19,39 @@ def methods(rankings: list[RankingPages]) -> list[Section]:
     places = [(page.place, f"{page.metric} ({page.track_words}, {len(page.ranking.rows)} rows)") for page in rankings]
     scores = (
         "SDR, SIR and SAR are BSSEval v4 as museval 0.4.1 computes them: 512-tap distortion filters for each track, "
-        "windows and hops of 1 s, the median over windows, then the median over tracks, and over seeds the median "
-        "again; mean-sdr has means over windows and tracks in their place. A metric id holds all that changes the "
-        "number; a row of a campaign or a paper says which it has.",
-        "Rows of unlike metric ids, data sets or tiers of training data are never ranked together. Ceilings see the "
-        "true stems and floors are the mixture itself: both are shown and neither has a rank.",
+        "windows and hops of 1 s, the median over windows, then the median over tracks, and finally the median over "
+        "seeds. mean-sdr takes means over windows and tracks instead. A metric id names every setting that changes the "
+        "number; rows of campaigns and papers state theirs too.",
+        "Rows with different metric ids, datasets or tiers of training data are never ranked together. Ceilings see "
+        "the true stems, and floors are the mixture itself: both are shown and neither is ranked.",
     )
     tests = (
-        "The track is the unit. Each pair of models is compared by the Wilcoxon signed-rank test over the tracks "
-        "that both have a score on, corrected by Holm over all pairs of one data set, target and metric. A pair "
-        "that does not pass is called not distinguished, for that is all such a test can say.",
-        "Intervals come from a paired bootstrap: all models share the resampled tracks, and the seeds of a model "
-        "are resampled within. The interval of a median is that of endless resamples, which is known exactly. The "
-        "interval of a rank and the probability of being best come from resamples drawn. Friedman's test is the "
-        "gate; the bars of the diagram of mean ranks are the cliques of the pairwise tests. Nothing is tested "
-        "over seeds: their spread is shown.",
-        "Ranks, their intervals and mean ranks are those among systems of one tier and one kind of training data, "
-        "over the tracks that more than half of them have a score on; a system that lacks one of these has no "
+        "The track is the unit. Each pair of models is compared by the Wilcoxon signed-rank test over the tracks that "
+        "both have a score on, with Holm's correction over all pairs of one dataset, target and metric. A pair that "
+        "does not pass is called not distinguished, because that is all such a test can say.",
+        "Intervals come from a paired bootstrap: all models share the resampled tracks, and the seeds of a model are "
+        "resampled within. The interval of a median is the limit for infinitely many resamples, which is known "
+        "exactly. The interval of a rank and the probability of being best come from resamples that are drawn. Friedman's test "
+        "is the gate; the bars in the diagram of mean ranks are the cliques of the pairwise tests. Seeds are never "
+        "tested against each other: their spread is shown.",
+        "Ranks, their intervals and mean ranks are computed among systems of one tier and one kind of training data, "
+        "over the tracks that more than half of them have a score on. A system that lacks one of these tracks has no "
         "rank.",
     )
     settings = [
-        ("level", statistics.ALPHA),
+        ("significance level", statistics.ALPHA),
         ("resamples of the tracks", statistics.RESAMPLES),
         ("resamples of the seeds", statistics.SEED_RESAMPLES),
         ("random seed", statistics.SEED),
-        ("family of Holm's correction", "data set x target x metric"),
+        ("family of Holm's correction", "dataset x target x metric"),
     ]
     tiers = (
         "Measured: the record holds the scores of every track and says how they were made. Unverified: a required "
-        "field is missing. Reported: the figure of a paper or a campaign. Filters show each by itself.",
+        "field is missing. Reported: the figure comes from a paper or a campaign. The table can be filtered by tier.",
     )
     listening = (
-        f"{SECONDS:.0f} s of some tracks can be heard where an evaluation kept them, which the licence of the data set "
-        "must allow: the part in which the faintest target is loudest, chosen from the references alone, coded as MP3."
+        f"{SECONDS:.0f} s of some tracks can be played where an evaluation kept them and the license of the dataset "
+        "allows it: the part in which the faintest target is loudest, chosen from the references alone, coded as MP3."
     )
     software = [(name, version(name)) for name in ("msbench", "numpy", "scipy", "pandas")]
     return [
@@ -60,5 +60,5 @@ def methods(rankings: list[RankingPages]) -> list[Section]:
         ("Statistics", list(tests), settings),
         ("Tiers", list(tiers), []),
         ("Listening", [listening], []),
-        ("Software", ["These made the pages; each card names what made its scores."], software),
+        ("Software", ["These versions built the pages; each card names those that made its scores."], software),
     ]

@@ -64,7 +64,7 @@ class RankingPages:
 
     @property
     def track_words(self) -> str:
-        return f"{len(self.tracks)} tracks" if self.tracks else "no scores of single tracks"
+        return f"{len(self.tracks)} tracks" if self.tracks else "no scores of individual tracks"
 
     @property
     def score_labels(self) -> list[str]:
@@ -83,8 +83,8 @@ class RankingPages:
     @property
     def compare_words(self) -> str:
         return (
-            "Each pair of models by the Wilcoxon signed-rank test over their common tracks, corrected by Holm over all "
-            "its pairs. A pair that does not pass is not distinguished: these tracks cannot tell the two apart."
+            "Each pair of models by the Wilcoxon signed-rank test over their common tracks, with Holm's correction "
+            "over all pairs. A pair that does not pass is not distinguished: these tracks cannot tell the two apart."
         )
 
     @property

@@ -1,4 +1,4 @@
-"""Look at a board's pages from this machine."""
+"""A web server for a board's pages, on this machine alone."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def server(board: str | Path, port: int) -> ThreadingHTTPServer:
 
     Raises:
         FileNotFoundError: If the board has no pages yet.
-        ValueError: If the port is taken or is none.
+        ValueError: If the port is taken or invalid.
     """
     site = Path(board) / "site"
     if not (site / "index.html").is_file():
@@ -32,4 +32,4 @@ class _Handler(SimpleHTTPRequestHandler):
         super().end_headers()
 
     def log_message(self, format: str, *arguments: object) -> None:
-        """A request is no news."""
+        """Stay silent: requests are not logged."""

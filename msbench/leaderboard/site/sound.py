@@ -49,10 +49,7 @@ class Sound:
                 track = name(about.parent.name)
                 if about.parent.name in ranking.tracks:
                     self._add(heard.setdefault(track, {}), about, model, ranking.targets)
-        return {
-            track: sorted(entries.values(), key=lambda entry: entry["place"])
-            for track, entries in heard.items()
-        }  # fmt: skip
+        return {track: sorted(entries.values(), key=lambda entry: entry["place"]) for track, entries in heard.items()}
 
     def _add(self, entries: dict[tuple[str, ...], dict[str, Any]], about: Path, model: str, targets: list[str]) -> None:
         excerpt = json.loads(about.read_text("utf-8"))
@@ -64,9 +61,13 @@ class Sound:
             path = about.parent / f"{stem}.mp3"
             if key not in entries and path.is_file():
                 entries[key] = {
-                    "label": name(label), "target": None if target is None else name(target), "place": place,
-                    "start": excerpt["start"], "seconds": excerpt["seconds"], **self._published(path),
-                }  # fmt: skip
+                    "label": name(label),
+                    "target": None if target is None else name(target),
+                    "place": place,
+                    "start": excerpt["start"],
+                    "seconds": excerpt["seconds"],
+                    **self._published(path),
+                }
 
     def _published(self, path: Path) -> dict[str, Any]:
         content = path.read_bytes()

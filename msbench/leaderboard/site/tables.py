@@ -15,16 +15,16 @@ from msbench.leaderboard.statistics import Comparison
 from msbench.records.metric_id import MetricId
 
 NOTE = (
-    "Bars: 95 % bootstrap interval of the median over tracks, on one scale a target. Ranks and places are counted "
-    "among systems of one tier and one kind of training data that were scored on the same tracks; those of them that "
-    "share a letter are not distinguished (Wilcoxon signed-rank test, Holm's correction over all pairs). Gain: above "
+    "Bars: 95% bootstrap interval of the median over tracks, on one scale per target. Ranks and places are counted "
+    "among systems of one tier and one kind of training data that were scored on the same tracks; systems that share "
+    "a letter are not distinguished (Wilcoxon signed-rank test with Holm's correction over all pairs). Gain: dB above "
     "the higher floor. Ceilings see the true stems; floors are the mixture itself. A dash: no value."
 )
 
 
 @dataclass(frozen=True)
 class Bar:
-    """An interval and its point on the column's scale, as CSS places two backgrounds: in hundredths of what is free."""
+    """An interval and its point on the column's scale, as CSS places two backgrounds: in percent of the free width."""
 
     point: float
     start: float
@@ -58,24 +58,24 @@ def columns(targets: list[str], scores: list[str]) -> list[Column]:
     """The heads, in the order of `cells`; the first of the scores ranks."""
     first, *others = scores
     found = [
-        Column("Rank", "number", "all", "ascending", f"by mean {first}, systems alone"),
+        Column("Rank", "number", "all", "ascending", f"by mean {first}, systems only"),
         Column("Model", "model", "", "ascending"),
     ]
     for i, target in enumerate(targets):
         own = f"t{i}"
         found += [
-            Column("Place", "number", own, "ascending", f"by median {first}; in brackets its 95 % interval"),
+            Column("Place", "number", own, "ascending", f"by median {first}; in parentheses its 95% interval"),
             Column(target, "score", f"all {own}", "descending", f"{target}: median {first} in dB"),
-            Column("95 % interval", "number", own),
+            Column("95% interval", "number", own),
             Column("Gain", "number", own, "descending", f"{first} above the higher floor, dB"),
             *(Column(MetricId.parse(score).family, "number", own, help=score) for score in others),
             Column("Not distinguished", "word", own, "ascending", "rows that share a letter are not distinguished"),
-            Column("P(best)", "number", own, "descending", "share of resamples in which it comes first"),
+            Column("P(best)", "number", own, "descending", "share of resamples in which it ranks first"),
         ]
     return [
         *found,
         Column("Parameters", "number", "", "ascending"),
-        Column("RTF", "number", "", "ascending", "seconds of separation a second of audio"),
+        Column("RTF", "number", "", "ascending", "seconds of separation per second of audio"),
         Column("Seeds", "number"),
         Column("Tracks", "number"),
         Column("Role", "word", "", "ascending"),
@@ -108,28 +108,38 @@ def _of_target(row: Row, target: str, scores: list[str], view: str, statistics: 
     numbers = [Cell(_decimals(value), "number", _sortable(value), view) for value in (row.gains[target], *others)]
     if statistics is None or line is None:
         blank = Cell(MISSING, "number", "", view)
-        return [blank, Cell(_decimals(first), "score", _sortable(first), f"all {view}"), blank, *numbers,
-                Cell(MISSING, "word", None, view), blank]  # fmt: skip
+        return [
+            blank,
+            Cell(_decimals(first), "score", _sortable(first), f"all {view}"),
+            blank,
+            *numbers,
+            Cell(MISSING, "word", None, view),
+            blank,
+        ]
     letters = statistics.letters.get(row.model, "")
     place = statistics.places.get(row.model)
     where = f", place {_span(place)}" if place else ""
     best = place["probability_best"] if place else None
     return [
-        Cell(f"{place['rank']:.0f} ({_span(place)})" if place else MISSING, "number",
-             _sortable(place["rank"] if place else None), view),
+        Cell(
+            f"{place['rank']:.0f} ({_span(place)})" if place else MISSING,
+            "number",
+            _sortable(place["rank"] if place else None),
+            view,
+        ),
         Cell(
             _decimals(first),
             "score",
             _sortable(first),
             f"all {view}",
             statistics.bar(line),
-            f"95 % interval {_interval(line)} dB{where}",
+            f"95% interval {_interval(line)} dB{where}",
         ),
         Cell(_interval(line), "number", _sortable(line["low"]), view),
         *numbers,
         Cell(letters, "word", None, view),
         Cell(_decimals(best), "number", _sortable(best), view),
-    ]  # fmt: skip
+    ]
 
 
 def _decimals(value: Any, digits: int = 2) -> str:

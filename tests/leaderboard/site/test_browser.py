@@ -136,7 +136,7 @@ def test_one_target_shows_its_intervals_and_groups(site: Site) -> None:
     assert tab.get_by_role("columnheader", name="Not distinguished").count() == 0
     tab.locator("#view").select_option(label="voice")
     assert tab.get_by_role("columnheader", name="Not distinguished").count() == 1
-    assert tab.get_by_role("columnheader", name="95 % interval").count() == 1
+    assert tab.get_by_role("columnheader", name="95% interval").count() == 1
     assert tab.get_by_role("columnheader", name="band").count() == 0
     assert " to " in tab.locator("#board tbody tr").first.inner_text()
 
@@ -219,7 +219,7 @@ def test_the_theme_is_kept_from_page_to_page(site: Site) -> None:
     tab = site.open("index", color_scheme="light")
     paper = "getComputedStyle(document.body).backgroundColor"
     light = tab.evaluate(paper)
-    tab.get_by_role("button", name="Change to dark colours").click()
+    tab.get_by_role("button", name="Change to dark colors").click()
     dark = tab.evaluate(paper)
     assert light != dark
     tab.get_by_role("link", name="Methods", exact=True).click()
@@ -228,15 +228,15 @@ def test_the_theme_is_kept_from_page_to_page(site: Site) -> None:
     assert site.open("index", color_scheme="dark").evaluate(paper) == dark
 
 
-@pytest.mark.parametrize("colours", ["light", "dark"])
+@pytest.mark.parametrize("colors", ["light", "dark"])
 @pytest.mark.parametrize("page", PAGES)
-def test_pages_are_accessible_and_fit_a_phone(browser: Any, board: Path, address: str, page: str, colours: str) -> None:
+def test_pages_are_accessible_and_fit_a_phone(browser: Any, board: Path, address: str, page: str, colors: str) -> None:
     from axe_playwright_python.sync_playwright import Axe
 
     card = sorted(path.stem for path in (board / "site").glob("model-*.html"))[0]
     site = Site(browser, address, card)
     for width in (375, 1280):
-        tab = site.open(page, color_scheme=colours, viewport={"width": width, "height": 800})
+        tab = site.open(page, color_scheme=colors, viewport={"width": width, "height": 800})
         tab.wait_for_load_state("networkidle")
         assert tab.evaluate("document.documentElement.scrollWidth") <= width
         if page == "index":

@@ -67,7 +67,7 @@ def test_every_link_and_script_is_there(board: Path) -> None:
 
 def test_bars_are_the_intervals_on_one_scale(board: Path) -> None:
     cells = re.findall(
-        r'data-view="all t0" data-v="(.+?)" title="95 % interval (.+?) to (.+?) dB.*?" '
+        r'data-view="all t0" data-v="(.+?)" title="95% interval (.+?) to (.+?) dB.*?" '
         r'style="background-position-x:(.+?)%,(.+?)%;background-size:2px 8px,(.+?)% 2px"',
         (board / "site" / "index.html").read_text().replace("−", "-"),
     )
@@ -213,9 +213,13 @@ def test_excerpts_are_added_to_what_was_scored_without_them(tmp_path: Path, boar
     assert without["scores"] == with_them["scores"]
     kept = sorted(path.name for path in (tmp_path / "excerpts" / "test" / "song 0").iterdir())
     assert kept == [
-        "estimate.band.mp3", "estimate.voice.mp3", "excerpt.json", "mixture.mp3", "reference.band.mp3",
+        "estimate.band.mp3",
+        "estimate.voice.mp3",
+        "excerpt.json",
+        "mixture.mp3",
+        "reference.band.mp3",
         "reference.voice.mp3",
-    ]  # fmt: skip
+    ]
 
 
 @pytest.fixture

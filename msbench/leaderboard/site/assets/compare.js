@@ -147,12 +147,12 @@
         right(String(pair.n)), right(p(pair.p)), pair.distinguished ? (pair.difference > 0 ? "better" : "worse") : "not distinguished"];
     });
     place("one").replaceChildren(table(`${data.models[own]} minus each other model: median over common tracks, in dB`,
-      ["Against", right("Difference"), right("95 % interval"), right("Tracks"), right("p (Holm)"), "Verdict"], rows));
+      ["Against", right("Difference"), right("95% interval"), right("Tracks"), right("p (Holm)"), "Verdict"], rows));
   }
 
   function ranks() {
     const ranked = data.groups[Number(group.value)];
-    place("gate").textContent = !ranked ? "No two systems may be ranked together here."
+    place("gate").textContent = !ranked ? "No two systems can be ranked together here."
       : `${ranked.models.length} systems over ${ranked.tracks} tracks.`
         + (ranked.friedman === null ? "" : ` Friedman's test over all of them, the gate: ${equation(ranked.friedman)}.`);
     place("cd").replaceChildren(...(ranked ? [diagram(ranked)] : []));
@@ -183,7 +183,7 @@
   }
 
   if (!target.options.length) {
-    root.replaceChildren(make("p", {}, "Nothing to compare here: two models with scores of the same tracks are needed."));
+    root.replaceChildren(make("p", {}, "Nothing to compare: this needs two models with scores on the same tracks."));
     return;
   }
   const run = () => show().catch(failed(place("cd")));

@@ -11,7 +11,7 @@
 
   function label(button) {
     button.textContent = dark() ? "Light" : "Dark";
-    button.setAttribute("aria-label", dark() ? "Change to light colours" : "Change to dark colours");
+    button.setAttribute("aria-label", dark() ? "Change to light colors" : "Change to dark colors");
   }
 
   addEventListener("DOMContentLoaded", () => {
@@ -65,7 +65,7 @@
     select.replaceChildren(...names.map((name, i) => make("option", { value: String(i) }, name)));
   }
 
-  // A table in the page's manner; a cell is text, or {text, number} or {node}.
+  // A table in the page's style; a cell is text, or {text, number} or {node}.
   function table(caption, header, rows) {
     const cell = (value, tag) => {
       if (value instanceof Node) return make(tag, {}, value);
@@ -100,7 +100,7 @@
     where.replaceChildren(make("p", { className: "warning" }, `This part cannot be shown: ${error.message}.`));
   };
 
-  // Draw again when the room or the colours change.
+  // Draw again when the size or the colors change.
   function redraw(draw) {
     let width = innerWidth;
     let timer;
