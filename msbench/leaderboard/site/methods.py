@@ -31,9 +31,9 @@ def methods(rankings: list[RankingPages]) -> list[Section]:
         "does not pass is called not distinguished, because that is all such a test can say.",
         "Intervals come from a paired bootstrap: all models share the resampled tracks, and the seeds of a model are "
         "resampled within. The interval of a median is the limit for infinitely many resamples, which is known "
-        "exactly. The interval of a rank and the probability of being best come from resamples that are drawn. Friedman's test "
-        "is the gate; the bars in the diagram of mean ranks are the cliques of the pairwise tests. Seeds are never "
-        "tested against each other: their spread is shown.",
+        "exactly. The interval of a rank and the probability of being best come from resamples that are drawn. "
+        "Friedman's test is the gate; the bars in the diagram of mean ranks are the cliques of the pairwise tests. "
+        "Seeds are never tested against each other: their spread is shown.",
         "Ranks, their intervals and mean ranks are computed among systems of one tier and one kind of training data, "
         "over the tracks that more than half of them have a score on. A system that lacks one of these tracks has no "
         "rank.",
