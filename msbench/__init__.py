@@ -15,7 +15,7 @@ from msbench.public import PUBLIC, VERSION
 
 __version__ = VERSION
 
-__all__ = [  # the names above, spelt out for those who read without running
+__all__ = [  # the names of PUBLIC, spelled out for those who read without running
     "MUSDB_TARGETS",
     "STFT",
     "Batch",

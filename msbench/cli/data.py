@@ -19,7 +19,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
     command = adder(commands)
 
-    card = command("card", _card, "what a dataset holds: tracks, hours, rates, targets, loudness, licence, citation")
+    card = command("card", _card, "what a dataset holds: tracks, hours, rates, targets, loudness, license, citation")
     _add_dataset(card)
     card.add_argument("--json", action="store_true", help="for a program to read")
 

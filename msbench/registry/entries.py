@@ -191,7 +191,7 @@ def _import_file(path: Path) -> ModuleType:
 
 
 def recipes() -> dict[str, Path]:
-    """Every recipe that lies beside a model plugin: NAME.yaml (the paper's) and NAME_<variant>.yaml."""
+    """Every recipe that lies next to a model plugin: NAME.yaml (the paper's) and NAME_<variant>.yaml."""
     found: dict[str, Path] = {}
     for name, entry in entries("models").items():
         if entry.path is not None:

@@ -1,11 +1,6 @@
 """What `msbench new` writes: string.Template texts with $name and $class_name."""
 
-_MASK = '''"""$name: a small network that masks a spectrogram, to be changed.
-
-`__init__` builds the layers and `mask` applies them: edit these two. Every argument of `__init__` is a field of the
-recipe next to this file, and a flag of `msbench fit`. The STFT and the way back are SpectrogramSeparator's.
-
-    msbench check $name --plugin $name.py
+_USE = '''    msbench check $name --plugin $name.py
     msbench fit -c $name.yaml --plugin $name.py
 
 To have it found without --plugin, put this pyproject.toml into its folder and run `pip install -e .`:
@@ -19,7 +14,17 @@ To have it found without --plugin, put this pyproject.toml into its folder and r
     py-modules = ["$name"]
 """
 
-from collections.abc import Sequence
+'''
+
+_MASK = (
+    '''"""$name: a small network that masks a spectrogram, to be changed.
+
+`__init__` builds the layers and `mask` applies them: edit these two. Every argument of `__init__` is a field of the
+recipe next to this file, and a flag of `msbench fit`. The STFT and the way back are SpectrogramSeparator's.
+
+'''
+    + _USE
+    + '''from collections.abc import Sequence
 
 from torch import Tensor, nn
 
@@ -55,27 +60,17 @@ class $class_name(SpectrogramSeparator):
         masks = self.net(levels.flatten(1, 2))  # (B, S * C * F, N)
         return masks.unflatten(1, (len(self.targets), *spectrogram.shape[1:3]))
 '''
+)
 
-_WAVEFORM = '''"""$name: a small network from waveform to waveforms, to be changed.
+_WAVEFORM = (
+    '''"""$name: a small network from waveform to waveforms, to be changed.
 
 `__init__` builds the layers and `forward` applies them: edit these two. Every argument of `__init__` is a field of the
 recipe next to this file, and a flag of `msbench fit`.
 
-    msbench check $name --plugin $name.py
-    msbench fit -c $name.yaml --plugin $name.py
-
-To have it found without --plugin, put this pyproject.toml into its folder and run `pip install -e .`:
-
-    [project]
-    name = "$name"
-    version = "0.1.0"
-    [project.entry-points."msbench.models"]
-    $name = "$name:$class_name"
-    [tool.setuptools]
-    py-modules = ["$name"]
-"""
-
-from collections.abc import Sequence
+'''
+    + _USE
+    + '''from collections.abc import Sequence
 
 from torch import Tensor, nn
 
@@ -117,6 +112,7 @@ class $class_name(Separator):
         estimates = self.decoder((masks * features.unsqueeze(1)).flatten(0, 1))  # (B * S, C, padded T)
         return estimates[..., WINDOW : WINDOW + time].unflatten(0, (batch, -1))
 '''
+)
 
 MODELS = {"mask": _MASK, "waveform": _WAVEFORM}
 

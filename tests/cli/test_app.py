@@ -14,7 +14,7 @@ import pytest
 from msbench.system.exit_codes import BAD_INPUT, CLOSED_PIPE, DONE, FAILED, INTERRUPTED
 
 MSBENCH = [sys.executable, "-m", "msbench.cli"]
-# A loss or a dataset is loaded without torch: these processes start at once.
+# A dataset is loaded without torch: these processes start at once.
 DATASET = """
 from msbench import Dataset
 
@@ -40,6 +40,12 @@ def run(*arguments: str, cwd: Path, plugin: str | None = None, script: str | Non
 def patched(patch: str) -> str:
     """A command line whose `msbench list` is replaced."""
     return f"import sys\nfrom msbench import cli, registry\n{patch}\nregistry.entries = entries\nsys.exit(cli.main())\n"
+
+
+def started(script: str, cwd: Path) -> subprocess.Popen[str]:
+    """A `msbench list` that is under way."""
+    command = [sys.executable, "-c", script, "list"]
+    return subprocess.Popen(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 @pytest.mark.parametrize(
@@ -119,13 +125,7 @@ def test_a_closed_pipe_ends_quietly(tmp_path: Path, rows: int) -> None:
     patch = (
         f"def entries(kind):\n    return {{str(i): registry.Entry(kind, str(i), 'x', 'X', 'x') for i in range({rows})}}"
     )
-    process = subprocess.Popen(
-        [sys.executable, "-c", patched(patch), "list"],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = started(patched(patch), tmp_path)
     assert process.stdout is not None
     assert process.stderr is not None
     if rows > 3:
@@ -143,13 +143,7 @@ def test_a_pipe_that_breaks_elsewhere_is_a_bug(tmp_path: Path) -> None:
 
 def test_ctrl_c_says_how_to_go_on(tmp_path: Path) -> None:
     patch = "import time\ndef entries(kind):\n    print('here', flush=True)\n    time.sleep(60)"
-    process = subprocess.Popen(
-        [sys.executable, "-c", patched(patch), "list"],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = started(patched(patch), tmp_path)
     assert process.stdout is not None
     assert process.stdout.readline() == "here\n"
     process.send_signal(signal.SIGINT)
@@ -171,7 +165,7 @@ def test_listing_is_fast(tmp_path: Path) -> None:
         pytest.skip("the machine is busy: a time would say nothing")
     best = 60.0
     for _ in range(3):
-        started = time.perf_counter()
+        begun = time.perf_counter()
         assert run("list", "models", cwd=tmp_path)[0] == DONE
-        best = min(best, time.perf_counter() - started)
+        best = min(best, time.perf_counter() - begun)
     assert best < 0.5
