@@ -67,6 +67,7 @@ class FolderSource:
                 f"{self._root / track.name} has no estimate of a target of '{data.name}': name the files "
                 f"{', '.join(f'{target}.wav' for target in data.targets)}"
             )
+        # A sum such as accompaniment is left out where its parts are there: targets that overlap have no SIR.
         return list(data.stems) if set(data.stems) <= set(found) else found
 
     def _files(self, track: Track, target: str) -> list[Path]:

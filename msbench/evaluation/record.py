@@ -54,7 +54,7 @@ def record_of(
     }
     if facts.run is not None:
         record["run"] = facts.run()
-    return records.validate(record, "the new record")
+    return records.validate(record, "the new record")  # the last step: nothing is added to a record afterwards
 
 
 def trained_on(training: Training, dataset: str) -> Training:
@@ -77,7 +77,7 @@ def speed(tracks: list[Track], results: dict[str, TrackResult], device: str | No
     seconds = {track: taken for track in tracks if (taken := results[track.name]["msbench_seconds"])}
     factors = [taken / track.seconds for track, taken in seconds.items()]
     peaks = [peak for result in results.values() if (peak := result["msbench_peak_bytes"]) is not None]
-    card = None if device is None else card_name(device)
+    card = None if device is None else card_name(device)  # one card under both names: that which the model ran on
     return {
         "real_time_factor": round(statistics.median(factors), 4) if factors else None,
         "real_time_factor_p95": round(float(np.quantile(factors, 0.95)), 4) if factors else None,

@@ -38,6 +38,7 @@ class Results:
         targets = scored_targets(source.targets, scored.tracks[0])
         metric = [str(BSSEVAL.of(targets)), scoring.backend, scoring.metrics]
         fingerprint = scored.data.fingerprint(scored.split)
+        # Results on disk hold these digests: another order or another field here would score every track again.
         self._keys = {
             track.name: records.digest([source.identity(track), metric, fingerprint]) for track in scored.tracks
         }

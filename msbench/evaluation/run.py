@@ -79,7 +79,7 @@ def evaluate(
         ModuleNotFoundError: If a metric needs a library that is not installed.
     """
     check_options(options, EvaluationOptions, "root", "split", "checkpoint")
-    if options.get("device") is None:
+    if options.get("device") is None:  # the record names a device, so "where the model is" does not do
         options["device"] = "cpu"
     inference, choices = part(Inference, options), _choices(options)
     data = open_dataset(dataset, root) if isinstance(dataset, str) else dataset
