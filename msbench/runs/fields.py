@@ -80,10 +80,10 @@ def _subject(where: str) -> str:
 
 
 def text(value: Any, where: str) -> str:
-    """Text. YAML reads `no`, `7` and `2024-01-01` as something else: these want quotes."""
+    """Text. YAML reads `no`, `7` and `2024-01-01` as a truth value, a number and a date, unless they are in quotes."""
     if not isinstance(value, str):
-        quotes = "" if value is None or isinstance(value, list | dict) else " in quotes, as YAML reads it as no text"
-        raise ValueError(f"{_subject(where)} must be text{quotes}, not {shown(value)}")
+        fix = "" if value is None or isinstance(value, list | dict) else ": put it in quotes"
+        raise ValueError(f"{_subject(where)} must be text, not {shown(value)}{fix}")
     if not value.strip():
         raise refuse(where, "text that is not empty", value)
     return value

@@ -18,6 +18,7 @@ from typing import Any
 
 from msbench import registry
 from msbench.runs.suite_file import ModelEntry, SuiteFile, read_suite_file
+from msbench.system.errors import is_bug
 from msbench.system.yaml_files import read_yaml
 
 DIGITS = 8  # of the identity, in a name
@@ -149,7 +150,9 @@ def _named(
 def _identity(file: SuiteFile, entry: ModelEntry, recipe: str, recipes: Recipes) -> str | None:
     try:
         content = recipes.read(recipes.find(recipe))
-    except (OSError, ValueError):
+    except (OSError, ValueError) as error:
+        if is_bug(error):
+            raise
         return None  # gone or broken: what trains the cell will say it
     model = entry.model or content.get("name")
     return None if model is None else file.identity(entry, model, content)

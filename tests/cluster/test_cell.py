@@ -132,3 +132,23 @@ def test_a_recipe_that_has_changed_is_not_trained_as_what_was_planned(
     (suite.folder / "tiny.yaml").write_text(RECIPE.replace("max_epochs: 2", "max_epochs: 3"))
     assert main([str(suite.path), name, "--stage", "train"]) == 2
     assert f"has no cell {name}: the suite or a recipe of it has changed since" in capsys.readouterr().err
+
+
+def test_a_bug_is_named_by_its_kind(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        {}["vocals"]
+
+    monkeypatch.setattr("msbench.cluster.cell._train", broken)
+    assert run(suite, "tiny", "train") == 1
+    assert read_state(suite.run_folder(cell_of(suite, "tiny")))["error"] == "KeyError: vocals"
+
+
+def test_a_bug_in_reading_the_suite_shows_where(
+    suite: Suite, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(_: object) -> None:
+        {}["vocals"]
+
+    monkeypatch.setattr("msbench.cluster.cell.read_suite", broken)
+    assert main([str(suite.path), "tiny", "--stage", "train"]) == 1
+    assert "in broken" in capsys.readouterr().err

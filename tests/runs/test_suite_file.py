@@ -109,7 +109,7 @@ def test_the_table_holds_every_field() -> None:
         ("resources: {gpu: 2}", "unknown field 'resources.gpu'. Did you mean gpus or cpus? The fields are nodes, gpus"),
         ("1: 2", "unknown field '1'. The fields are"),
         ("backend: musevel", "must be one of fast, museval, not 'musevel'. Did you mean museval?"),
-        ("split: 7", "field 'split' must be text in quotes, as YAML reads it as no text, not 7"),
+        ("split: 7", "field 'split' must be text, not 7: put it in quotes"),
         ("seeds: 3", "field 'seeds' must be a list of seeds, as [0, 1, 2], not 3"),
         ("seeds: [1.5]", "field 'seeds[0]' must be a whole number from 0 to 4294967295, not 1.5"),
         ("models: [{model: mixture, set: [1, 2]}]", "must be a mapping of settings, as {trainer.max_epochs: 100}"),
