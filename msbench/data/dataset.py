@@ -37,8 +37,8 @@ class Dataset:
     sums: Mapping[str, tuple[str, ...]] = {}  # those of the targets that are sums of others
     version: str = "1"  # of the published data; a record holds it with the fingerprint
     excerpts_allowed: bool = False  # whether its license lets a board publish seconds of its audio
-    download: str = ""  # where to get it, for the error of whoever has not
-    layout: str = "<split>/<track>/"  # of its folder, for the error of whoever names another
+    download: str = ""  # where to get it, for the error that says it is missing
+    layout: str = "<split>/<track>/"  # of its folder, for the error that says nothing was found
     # What is published about it, for `msbench data card` and `verify`.
     licence: str = "not stated"
     citation: str = ""
@@ -83,11 +83,11 @@ class Dataset:
         return tuple(split for split in SPLITS if (self.root / split).is_dir())
 
     def find_tracks(self, split: str) -> Iterable[Track]:
-        """The tracks of a split in a fixed order; nothing need be opened."""
+        """The tracks of a split in a fixed order; no file needs to be opened."""
         raise NotImplementedError(f"{type(self).__name__} must define find_tracks(split)")
 
     def tracks(self, split: str) -> list[Track]:
-        """The tracks of a split, every file of them opened once.
+        """The tracks of a split, after every file of them has been opened once.
 
         Raises:
             ValueError: If there is no such split, two tracks have one name, or a file is broken.
@@ -165,8 +165,8 @@ class Dataset:
     def fingerprint(self, split: str) -> str:
         """SHA-256 that tells one state of a split's audio from another, wherever it lies on disk.
 
-        Of each file: the track's name, what it holds, its size, and 64 KiB of its start, its middle and its end. So
-        50 songs take a second; an altered sample elsewhere in a file of unaltered size goes unnoticed.
+        It covers each file's track name, role and size, and 64 KiB of its start, its middle and its end. So 50 songs
+        take a second, and a change elsewhere in a file that keeps its size goes unnoticed.
         """
         if split not in self._fingerprints:
             digest = hashlib.sha256()

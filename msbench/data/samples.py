@@ -19,8 +19,8 @@ import soundfile
 
 from msbench.data.loops import deinterleave
 
-_MP3_PREROLL = 16 * 1152  # a decoder that starts in mid-stream is exact after some frames
-_HEAD_BYTES = 4096  # of a file, in which its samples begin
+_MP3_PREROLL = 16 * 1152  # samples: a decoder that starts in mid-stream is exact only after some frames
+_HEAD_BYTES = 4096  # of a file: its samples begin within them, or libsndfile reads it
 _EXTENSIBLE = 0xFFFE
 _DTYPES = {(1, 16): "<i2", (3, 32): "<f4"}  # tag of the format, bits
 
@@ -100,7 +100,7 @@ def _check_end(path: Path, there: int, wanted: int, sample_rate: int) -> None:
 
 
 def layout_of(path: Path) -> Layout | None:
-    """Of a whole WAV file of 16 bits or of 32-bit floats; None of anything else, or broken, or empty.
+    """The layout of a WAV file of 16 bits or of 32-bit floats; None for anything else, and for broken or empty files.
 
     Raises:
         OSError: If it is not there.
@@ -165,7 +165,7 @@ class PlainWav:
 
 
 class MappedWav:
-    """A WAV file of 16 bits or of 32-bit floats in memory: a copy less, for files that nobody cuts short meanwhile.
+    """A WAV file of 16 bits or of 32-bit floats in memory: one copy less, for files that nobody cuts short meanwhile.
 
     Args:
         path: The file.
@@ -206,10 +206,10 @@ def memory_map(path: Path) -> MappedWav | None:
 
 @lru_cache(maxsize=2**16)
 def _layout(path: str, size: int, modified_ns: int) -> Layout | None:
-    """Of a file in one state: another size or time is another file.
+    """The layout of a file in one state: with another size or time it is another file.
 
-    The chunks of a RIFF file are few and short before its samples; to ask scipy takes five times as long, which with
-    ten thousand files is felt.
+    A RIFF file has few and short chunks before its samples. scipy takes five times as long to read them, which counts
+    with ten thousand files.
     """
     with open(path, "rb") as file:
         head = file.read(_HEAD_BYTES)
@@ -228,7 +228,7 @@ def _layout(path: str, size: int, modified_ns: int) -> Layout | None:
                 return None
             known = rate, dtype, channels, frame_bytes
         elif name == b"data":
-            if known is None or length == 0 or place + length > size:  # broken, cut short or of a pipe
+            if known is None or length == 0 or place + length > size:  # broken, cut short, or written into a pipe
                 return None
             rate, dtype, channels, frame_bytes = known
             return Layout(rate, place, dtype, channels, length // frame_bytes) if length >= frame_bytes else None

@@ -223,3 +223,15 @@ def test_a_second_setup_refuses_again(root: Path, tmp_path: Path) -> None:
     for _ in range(2):
         with pytest.raises(FileNotFoundError, match=r"data\.unlabelled: no folder"):
             data.setup("fit")
+
+
+def test_a_slip_takes_no_labelled_chunk(root: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chunks = RemixedChunks(labelled(root), folder, 0.999)
+    original = Track.read
+
+    def slip(track: Track, *at: Any) -> np.ndarray:
+        return np.zeros(3).reshape(2, 2) if track.split == "unlabelled" else original(track, *at)
+
+    monkeypatch.setattr(Track, "read", slip)
+    with pytest.raises(ValueError, match="cannot reshape"):
+        chunks[0]
