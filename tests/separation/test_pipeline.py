@@ -11,7 +11,6 @@ from msbench.model.separator import Separator, SpectrogramSeparator
 from msbench.model.stft import resample
 from msbench.separation.inference import Inference
 from msbench.separation.input_stream import InputStream
-from msbench.separation.model_calls import adaptation
 from msbench.separation.pipeline import separate, separate_blocks, separate_file
 
 RATE = 1000
@@ -215,15 +214,6 @@ def test_stereo_model_takes_mono_twice():
     expected = whole(model, torch.stack([mixture, mixture]))
     assert worst(estimates, {t: e.mean(0, keepdim=True) for t, e in expected.items()}) < 2e-6
     assert worst(separate(model, mixture.numpy()[None], RATE, chunk_seconds=0.6, overlap=0.5), estimates) == 0
-
-
-def test_adaptation_is_described():
-    assert adaptation(Identity(), RATE, 2) == {}
-    assert adaptation(Identity(), 44100, 1) == {
-        "resampled": "44100 -> 1000 -> 44100 Hz",
-        "channels": "copied to 2 channels, estimates averaged",
-    }
-    assert adaptation(Identity(channels=1), RATE, 5) == {"channels": "each of 5 channels by itself"}
 
 
 def test_channels_that_do_not_fit():
