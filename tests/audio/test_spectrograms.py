@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from msbench.audio.pictures import stem_figure
+from msbench.audio.spectrograms import stem_figure
 
 
 def test_one_scale_for_all() -> None:
