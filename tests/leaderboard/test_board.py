@@ -91,7 +91,9 @@ def test_a_broken_suite_is_said_and_keeps_nobody_from_the_records(
     assert said.endswith("): the board is made of its records alone\n")
     assert said.count("\n") == 1
     assert why in said
-    assert "the suite cannot be read" in (folder / "site" / "health.html").read_text()
+    health = (folder / "site" / "health.html").read_text()
+    assert "The suite cannot be read" in health
+    assert str(folder) not in health  # a page that is published tells nothing of the machine
 
 
 def test_a_suite_that_is_a_folder(folder: Path) -> None:

@@ -213,6 +213,12 @@ def test_figures_of_another_metric_and_dataset(
         ("{system: X}", "expected a list of entries"),
         ("- system: X\n  data: standard\n", "entry 1: expected system, citation, data and SDR"),
         ("- [", "is not YAML"),
+        ("- {system: X, citation: Y, data: extra, SDR: {'a,b': 1}}", "'a,b' cannot be the name of a target"),
+        ("- {system: X, citation: Y, data: extra, SDR: {a: loud}}", "SDR of a is 'loud', not a number"),
+        ("- {system: X, citation: Y, data: extra, SDR: {a: .inf}}", "SDR of a is inf, not a number"),
+        ("- {system: X, citation: Y, data: extra, SDR: {a: 1}, SIR: 2}", "SIR is 2, not a value per target"),
+        ("- {system: X, citation: Y, data: extra, SDR: {a: 1}}\n" * 2, "X has another row of this dataset and metric"),
+        ("- 7", "entry 1: expected system"),
     ],
 )
 def test_bad_figures(tmp_path: Path, text: str, sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -446,3 +452,33 @@ def test_exports_are_the_same_bytes_and_escape_names(tmp_path: Path) -> None:
     assert r"\input" not in tex
     assert r"50% \\input{a} a_b \| &lt;b>&amp;" in texts[0]["board.md"].decode()
     assert json.loads(texts[0]["board.json"])["rows"][0]["model"] == r"50% \input{a} a_b | <b>&$#~^"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ('"role":"system"', '"role":"winner"', "A: role is one of system, floor, ceiling, not 'winner'"),
+        ('"data":"standard"', '"data":"much"', "A: data is one of standard, unknown, extra, not 'much'"),
+        ("[[1.5,2.0,3.0,4.0]", "[[1.5,2.0,3.0]", "A: vocals has an entry that is not one value per column"),
+        ("[[1.5,2.0,3.0,4.0]", '[["loud",2.0,3.0,4.0]', "A: vocals has a value that is no number"),
+        ("[[1.5,2.0,3.0,4.0]", "[null,[1.5,2.0,3.0,4.0]", "A: vocals has not one entry per track"),
+        ("[[1.5,2.0,3.0,4.0]", "[[1e999,2.0,3.0,4.0]", "is not JSON that can be read"),
+        (";targets=", ";of=", "field metric names no targets"),
+        ('"tracks":["song"]', '"tracks":7', "field tracks is no list of names"),
+        ('"source":', '"origin":', "field source is no text"),
+        ('"systems":', '"methods":', "field systems is no object"),
+        ('{"source"', '["source"', "is not JSON that can be read"),
+    ],
+)
+def test_bad_tables_of_campaigns(
+    tmp_path: Path, old: str, new: str, sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "table.csv").write_text(HEADER + "A,song,vocals,9,1.5,2,3,4\n")
+    assert main(["board", "import", "sisec18", str(tmp_path / "table.csv"), str(tmp_path)]) == 0
+    path = tmp_path / "reported" / "sisec18.json"
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new, 1))
+    assert main(["board", "build", str(tmp_path)]) == 2
+    error = capsys.readouterr().err
+    assert f"{path}" in error
+    assert sentence in error
