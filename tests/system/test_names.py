@@ -1,0 +1,50 @@
+"""Names from anywhere become single path components, or are refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from msbench.system.names import inside, plain_name
+
+HOSTILE = [
+    "",
+    " ",
+    ".",
+    "..",
+    "../x",
+    "/x",
+    "a/b",
+    "a\\b",
+    "a\nb",
+    "a\0b",
+    "\x1b[31m",
+    "x" * 181,
+    "ü" * 91,
+    ".hidden",
+    7,
+    None,
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_refused(name: object, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"^track .* (is|holds|begins).*: give it another name$"):
+        plain_name(name, "track")
+    if isinstance(name, str):
+        with pytest.raises(ValueError, match="name "):
+            inside(tmp_path, "fine", name)
+
+
+@pytest.mark.parametrize("name", ["vocals", "Al James - Schoolboy Facination", "_Intro", "Café 100% [live]", "x" * 180])
+def test_kept_as_it_is(name: str, tmp_path: Path) -> None:
+    assert plain_name(name, "track") == name
+    assert inside(tmp_path, "test", name) == tmp_path / "test" / name
+
+
+def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "test").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ValueError, match="leads out of"):
+        inside(tmp_path / "out", "test", "song")
