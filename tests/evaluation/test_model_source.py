@@ -65,8 +65,11 @@ def test_a_checkpoint_is_loaded_and_hashed_once(songs: Dataset, tmp_path: Path, 
     path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
     done = subprocess.run(
         [sys.executable, str(tmp_path / "script.py"), str(checkpoint), str(songs.root)],
-        env={**os.environ, "PYTHONPATH": path, "CALLS": str(calls)}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        env={**os.environ, "PYTHONPATH": path, "CALLS": str(calls)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     assert Counter(line.split()[1] for line in calls.read_text().splitlines()) == {"load": 1, "digest": 1}
     record = json.loads(done.stdout)

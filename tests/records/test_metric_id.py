@@ -28,9 +28,17 @@ CATALOGUE = {
     "pesq": "pesq;mode=wb;win=10;agg=median;channels=mean",
 }
 STRANGERS = (
-    "", ";", "targets=vocals", "sdr targets=vocals", "sdr;targets=", "sdr;targets=a;agg=b", "a;;b=;targets=,,x",
-    "x;targets=a;targets=b", "nsdr;bsseval-v3;agg=mean", "\n;targets=\u202e",
-)  # fmt: skip
+    "",
+    ";",
+    "targets=vocals",
+    "sdr targets=vocals",
+    "sdr;targets=",
+    "sdr;targets=a;agg=b",
+    "a;;b=;targets=,,x",
+    "x;targets=a;targets=b",
+    "nsdr;bsseval-v3;agg=mean",
+    "\n;targets=\u202e",
+)
 
 
 def ids_of_boards() -> Iterator[str]:
