@@ -144,12 +144,14 @@ class Track:
 
     def _read_header(self, role: str, path: Path) -> Header:
         if path.suffix.lower() in _INEXACT:
-            raise ValueError(f"{path} cannot be read in parts exactly: convert it, `ffmpeg -i {path} {path.stem}.flac`")
+            raise _not_in_parts(path)
         try:
             plain = layout_of(path)
             if plain is not None:
                 return Header(plain.sample_rate, plain.channels, plain.frames)
             with AudioReader(path) as reader:
+                if not reader.in_parts:
+                    raise _not_in_parts(path)
                 if reader.frames is None:
                     raise ValueError(
                         f"{path} does not say its length: rewrite it with `ffmpeg -i {path} rewritten{path.suffix}`"
@@ -263,6 +265,10 @@ def _subtype_of(path: Path) -> str:
     if plain is None:
         return str(soundfile.info(path).subtype)
     return "PCM_16" if plain.dtype == "<i2" else "FLOAT"
+
+
+def _not_in_parts(path: Path) -> ValueError:
+    return ValueError(f"{path} cannot be read in parts exactly: convert it, `ffmpeg -i {path} -vn converted.flac`")
 
 
 def _path(source: FileOrChannel) -> Path:

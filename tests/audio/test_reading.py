@@ -104,7 +104,7 @@ def test_corrupt_in_the_middle(tmp_path, name):
 @pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.mp3", "a.txt"])
 def test_no_audio(tmp_path, name):
     (tmp_path / name).write_bytes(np.random.default_rng(0).bytes(5000))
-    with pytest.raises(ValueError, match=rf"cannot read .*{name} as audio, .* `ffmpeg -i .*{name} converted\.wav`"):
+    with pytest.raises(ValueError, match=rf"cannot read .*{name} as audio.*: check that it plays"):
         AudioReader(tmp_path / name)
 
 
