@@ -11,6 +11,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import MISSING, field, fields
 from typing import Any, TypeVar
 
+from msbench.system import bounded
 from msbench.system.errors import one_line
 from msbench.system.text import did_you_mean
 
@@ -72,7 +73,7 @@ def refuse(where: str, may_be: str, value: Any) -> ValueError:
 
 def shown(value: Any) -> str:
     """A value as a message shows it."""
-    return one_line("nothing" if value is None else repr(value) if isinstance(value, str) else str(value), LONGEST)
+    return "nothing" if value is None else one_line(bounded.shown(value), LONGEST)
 
 
 def _subject(where: str) -> str:

@@ -6,10 +6,12 @@ aliases let 400 bytes stand for gigabytes.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import reprlib
 import stat
+from datetime import date
 from pathlib import Path
 
 import yaml
@@ -18,7 +20,8 @@ LONGEST = 64 * 2**20  # bytes of a file; a record of 150 tracks has some 200,000
 DEEPEST = 64  # levels; our own files have up to 8
 MOST = 1_000_000  # values, each alias counted as what it stands for
 
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"?', re.DOTALL)
+_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)  # possessive: what it has passed takes no memory
+_NO_FILE = (errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO, errno.ENODEV)  # links in a circle, a socket, a device
 _BRACKET = re.compile(r"[\[\]{}]")
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -35,6 +38,10 @@ def read_text(path: Path, longest: int = LONGEST) -> str:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise FileNotFoundError(f"no file {path}: correct the path") from error
+    except OSError as error:
+        if error.errno not in _NO_FILE:
+            raise
+        raise ValueError(f"{path} is no regular file ({error.strerror}): give a file") from error
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise ValueError(f"{path} is no regular file: give a file, not a folder, a pipe or a device")
@@ -57,15 +64,15 @@ def check_json(text: str, deepest: int = DEEPEST) -> None:
     """
     bare = _STRING.sub('""', text)
     depth = 0
-    for bracket in _BRACKET.findall(bare):
-        depth += 1 if bracket in "[{" else -1
+    if bare.count(",") + bare.count(":") + bare.count("[") + bare.count("{") > MOST:
+        raise ValueError(f"it holds more than {MOST:,} values")
+    for bracket in _BRACKET.finditer(bare):
+        depth += 1 if bracket[0] in "[{" else -1
         if depth > deepest:
             raise ValueError(f"values lie more than {deepest} levels deep")
-    if bare.count(",") + bare.count(":") > MOST:
-        raise ValueError(f"it holds more than {MOST:,} values")
 
 
-def check_yaml(text: str) -> None:
+def check_yaml(text: str, most: int = MOST) -> None:
     """Go through the events of a YAML text, which takes no call per level, before it is composed.
 
     Raises:
@@ -95,13 +102,18 @@ def check_yaml(text: str) -> None:
                 sizes[anchor] = count - before
         if len(open_nodes) > DEEPEST:
             raise ValueError(f"line {line}: values lie more than {DEEPEST} levels deep")
-        if count > MOST:
-            raise ValueError(f"line {line}: it holds more than {MOST:,} values")
+        if count > most:
+            raise ValueError(f"line {line}: it holds more than {most:,} values")
 
 
 _SHOWN = reprlib.Repr()
 _SHOWN.maxlevel, _SHOWN.maxdict, _SHOWN.maxlist, _SHOWN.maxtuple = 3, 4, 4, 4
 _SHOWN.maxstring = _SHOWN.maxlong = _SHOWN.maxother = 80
+
+
+def cut(text: str, longest: int = 300) -> str:
+    """What a library says of a stranger's file, which may repeat the file: cut where it is long."""
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def shown(value: object) -> str:
@@ -111,6 +123,6 @@ def shown(value: object) -> str:
     "[1, [2, 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx']]"
     """
     try:
-        return _SHOWN.repr(value)
+        return value.isoformat() if isinstance(value, date) else _SHOWN.repr(value)
     except ValueError:  # an integer of more digits than Python turns into text
         return f"an integer of {value.bit_length()} bits" if isinstance(value, int) else type(value).__name__
