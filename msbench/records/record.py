@@ -14,12 +14,14 @@ from msbench.records import strict_json
 from msbench.records.metric_id import MetricId
 from msbench.records.types import Record
 from msbench.system import errors
+from msbench.system.bounded import cut, read_text, shown
 from msbench.system.files import write_json
 
 SCHEMA_VERSION = 1
 METRICS = ("SDR", "ISR", "SIR", "SAR")  # BSSEval's, in the order of its arrays; others stand under their own ids
 METRICS_SET = frozenset(METRICS)
 SCHEMA = Path(__file__).with_name("record.schema.json")
+LONGEST_SAID = 300  # characters of a message
 TIERS = ("measured", "unverified", "reported")  # how far a row can be trusted
 
 
@@ -108,10 +110,17 @@ def _fault_of_form(record: Any) -> tuple[list[Any], str] | None:
     if fault is None:
         return None
     path = list(fault.absolute_path)
-    place = ".".join(str(part) for part in path)
+    place = cut(".".join(str(part) for part in path), 200)
     if path == ["metric", "id"] and fault.validator == "pattern":
-        return path, f"field {place}: {fault.instance[:300]!r} names no targets: end it with ;targets=vocals,drums"
-    return path, f"{f'field {place}: ' if place else ''}{fault.message[:300]}"
+        return path, f"field {place}: {shown(fault.instance)} names no targets: end it with ;targets=vocals,drums"
+    return path, f"{f'field {place}: ' if place else ''}{_said(fault)}"
+
+
+def _said(fault: Any) -> str:
+    """A fault in jsonschema's words, which begin with the value: in ours where it is so long that it hides the rest."""
+    if len(fault.message) > LONGEST_SAID:
+        return f"{shown(fault.instance)} is refused: the schema says {fault.validator}: {shown(fault.validator_value)}"
+    return str(fault.message)
 
 
 def _fault_of_scores(record: dict[str, Any]) -> tuple[list[Any], str] | None:
@@ -123,7 +132,7 @@ def _fault_of_scores(record: dict[str, Any]) -> tuple[list[Any], str] | None:
     for track, targets in record["scores"].items():
         lacking = [name for name in wanted if not isinstance(targets, dict) or not isinstance(targets.get(name), dict)]
         if lacking:
-            return ["scores", track], f"{track} has no scores of {lacking[0]}, which the metric id names"
+            return ["scores", track], cut(f"{track} has no scores of {lacking[0]}, which the metric id names")
         for target, scores in targets.items():
             if _are_plain(scores):
                 continue
@@ -131,11 +140,11 @@ def _fault_of_scores(record: dict[str, Any]) -> tuple[list[Any], str] | None:
                 value = scores.get(metric)
                 if metric == "reason":
                     continue
-                path, where = ["scores", track, target, metric], f"{track} / {target} / {metric}"
+                path, where = ["scores", track, target, metric], cut(f"{track} / {target} / {metric}")
                 if value is None and not scores.get("reason"):
                     return path, f"{where} is null without a reason"
                 if value is not None and not (isinstance(value, int | float) and _is_finite(value)):
-                    return path, f"{where} is {value!r}, not a finite number"
+                    return path, f"{where} is {shown(value)}, not a finite number"
     return None
 
 
@@ -159,10 +168,10 @@ def read(path: Path) -> Record:
         ValueError: Naming the file, the line and what is wrong with it.
     """
     try:
-        text = path.read_text("utf-8")
+        text = read_text(path)
         record = strict_json.parse(text)
     except ValueError as error:
-        if not isinstance(error, UnicodeDecodeError) and not errors.is_deliberate(error):
+        if not errors.is_deliberate(error):
             raise
         raise ValueError(
             f"{path}: not a record that can be read ({errors.sentence(error)}): delete it and run the suite again"

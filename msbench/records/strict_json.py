@@ -10,7 +10,10 @@ from typing import Any
 
 import yaml
 
+from msbench.system import bounded
+
 _MAY_BE_HUGE = re.compile(r"(?<=[\s:,\[-])\d+(\.\d+)?[eE]\+?\d{3}|\d{300}")  # few texts are walked for such
+MOST_TO_COMPOSE = 400_000  # values of a text whose lines are told; each takes a kilobyte meanwhile
 DEEPEST = 32  # levels; what is shown and hashed later walks them all
 
 
@@ -21,19 +24,16 @@ def parse(text: str) -> Any:
         ValueError: If it is not JSON, a key comes twice in one object, a number is NaN or infinite, text holds half of
             a surrogate pair, or values lie more than `DEEPEST` levels deep; the message names the line where it can.
     """
+    bounded.check_json(text, DEEPEST)
     try:
         content = json.loads(
             text, object_pairs_hook=_without_twins, parse_constant=_refuse_constant, parse_int=_integer
         )
     except json.JSONDecodeError as error:
         raise ValueError(f"line {error.lineno}: {error.msg}") from error
-    except RecursionError as error:
-        raise ValueError(f"values lie more than {DEEPEST} levels deep") from error
     except _TwiceError as error:
         line = _line_of_twin(_composed(text))
-        raise ValueError(f"{_at(line)}the key {error.key!r} comes twice") from error
-    if isinstance(content, dict | list):
-        _check_depth(content)
+        raise ValueError(f"{_at(line)}the key {bounded.shown(error.key)} comes twice") from error
     if _MAY_BE_HUGE.search(text):
         _check_numbers(content)
     if "\\u" in text:  # nothing else can stand for half of a pair
@@ -87,14 +87,6 @@ def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is no number of JSON: write null, with a reason")
 
 
-def _check_depth(content: Any, left: int = DEEPEST) -> None:
-    if left < 0:
-        raise ValueError(f"values lie more than {DEEPEST} levels deep")
-    for value in content.values() if isinstance(content, dict) else content:
-        if isinstance(value, dict | list):
-            _check_depth(value, left - 1)
-
-
 def _check_numbers(content: Any) -> None:
     """Refuse numbers that no float holds: Python reads 1e999 as infinite, and 400 digits as an integer."""
     if isinstance(content, dict | list):
@@ -107,6 +99,7 @@ def _check_numbers(content: Any) -> None:
 def _composed(text: str) -> Any:
     """The text's nodes with their lines: JSON is YAML, whose reader keeps them."""
     try:
+        bounded.check_yaml(text, MOST_TO_COMPOSE)
         return yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except (yaml.YAMLError, RecursionError, ValueError):
         return None

@@ -1,4 +1,4 @@
-"""YAML files that people and strangers write: bounded before they are read, and the sentence for what cannot be read."""
+"""YAML files, bounded before they are read, and the sentence for what cannot be read."""
 
 from __future__ import annotations
 

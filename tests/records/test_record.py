@@ -75,7 +75,7 @@ def test_what_is_wrong_is_said_with_its_place(
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"\xff", "can't decode byte 0xff"),
+        (b"\xff", "is not UTF-8: line 1"),
         (b"{", "line 1: Expecting property name"),
         (b'{"a": ' + b"9" * 5000 + b"}", "a number of 5000 digits"),
     ],
@@ -86,3 +86,11 @@ def test_a_file_that_is_no_record(tmp_path: Path, content: bytes, sentence: str)
     with pytest.raises(ValueError, match=rf"not a record that can be read \(.*{sentence}.*\): delete it") as raised:
         records.read(path)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("value", ["x" * 100_000, ["x"] * 100_000, {"x": "y" * 100_000}, [["x" * 200] * 200] * 200])
+def test_a_long_value_is_not_repeated_in_what_is_said(value: object) -> None:
+    bad: dict[str, Any] = {**record("a"), "seed": value}
+    with pytest.raises(ValueError, match=r"field seed: .* is refused: the schema says type: ") as caught:
+        records.validate(bad, "a.json")
+    assert len(str(caught.value)) < 600

@@ -16,6 +16,9 @@ from msbench.records import strict_json
         ('["' + "\\ud800" + '"]', "holds half of a surrogate pair"),
         ("[" * 100 + "]" * 100, "values lie more than 32 levels deep"),
         ("[" * 100_000, "values lie more than 32 levels deep"),
+        ('{"a":{"k":1,"k":2},"b":' + "[" * 100_000 + "]" * 100_000 + "}", "values lie more than 32 levels deep"),
+        ("[" + "1," * 1_000_001 + "1]", "more than 1,000,000 values"),
+        ('{"%s": 1, "%s": 2}' % (("k" * 10_000,) * 2), r"the key 'k+\.\.\.k+' comes twice"),
         ("9" * 5000, "a number of 5000 digits is too long to be read"),
     ],
 )
@@ -34,3 +37,4 @@ def test_the_line_of_a_value() -> None:
     assert strict_json.line_of(text, ["b"]) == 5
     assert strict_json.line_of(text, ["a", "gone"]) == 2  # what lies nearest above it
     assert strict_json.line_of("{", ["a"]) is None
+    assert strict_json.line_of("[" * 100_000, [0]) is None  # what no parser is shown
