@@ -16,6 +16,7 @@ from msbench.system.files import sha256_of
 
 SPLITS = ("train", "valid", "test")
 MANIFEST = "msbench-manifest.json"
+NOT_VERIFIED = "layout not verified on real files"
 PREPARED = "msbench-prepared.json"  # in the folder that `data prepare` wrote
 
 _SAMPLED_BYTES = 65536  # of a file's start, middle and end, for the fingerprint
@@ -39,6 +40,7 @@ class Dataset:
     excerpts_allowed: bool = False  # whether its license lets a board publish seconds of its audio
     download: str = ""  # where to get it, for the error that says it is missing
     layout: str = "<split>/<track>/"  # of its folder, for the error that says nothing was found
+    verified: str = ""  # what the reading of that layout was held to; NOT_VERIFIED where there were no real files
     # What is published about it, for `msbench data card` and `verify`.
     licence: str = "not stated"
     citation: str = ""

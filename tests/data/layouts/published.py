@@ -100,18 +100,54 @@ SLAKH = {  # track -> split, MIDI, the stems' classes; None for one that was not
 
 
 def write_slakh2100(root: Path) -> Path:
-    for i, (track, (split, midi, classes)) in enumerate(SLAKH.items()):
-        folder, stems, total = root / split / track, {}, np.zeros((FRAMES, 1), np.int16)
+    for split, folder in (("train", "train"), ("validation", "validation"), ("test", "test")):
+        tracks = {track: (midi, classes) for track, (place, midi, classes) in SLAKH.items() if place == split}
+        write_slakh_tracks(root / folder, tracks)
+    (root / "omitted" / "Track00049").mkdir(parents=True)  # where slakh-utils' redux puts the second renderings
+    return root
+
+
+def write_babyslakh(root: Path) -> Path:
+    """BabySlakh: no splits, WAV at 16 kHz, and metadata that calls no stem rendered."""
+    tracks = {track: SLAKH[track][1:] for track in ("Track00001", "Track00002")}
+    return write_slakh_tracks(root, tracks, baby=True)
+
+
+def write_slakh_tracks(parent: Path, tracks: dict[str, tuple[str, list[str | None]]], baby: bool = False) -> Path:
+    """Folders of Slakh's tracks; the keys of metadata.yaml are those of the real Track00001 (CC BY 4.0)."""
+    ending, rate = ("wav", 16000) if baby else ("flac", 44100)
+    for i, (track, (midi, classes)) in enumerate(tracks.items()):
+        folder, stems, total = parent / track, {}, np.zeros((FRAMES, 1), np.int16)
         for k, kind in enumerate(classes):
-            stems[f"S{k:02d}"] = {"audio_rendered": kind is not None, "inst_class": kind or "Ethnic", "is_drum": False}
+            stems[f"S{k:02d}"] = {
+                "audio_rendered": kind is not None and not baby,
+                "inst_class": kind or "Sound Effects",
+                "integrated_loudness": -12.8,
+                "is_drum": kind == "Drums",
+                "midi_program_name": "Distortion Guitar",
+                "midi_saved": kind is not None and not baby,
+                "plugin_name": "elektrik_guitar.nkm" if kind else "None",
+                "program_num": 30,
+            }
             if kind:
                 samples = noise(10 * i + k, FRAMES, 1)
-                store(folder / "stems" / f"S{k:02d}.flac", samples)
+                store(folder / "stems" / f"S{k:02d}.{ending}", samples, rate)
                 total += samples
-        store(folder / "mix.flac", total)
-        metadata = {"UUID": midi, "audio_dir": "stems", "overall_gain": 0.18, "stems": stems}
+        store(folder / f"mix.{ending}", total, rate)
+        (folder / "MIDI").mkdir()
+        metadata = {
+            "UUID": midi,
+            "audio_dir": "stems" if baby else f"{track}/stems",
+            "lmd_midi_dir": f"lmd_matched/O/O/H/TROOHTB128F931F9DF/{midi}.mid",
+            "midi_dir": "MIDI" if baby else f"{track}/MIDI",
+            "normalization_factor": -13.0,
+            "normalized": True,
+            "overall_gain": 0.18,
+            "stems": stems,
+            "target_peak": -1.0,
+        }
         (folder / "metadata.yaml").write_text(yaml.safe_dump(metadata, sort_keys=False))
-    return root
+    return parent
 
 
 def write_mass(root: Path) -> Path:
