@@ -140,7 +140,9 @@ def test_a_pipe_that_breaks_elsewhere_is_a_bug(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_says_how_to_go_on(tmp_path: Path) -> None:
-    patch = "import time\ndef entries(kind):\n    print('here', flush=True)\n    time.sleep(60)"
+    # A job in the background of a shell ignores SIGINT, and its children with it: pytest may be one.
+    patch = "import signal, time\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    patch += "def entries(kind):\n    print('here', flush=True)\n    time.sleep(60)"
     process = started(patched(patch), tmp_path)
     assert process.stdout is not None
     assert process.stdout.readline() == "here\n"
