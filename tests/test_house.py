@@ -30,7 +30,7 @@ TESTED_ELSEWHERE = {
     "cli/adding": "cli/test_app",
     "cli/board": "leaderboard/test_board and leaderboard/test_reported, through the command line",
     "cli/data": "data/upkeep, through the command line",
-    "cli/scoring": "evaluation/test_run and cli/test_app",
+    "cli/evaluate": "evaluation/test_run and cli/test_app",
     "cluster/status": "cluster/test_slurm, on a real cluster",
     "cluster/submit": "cluster/test_slurm, on a real cluster; what it sends: cluster/test_submission",
     "conformance/execution": "conformance/test_checks: each check on a model that breaks it",

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from msbench import registry
-from msbench.cli import board, cluster, data, models, scoring, suites
+from msbench.cli import board, cluster, data, evaluate, models, suites
 from msbench.cli.adding import adder
 from msbench.public import VERSION
 from msbench.system import errors
@@ -107,7 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     models.add(command)
     text = "train a model: -c RECIPE, any field as a flag; msbench fit -c unet_small --help"
     commands.add_parser("fit", help=text, add_help=False)
-    scoring.add(command)
+    evaluate.add(command)
     suites.add(command)
     cluster.add(command)
 

@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from msbench.cluster.status import BUSY, STATES, CellStatus
-from msbench.system.text import counted
+from msbench.system.wording import counted
 
 STYLES = {"done": "green", "running": "cyan", "failed": "red", "lost": "red", "cancelled": "yellow"}
 MOST_ROWS = 200

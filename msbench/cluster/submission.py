@@ -14,7 +14,7 @@ from msbench.cluster.journal import SbatchCall, SbatchJournal
 from msbench.cluster.plan import Plan, Stage
 from msbench.cluster.profile import Profile
 from msbench.system.files import write_json
-from msbench.system.text import counted
+from msbench.system.wording import counted
 
 Say = Callable[[str], None]
 AGGREGATE = "aggregate"  # the job that builds the board, after all arrays

@@ -13,7 +13,7 @@ from msbench.cluster.status import BUSY, statuses_of
 from msbench.cluster.submission import AGGREGATE, Say, Submission, jobs_folder, submissions
 from msbench.runs.failures import RETRIED
 from msbench.runs.suite import Suite
-from msbench.system.text import counted, did_you_mean
+from msbench.system.wording import counted, did_you_mean
 
 
 def submit(suite: Suite, profile: Profile, say: Say = print, dry_run: bool = False) -> list[int]:

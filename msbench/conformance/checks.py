@@ -17,7 +17,8 @@ from msbench import registry
 from msbench.conformance.execution import bfloat16, compiles, costs, device
 from msbench.conformance.subject import Broken, Skipped, Subject, difference, require_finite
 from msbench.conformance.training import checkpoint_round_trip, loss_checks, optimizer_step
-from msbench.model.separator import Batch, parameter_count
+from msbench.model.costs import parameter_count
+from msbench.model.separator import Batch
 from msbench.system import errors
 
 BATCH_TOLERANCE = 1e-4  # of the largest sample: kernels sum in another order for another batch

@@ -9,10 +9,10 @@ import torch
 
 from msbench.conformance.subject import Broken, Skipped, Subject, difference, require_finite
 from msbench.losses.criterion import Criterion
-from msbench.model.costs import macs_per_second
-from msbench.model.separator import Batch, parameter_count
+from msbench.model.costs import macs_per_second, parameter_count
+from msbench.model.separator import Batch
 from msbench.system.errors import named
-from msbench.system.text import quantity
+from msbench.system.wording import quantity
 
 DEVICE_TOLERANCE = 1e-2  # convolutions run in TF32 on a GPU
 COMPILED_TOLERANCE = 1e-3  # fused kernels sum in another order

@@ -15,8 +15,8 @@ from msbench.data.track import MIXTURE, Track
 from msbench.evaluation.signals import Spool
 from msbench.evaluation.sources import Estimates, Origin
 from msbench.model.checkpoints import Checkpoint, create
-from msbench.model.costs import macs_per_second
-from msbench.model.separator import Separator, parameter_count
+from msbench.model.costs import macs_per_second, parameter_count
+from msbench.model.separator import Separator
 from msbench.records.types import CheckpointFacts, InferenceFacts, Training
 from msbench.separation.inference import Inference
 from msbench.separation.input_stream import InputStream

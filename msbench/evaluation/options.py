@@ -12,7 +12,7 @@ import torch
 from msbench.metrics import catalogue
 from msbench.metrics.bsseval.score import BACKENDS
 from msbench.records.types import Run
-from msbench.system.text import did_you_mean
+from msbench.system.wording import did_you_mean
 
 TrackProgress = Callable[[int, int, str, dict[str, float]], None]  # (done, tracks, name, {target: median SDR})
 Value = TypeVar("Value")
@@ -123,7 +123,7 @@ def check_options(options: Mapping[str, Any], known: type, *others: str) -> None
             raise TypeError(f"unknown option '{name}'. {did_you_mean(name, names)}Available: {', '.join(names)}.")
 
 
-def part(kind: type[Value], options: Mapping[str, Any]) -> Value:
+def from_options(kind: type[Value], options: Mapping[str, Any]) -> Value:
     """A frozen value of those options that are its fields."""
     own = {field.name for field in fields(kind)}  # type: ignore[arg-type]  # a dataclass
     return kind(**{name: value for name, value in options.items() if name in own})

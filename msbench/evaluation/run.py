@@ -19,7 +19,7 @@ from msbench.evaluation.options import (
     RowFacts,
     Scoring,
     check_options,
-    part,
+    from_options,
 )
 from msbench.evaluation.record import record_of
 from msbench.evaluation.resumption import Results
@@ -81,7 +81,7 @@ def evaluate(
     check_options(options, EvaluationOptions, "root", "split", "checkpoint")
     if options.get("device") is None:  # the record names a device, so "where the model is" does not do
         options["device"] = "cpu"
-    inference, choices = part(Inference, options), _choices(options)
+    inference, choices = from_options(Inference, options), _choices(options)
     data = open_dataset(dataset, root) if isinstance(dataset, str) else dataset
     separator, held = _model(model, checkpoint, data)
     for target in separator.targets:
@@ -121,7 +121,7 @@ def evaluate_estimates(
 
 
 def _choices(options: EstimatesOptions) -> tuple[Scoring, Execution, RowFacts]:
-    return part(Scoring, options), part(Execution, options), part(RowFacts, options)
+    return from_options(Scoring, options), from_options(Execution, options), from_options(RowFacts, options)
 
 
 def _record(

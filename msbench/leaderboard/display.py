@@ -10,7 +10,7 @@ from numbers import Real
 from typing import Any
 
 from msbench.system.errors import one_line
-from msbench.system.text import quantity
+from msbench.system.wording import quantity
 
 LONGEST_NAME = 80  # characters, on a page
 LONGEST_LABEL = 40  # in a picture, or in a column of a terminal

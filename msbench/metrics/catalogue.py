@@ -15,7 +15,7 @@ from msbench.metrics import perceptual, ratios, scale_invariant, spectral
 from msbench.metrics.products import Products
 from msbench.records import metric_id
 from msbench.records.metric_id import MetricId
-from msbench.system.text import did_you_mean
+from msbench.system.wording import did_you_mean
 
 RATIOS: dict[str, Callable[[Products], np.ndarray]] = {  # one reading serves them all
     "si-sdr": scale_invariant.si_sdr_of,

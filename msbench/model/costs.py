@@ -1,4 +1,4 @@
-"""What a model costs: multiply-accumulates per second of audio."""
+"""What a model costs: parameters, and multiply-accumulates per second of audio."""
 
 from __future__ import annotations
 
@@ -9,6 +9,11 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from msbench.model.separator import Separator, separate_batch
+
+
+def parameter_count(separator: nn.Module) -> int:
+    """Number of values in all parameters."""
+    return sum(p.numel() for p in separator.parameters())
 
 
 def macs_per_second(separator: Separator) -> float | None:

@@ -123,11 +123,6 @@ class SpectrogramSeparator(Separator):
         return criterion(masked.abs(), true.abs())
 
 
-def parameter_count(separator: nn.Module) -> int:
-    """Number of values in all parameters."""
-    return sum(p.numel() for p in separator.parameters())
-
-
 def separate_batch(separator: Separator, mixture: Tensor, references: Tensor | None = None) -> Tensor:
     """Call a separator, with the references where it asks for them.
 

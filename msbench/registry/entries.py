@@ -19,7 +19,7 @@ from typing import Any
 
 from msbench.registry import source as plugin_source
 from msbench.system import errors
-from msbench.system.text import did_you_mean
+from msbench.system.wording import did_you_mean
 
 KINDS = ("models", "datasets", "losses")
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from msbench.system import bounded
 from msbench.system.errors import one_line
-from msbench.system.text import did_you_mean
+from msbench.system.wording import did_you_mean
 
 T = TypeVar("T")
 Kind = Callable[[Any, str], Any]

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import torch
 
-from msbench.system.text import did_you_mean
+from msbench.system.wording import did_you_mean
 
 
 @dataclass(frozen=True)

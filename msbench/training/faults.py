@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from msbench.system.errors import one_line
-from msbench.system.text import did_you_mean
+from msbench.system.wording import did_you_mean
 
 _UNKNOWN = re.compile(
     r"Group '(?P<group>[\w.]+)' does not accept option '(?P<option>[\w.]+)'"

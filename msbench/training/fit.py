@@ -12,7 +12,7 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import WandbLogger
 
 from msbench.model.checkpoints import Checkpoint
-from msbench.system.text import did_you_mean
+from msbench.system.wording import did_you_mean
 from msbench.training.command_line import FitCLI
 from msbench.training.recipes import request
 

@@ -10,7 +10,7 @@ import pytest
 
 from msbench import evaluate, evaluate_estimates
 from msbench.data.dataset import Dataset
-from msbench.evaluation.options import EstimatesOptions, EvaluationOptions, Execution, RowFacts, Scoring, part
+from msbench.evaluation.options import EstimatesOptions, EvaluationOptions, Execution, RowFacts, Scoring, from_options
 from msbench.separation.inference import Inference
 from tests.evaluation.examples import Filter
 
@@ -26,9 +26,9 @@ def test_the_keywords_are_the_fields() -> None:
 
 def test_a_value_takes_its_own_fields() -> None:
     options = {"backend": "museval", "jobs": 2, "device": "cuda", "label": "mine"}
-    assert part(Scoring, options) == Scoring("museval", device="cuda")
-    assert part(Execution, options) == Execution(jobs=2)
-    assert part(RowFacts, options) == RowFacts("mine")
+    assert from_options(Scoring, options) == Scoring("museval", device="cuda")
+    assert from_options(Execution, options) == Execution(jobs=2)
+    assert from_options(RowFacts, options) == RowFacts("mine")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""MACs per second: of a layer whose count is known by hand."""
+"""Parameters and MACs per second: of a layer whose count is known by hand."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 import msbench
-from msbench.model.costs import macs_per_second
+from msbench.model.costs import macs_per_second, parameter_count
 from msbench.model.separator import Separator
 
 
@@ -42,3 +42,7 @@ def test_counts_by_hand() -> None:
 
 def test_an_oracle_has_no_costs() -> None:
     assert macs_per_second(msbench.load("oracle_irm")) is None
+
+
+def test_parameters_are_counted() -> None:
+    assert parameter_count(Conv()) == 2 * 9 + 2  # weights and biases

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from msbench.model.separator import Batch, Separator, SpectrogramSeparator, parameter_count, separate_batch
+from msbench.model.separator import Batch, Separator, SpectrogramSeparator, separate_batch
 
 
 class Half(Separator):
@@ -98,7 +98,3 @@ def test_what_forward_returns_is_checked() -> None:
 def test_a_configuration_that_cannot_be(arguments: tuple[list[str], int, int], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         Separator(*arguments)
-
-
-def test_parameters_are_counted() -> None:
-    assert parameter_count(Half()) == 1

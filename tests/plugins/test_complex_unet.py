@@ -8,7 +8,7 @@ from asteroid_filterbanks.transforms import from_torch_complex, to_torch_complex
 from torch import nn
 
 import msbench
-from msbench.model.separator import parameter_count
+from msbench.model.costs import parameter_count
 from tests.plugins.weights import largest_difference, noise, randomise_statistics
 
 NAMES = {"10": "DCUNet-10", "16": "DCUNet-16", "20": "DCUNet-20", "large-20": "Large-DCUNet-20"}

@@ -5,7 +5,7 @@ import torch
 from asteroid.models import ConvTasNet as Published
 
 import msbench
-from msbench.model.separator import parameter_count
+from msbench.model.costs import parameter_count
 from tests.plugins.weights import copy_in_order, largest_difference, noise
 
 LENGTHS = (800, 801, 807, 997, 4093)  # whole strides of 8, one more, one less, and primes

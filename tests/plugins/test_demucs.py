@@ -5,7 +5,7 @@ import torch
 from demucs.demucs import Demucs as Published
 
 import msbench
-from msbench.model.separator import parameter_count
+from msbench.model.costs import parameter_count
 from tests.plugins.weights import largest_difference, noise
 
 V2 = {"dconv_mode": 0, "lstm_layers": 2, "gelu": False, "norm_starts": 100}

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 import msbench
-from msbench.model.separator import Batch, parameter_count
+from msbench.model.costs import parameter_count
+from msbench.model.separator import Batch
 from tests.plugins.weights import noise
 
 SMALL = {"depth": 3, "filters": 4, "sample_rate": 8000}

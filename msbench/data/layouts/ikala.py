@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from msbench.data.dataset import divide
-from msbench.data.layouts.karaoke import Karaoke
+from msbench.data.layouts.bases.karaoke import Karaoke
 
 
 class IKala(Karaoke):

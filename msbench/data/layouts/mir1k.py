@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from msbench.data.layouts.karaoke import Karaoke
+from msbench.data.layouts.bases.karaoke import Karaoke
 
 _TRAINING_SINGERS = ("abjones", "amy")
 _VALIDATION_CLIPS = ("abjones_5_08", "abjones_5_09", "amy_9_08", "amy_9_09")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from msbench.data.layouts.multitrack import Multitrack
+from msbench.data.layouts.bases.multitrack import Multitrack
 
 
 class QUASI(Multitrack):

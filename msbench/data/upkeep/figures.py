@@ -14,7 +14,7 @@ import numpy as np
 from msbench.data.dataset import Dataset
 from msbench.data.track import MIXTURE, Track
 from msbench.system.files import replacing
-from msbench.system.text import did_you_mean
+from msbench.system.wording import did_you_mean
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from msbench.system.text import counted, did_you_mean, quantity
+from msbench.system.wording import counted, did_you_mean, quantity
 
 
 def test_near_names_are_offered_and_far_ones_are_not() -> None:

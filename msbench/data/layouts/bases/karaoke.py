@@ -1,4 +1,4 @@
-"""iKala and MIR-1K: clips whose left channel is the accompaniment and whose right channel is the voice."""
+"""Base of iKala and MIR-1K: clips with the accompaniment on the left channel and the voice on the right."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command that scores: evaluate."""
+"""The command `evaluate`: score a model, or a folder of estimates, on a dataset."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from msbench.system.exit_codes import DONE
 
 
 def add(command: Adder) -> None:
-    """Add the commands."""
+    """Add the command."""
     evaluate = command("evaluate", _evaluate, "score a model, or a folder of estimates, on a dataset: one record")
     evaluate.add_argument("model", nargs="?", help="a checkpoint, or the name of a model without weights")
     layout = "score files: DIR/[SPLIT/]TRACK/TARGET.wav, or .flac, as museval has them"

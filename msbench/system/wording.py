@@ -1,4 +1,4 @@
-"""Small pieces of the sentences and tables that people read."""
+"""How messages and tables word near names, counts and amounts."""
 
 from __future__ import annotations
 
