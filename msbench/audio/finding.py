@@ -12,7 +12,7 @@ BY_LIBSNDFILE = (
 )
 BY_FFMPEG = (
     *(".m4a", ".m4b", ".mp4", ".aac", ".wma", ".ac3", ".eac3", ".ape", ".wv", ".tta", ".mpc", ".amr", ".3gp", ".mka"),
-    *(".mkv", ".webm", ".mov", ".m4v", ".avi", ".wmv", ".asf", ".mpg", ".mpeg", ".ts", ".flv"),
+    *(".mkv", ".webm", ".mov", ".m4v", ".avi", ".wmv", ".asf", ".mpg", ".mpeg", ".flv"),
 )
 ENDINGS = BY_LIBSNDFILE + BY_FFMPEG
 

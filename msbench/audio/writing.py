@@ -24,6 +24,10 @@ _WAV_LIMIT_BYTES = 2**32 - 2**20  # a WAV's sizes are 32-bit; beyond, RF64 is th
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # the disk, the user's quota, the process's limit on a file
 
 
+class NoSpace(OSError):
+    """The disk, or the user's share of it, is full."""
+
+
 class _Disk(io.FileIO):
     """A new file that keeps the error which libsndfile, writing through it from C, would reduce to a short count."""
 
@@ -56,7 +60,7 @@ class _PartFile:
         try:
             self._disk = _Disk(self.part)
         except OSError as error:
-            raise OSError(f"cannot write in {path.parent} ({error.strerror}): give another folder") from error
+            raise _kind(error)(f"cannot write in {path.parent} ({error.strerror}): give another folder") from error
         try:
             with self._failing():
                 self._file = soundfile.SoundFile(self._disk, "w", sample_rate, channels, self.subtype, format=kind)
@@ -103,13 +107,17 @@ class _PartFile:
             failure = error
         cause = self._disk.error or failure
         if isinstance(cause, OSError):
-            what = "No space left" if cause.errno in _FULL else "Failure"
-            raise OSError(
-                f"{what} while writing {self.path} ({cause.strerror}): free some space or give another folder; "
-                "nothing was kept"
+            kind = _kind(cause)
+            raise kind(
+                f"{'No space left' if kind is NoSpace else 'Failure'} while writing {self.path} ({cause.strerror}): "
+                "free some space or give another folder; nothing was kept"
             ) from cause
         if cause is not None:
             raise ValueError(f"cannot write {self.path} ({cause}): the extension wav takes any audio") from cause
+
+
+def _kind(error: OSError) -> type[OSError]:
+    return NoSpace if error.errno in _FULL else OSError
 
 
 def encoded(block: np.ndarray, subtype: str) -> np.ndarray:
@@ -149,7 +157,8 @@ def stem_writer(
 
     Raises:
         ValueError: If the extension is another, or a target's name cannot name a file.
-        OSError: If the folder cannot be made or written to, or the disk fills up.
+        NoSpace: If the disk fills up.
+        OSError: If the folder cannot be made or written to.
     """
     paths = stem_paths(folder, targets, extension)
     made = _make(Path(folder))
@@ -196,5 +205,5 @@ def _make(folder: Path) -> list[Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OSError(f"cannot make the folder {folder} ({error.strerror}): give another") from error
+        raise _kind(error)(f"cannot make the folder {folder} ({error.strerror}): give another") from error
     return missing

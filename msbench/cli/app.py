@@ -16,6 +16,7 @@ from msbench.cli.adding import adder
 from msbench.public import VERSION
 from msbench.system import errors
 from msbench.system.exit_codes import CLOSED_PIPE, FAILED, INTERRUPTED
+from msbench.system.terminal import show_any_name
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -26,6 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
+    show_any_name()
     try:
         code = _run([argument for argument in arguments if argument != "--debug"])
         sys.stdout.flush()  # here, where a closed pipe can still be told from a fault

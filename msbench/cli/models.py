@@ -5,13 +5,19 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from msbench import registry
 from msbench.cli.adding import Adder, add_inference, inference_of
 from msbench.system import errors
-from msbench.system.exit_codes import FAILED, SAVED
+from msbench.system.exit_codes import DONE, FAILED, SAVED
+from msbench.system.text import visible
+
+if TYPE_CHECKING:
+    from msbench.model.separator import Separator
+    from msbench.separation.batch import Failure
 
 
 def add(command: Adder) -> None:
@@ -30,8 +36,10 @@ def add(command: Adder) -> None:
 
     separate = command("separate", _separate, "split audio files into stems")
     separate.add_argument("model", help="a checkpoint, or the name of a model without weights")
-    separate.add_argument("files", nargs="+", type=Path, help="wav, flac, mp3, ...")
-    separate.add_argument("-o", "--output", type=Path, required=True, help="folder; stems go to <output>/<file>/")
+    text = "audio (wav, flac, mp3, m4a, ...), video, or folders of them"
+    separate.add_argument("files", nargs="+", type=Path, metavar="FILE", help=text)
+    text = "stems go to <output>/<file>/, or <output>/<its place in its folder>/, and replace those of an earlier call"
+    separate.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help=text)
     add_inference(separate)
 
 
@@ -94,32 +102,61 @@ def fit(arguments: list[str]) -> int:
 
 
 def _separate(options: argparse.Namespace) -> int:
-    from rich.progress import Progress
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-    from msbench.model.checkpoints import load
+    from msbench.separation.batch import Failure, Song, separate_songs, songs_of
     from msbench.separation.inference import Inference
-    from msbench.separation.pipeline import separate_file
 
     inference = Inference(**inference_of(options))
-    model = load(options.model)
-    failed = []
-    with Progress() as bars:
-        for path in options.files:
-            bar = bars.add_task(path.name, total=None)
+    model = _ready(options.model)
+    songs, failures = songs_of(options.files, options.output, model.targets)
+    count, tried = len(songs) + len(failures), 0
+    console = Console()
+    name = TextColumn("{task.description}", markup=False)  # a name may hold brackets
+    columns = name, BarColumn(), TaskProgressColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+        bar = bars.add_task("", total=None)
 
-            def progress(done: float, total: float | None, bar: Any = bar) -> None:
-                bars.update(bar, completed=done, total=total)
+        def progress(song: Song) -> Callable[[float, float | None], None]:
+            bars.reset(bar, total=None, description=errors.one_line(song.path.name, 60))
+            return lambda done, total: bars.update(bar, completed=done, total=total)
 
-            try:
-                written = separate_file(model, path, options.output, inference, progress=progress)
-            except Exception as error:
-                if len(options.files) == 1 or not errors.is_bad_input(error):
-                    raise
-                failed.append(errors.sentence(error))  # the other files are separated all the same
-                bars.remove_task(bar)
+        for song, outcome in separate_songs(model, songs, inference, progress):
+            tried += 1
+            if isinstance(outcome, Exception):
+                failures.append(Failure(song.path, outcome))
                 continue
-            for file in written.values():
-                bars.console.print(str(file), markup=False, highlight=False, soft_wrap=True)
-    if failed:
-        raise ValueError(f"{len(failed)} of {len(options.files)} files failed: {'; '.join(failed)}")
-    return 0
+            for file in outcome.values():
+                console.print(visible(str(file)), markup=False, highlight=False, soft_wrap=True)
+    _raise_failures(failures, count, len(songs) - tried)
+    return DONE
+
+
+def _ready(name: str) -> Separator:
+    """The model of a checkpoint, or one that needs none, to separate songs without stems."""
+    from msbench.model.checkpoints import create, find_checkpoint, refuse_untrained
+
+    held = find_checkpoint(name)
+    if held is not None:
+        return held.separator()
+    refuse_untrained(name, "separate")
+    model = create(name, {})
+    if model.needs_references:
+        raise ValueError(f"'{name}' needs the true stems of a song: score it, msbench evaluate {name} --data NAME")
+    return model
+
+
+def _raise_failures(failures: Sequence[Failure], count: int, untried: int) -> None:
+    """List what failed of so many inputs, one line each, and end the command."""
+    if not failures:
+        return
+    if count == 1:
+        raise failures[0].error
+    for failure in failures:
+        said, path = errors.report(failure.error), errors.one_line(str(failure.path))
+        print(f"msbench: {said if path in said else f'{path}: {said}'}", file=sys.stderr)
+    kind = ValueError if all(errors.is_bad_input(failure.error) for failure in failures) else RuntimeError
+    rest = f", and {untried} were not tried" if untried else ""
+    causes = ExceptionGroup("the failures", [failure.error for failure in failures])  # shown by --debug
+    raise kind(f"{len(failures)} of {count} inputs failed{rest}, as listed above") from causes

@@ -27,10 +27,12 @@ from msbench.runs.suite import Cell, Suite, read_suite
 from msbench.system.errors import exit_code, is_bug, named, report, sentence
 from msbench.system.exit_codes import DONE, SAVED
 from msbench.system.files import write_text
+from msbench.system.terminal import show_any_name
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command above; returns its exit code."""
+    show_any_name()
     # The libraries take seconds to load: a signal that comes meanwhile is no fault of the cell.
     interrupt_on_signals()
     parser = argparse.ArgumentParser(prog="python -m msbench.cluster.cell", description=__doc__)

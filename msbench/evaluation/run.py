@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
-from msbench import registry
 from msbench.data.dataset import Dataset
 from msbench.data.opening import open_dataset
 from msbench.evaluation import excerpts
@@ -26,7 +25,7 @@ from msbench.evaluation.resumption import Results
 from msbench.evaluation.sources import EstimateSource, ScoredSet, data_has
 from msbench.evaluation.track import scored_targets
 from msbench.metrics import catalogue
-from msbench.model.checkpoints import Checkpoint, create, find_checkpoint
+from msbench.model.checkpoints import Checkpoint, create, find_checkpoint, refuse_untrained
 from msbench.model.separator import Separator
 from msbench.records.types import Record
 from msbench.separation.inference import Inference
@@ -152,8 +151,7 @@ def untrained(name: str, data: Dataset, **options: Any) -> Separator:
     Raises:
         ValueError: If the model has to be trained.
     """
-    if registry.load("models", name).trainable:
-        raise ValueError(f"'{name}' has to be trained first: give its checkpoint (msbench evaluate runs/.../best.ckpt)")
+    refuse_untrained(name, "evaluate")
     first = next((track for split in reversed(data.splits) for track in data.tracks(split)), None)
     if first is None:
         raise data.without_tracks()

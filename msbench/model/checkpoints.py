@@ -43,6 +43,23 @@ def load(model: str | Path, checkpoint: str | Path | None = None, **options: Any
     return create(str(model), options) if held is None else held.separator(**options)
 
 
+def refuse_untrained(name: str, command: str) -> None:
+    """Refuse a registered model that has nothing to say before it is trained.
+
+    Args:
+        name: Of the model.
+        command: That was called with it, for the way out.
+
+    Raises:
+        KeyError, ImportError: As `msbench.registry.load`.
+        ValueError: If the model has to be trained.
+    """
+    if getattr(registry.load("models", name), "trainable", True):
+        raise ValueError(
+            f"'{name}' has to be trained first: give its checkpoint (msbench {command} runs/.../best.ckpt)"
+        )
+
+
 def find_checkpoint(model: str | Path, checkpoint: str | Path | None = None) -> Checkpoint | None:
     """Read the checkpoint that `load` takes the weights from; None where there is none.
 

@@ -107,19 +107,42 @@ def separate_file(
         FileNotFoundError, OSError: If the file is not there, or the disk is full; see `msbench.audio`.
         ValueError: If the file is no audio, corrupt or empty, and as for `separate`.
     """
-    folder = Path(output_dir) / Path(path).stem
+    folder = Path(output_dir) / folder_name(Path(path))
+    return separate_into(model, Path(path), folder, inference, extension=extension, progress=progress)
+
+
+def separate_into(
+    model: Separator,
+    path: Path,
+    folder: Path,
+    inference: Inference = DEFAULTS,
+    *,
+    extension: str = "wav",
+    progress: Progress | None = None,
+) -> dict[str, Path]:
+    """As `separate_file`, into `<folder>/<target>.<extension>`."""
     paths = stem_paths(folder, model.targets, extension)
-    if Path(path).resolve() in [stem.resolve() for stem in paths.values()]:
+    if path.resolve() in [stem.resolve() for stem in paths.values()]:
         raise ValueError(f"a stem would overwrite the mixture {path}: give another output folder")
     with AudioReader(path) as reader:
         shape = (reader.sample_rate, reader.channels)
         blocks = separate_blocks(
             model, InputStream(reader.blocks(), *shape, reader.seconds, name=str(path)), inference, progress
         )
-        with stem_writer(folder, model.targets, *shape, extension=extension, frames=reader.frames) as write:
+        frames = None if reader.seconds is None else round(reader.seconds * reader.sample_rate)
+        with stem_writer(folder, model.targets, *shape, extension=extension, frames=frames) as write:
             for block in blocks:
                 write(block)
     return paths
+
+
+def folder_name(path: Path) -> str:
+    """The name of the folder of a file's stems: its own without the ending.
+
+    >>> folder_name(Path("songs/01 Song.flac")), folder_name(Path("...wav"))  # ".." would lead out of the output
+    ('01 Song', '...wav')
+    """
+    return path.name if path.stem in (".", "..") else path.stem
 
 
 def separate_blocks(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -41,13 +44,22 @@ def separate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str, files: 
     return main(["separate", "tiny", *files, "-o", str(tmp_path / "out"), "--device", "cpu"])
 
 
+def stems(folder: Path) -> list[str]:
+    return sorted(path.parent.relative_to(folder).as_posix() for path in folder.rglob("voice.wav"))
+
+
 def test_a_bad_file_stops_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert separate(tmp_path, monkeypatch, "pass", files) == 2
-    assert "1 of 3 files failed: " in (said := capsys.readouterr().err.splitlines()[-1])
-    assert "b.wav" in said
-    assert sorted(path.parent.name for path in tmp_path.glob("out/*/voice.wav")) == ["a", "c"]
+    (tmp_path / "nothing").mkdir()
+    given = [str(tmp_path / "nothing"), str(tmp_path / "absent.wav"), *files]
+    assert separate(tmp_path, monkeypatch, "pass", given) == 2
+    nothing, absent, bad, last = capsys.readouterr().err.splitlines()
+    assert nothing == f"msbench: {tmp_path / 'nothing'} holds no audio file: name the folder of the songs"
+    assert absent == f"msbench: no audio file {tmp_path / 'absent.wav'}: correct the path"
+    assert f"cannot read {tmp_path / 'b.wav'} as audio" in bad
+    assert last == "msbench: 3 of 5 inputs failed, as listed above"
+    assert stems(tmp_path / "out") == ["a", "c"]
 
 
 @pytest.mark.parametrize("body", ["int('x')", "{}['voice']", "open('absent.wav')"])
@@ -62,8 +74,81 @@ def test_a_bug_of_a_model_is_no_bad_file(
     assert "--debug" in capsys.readouterr().err
 
 
+def test_debug_shows_where_each_file_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert separate(tmp_path, monkeypatch, "int('x')", [*files, "--debug"]) == 1
+    said = capsys.readouterr().err
+    assert said.count("tiny.py") == 2
+    assert "sndfile" in said
+
+
+def test_a_bug_in_one_song_stops_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    soundfile.write(tmp_path / "b.wav", np.zeros(800), 8000)
+    assert separate(tmp_path, monkeypatch, "1 / int(mixture.shape[-1] > 800)", files) == 1
+    first, last = capsys.readouterr().err.splitlines()
+    assert first.startswith(f"msbench: {tmp_path / 'b.wav'}: ZeroDivisionError")
+    assert last == "msbench: 1 of 3 inputs failed, as listed above"
+    assert stems(tmp_path / "out") == ["a", "c"]
+
+
 def test_a_refusal_of_a_model_is_told_of_each_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert separate(tmp_path, monkeypatch, "raise ValueError('too short')", files) == 2
-    assert "3 of 3 files failed: " in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "3 of 3 inputs failed" in said
+    assert f"msbench: {tmp_path / 'a.wav'}: too short\n" in said
+
+
+def test_a_model_that_gives_nan_on_one_song(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    soundfile.write(tmp_path / "b.wav", np.zeros(8000), 8000)
+    assert separate(tmp_path, monkeypatch, "mixture = mixture / mixture.abs().amax()", files) == 2
+    assert f"msbench: {tmp_path / 'b.wav'}: Tiny gave NaN" in capsys.readouterr().err
+    assert stems(tmp_path / "out") == ["a", "c"]
+
+
+def test_names_that_a_terminal_cannot_show(tmp_path: Path, files: list[str]) -> None:
+    """Neither in a terminal's encoding nor text at all, nor free of markup and escape sequences."""
+    names = ["Café [bold].wav", os.fsdecode(b"latin\xe9.wav"), "red\x1b[31m.wav", "n" * 250 + ".wav", "...wav"]
+    for name in names:
+        (tmp_path / name).write_bytes((tmp_path / "a.wav").read_bytes())
+    (tmp_path / os.fsdecode(b"bad\xe9.wav")).write_bytes(b"no sound")
+    (tmp_path / "tiny.py").write_text(MODEL.replace("BODY", "pass"))
+    given = [*files, *(tmp_path / name for name in [*names, os.fsdecode(b"bad\xe9.wav")])]
+    command = [sys.executable, "-m", "msbench.cli", "separate", "tiny", *given, "-o", tmp_path / "out"]
+    setting = {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "LC_ALL": "C", "MSBENCH_PLUGINS": tmp_path / "tiny.py"}
+    done = subprocess.run(command, capture_output=True, env={**os.environ, **setting}, check=False)
+    said = done.stderr.decode("ascii").splitlines()
+    assert done.returncode == 2, said
+    assert len(said) == 3
+    assert "bad\\udce9.wav" in said[1]
+    assert sorted(os.listdir(tmp_path / "out")) == sorted(["a", "c", *(Path(n).stem for n in names[:-1]), "...wav"])
+    shown = done.stdout.decode("ascii").splitlines()
+    assert len(shown) == 2 * (len(names) + 2)
+    assert not any("\x1b" in line for line in shown)
+
+
+def test_a_model_that_has_to_be_trained_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "tiny.py").write_text(MODEL.replace("trainable = False", "").replace("BODY", "pass"))
+    monkeypatch.setenv("MSBENCH_PLUGINS", str(tmp_path / "tiny.py"))
+    assert main(["separate", "tiny", files[0], "-o", str(tmp_path / "out")]) == 2
+    sentence = "msbench: 'tiny' has to be trained first: give its checkpoint (msbench separate runs/.../best.ckpt)\n"
+    assert capsys.readouterr().err == sentence
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_oracle_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    oracle = MODEL.replace("trainable = False", "trainable = False\n    needs_references = True")
+    (tmp_path / "tiny.py").write_text(oracle.replace("BODY", "pass").replace("mixture):", "mixture, references):"))
+    monkeypatch.setenv("MSBENCH_PLUGINS", str(tmp_path / "tiny.py"))
+    assert main(["separate", "tiny", files[0], "-o", str(tmp_path / "out")]) == 2
+    assert "'tiny' needs the true stems of a song: score it, msbench evaluate tiny" in capsys.readouterr().err
