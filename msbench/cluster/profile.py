@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from msbench.runs.fields import declared, flag, list_of, one_of, read_fields, text, whole_number, word
+from msbench.runs.fields import declared, flag, list_of, one_of, read_fields, shell_lines, text, whole_number, word
 from msbench.runs.resources import Resources
 from msbench.system.errors import located
 from msbench.system.yaml_files import read_yaml
@@ -32,7 +32,8 @@ def resources_of_stage(default: Resources) -> Any:
 
 
 _COUNT = whole_number(1)
-_LINES = list_of(word, "lines", '["module load cuda"]')
+# What names something is text, whatever YAML would take it for: the account 007.
+NAMES = ("partition", "account", "qos", "constraint", "gpu_type")
 
 
 @dataclass(frozen=True)
@@ -47,11 +48,11 @@ class Profile:
     gpu_type: str | None = declared(word, None)
     at_once: int | None = declared(_COUNT, None)
     array_limit: int | None = declared(_COUNT, None)
-    options: tuple[str, ...] = declared(_LINES, ())
+    options: tuple[str, ...] = declared(list_of(word, "options", '["--exclude=node13"]'), ())
     train: Resources = resources_of_stage(TRAIN)
     evaluate: Resources = resources_of_stage(EVALUATE)
     aggregate: Resources = resources_of_stage(AGGREGATE)
-    setup: tuple[str, ...] = declared(_LINES, ())
+    setup: tuple[str, ...] = declared(list_of(shell_lines, "lines", '["module load cuda"]'), ())
     python: str = declared(text, sys.executable)
     container: str = declared(word, "")
     scratch: str | None = declared(word, None)
@@ -83,6 +84,6 @@ def read_profile(path: Path) -> Profile:
     """
     if not path.is_file():
         raise FileNotFoundError(f"no cluster profile {path}: copy slurm/clusters/example.yaml")
-    content = read_yaml(path)
+    content = read_yaml(path, NAMES)
     with located(str(path)):
         return read_fields(Profile, {} if content is None else content)

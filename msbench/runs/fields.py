@@ -6,18 +6,25 @@ keeps, or raises a ValueError that names the field, what it may hold and what wa
 
 from __future__ import annotations
 
-import math
+import unicodedata
 from collections.abc import Callable, Hashable
 from dataclasses import MISSING, field, fields
 from typing import Any, TypeVar
 
+import yaml
+
 from msbench.system import bounded
-from msbench.system.errors import one_line
+from msbench.system.errors import one_line, sentence
+from msbench.system.names import plain_name
 from msbench.system.wording import did_you_mean
 
 T = TypeVar("T")
 Kind = Callable[[Any, str], Any]
 LONGEST = 80  # characters of a value that a message shows
+LONGEST_TEXT = 4096  # letters; systems end paths there
+CONTROLS = ("Cc", "Cs", "Zl", "Zp")  # Unicode's categories of control characters, half characters and line breaks
+LONGEST_KEY = 200  # letters of a key of a mapping
+LARGEST = 2**63 - 1  # whole number that every library takes
 
 
 def declared(kind: Kind, default: Any = MISSING, factory: Any = MISSING) -> Any:
@@ -56,8 +63,10 @@ def read_given(cls: type[Any], content: Any, where: str = "") -> dict[str, Any]:
     prefix = f"{where}." if where else ""
     for key in content:
         if key not in kinds:
-            hint = did_you_mean(str(key), kinds)
-            raise ValueError(f"unknown field '{prefix}{key}'. {hint}The fields are {', '.join(kinds)}")
+            name = bounded.cut(key, LONGEST) if isinstance(key, str) else shown(key)
+            raise ValueError(
+                f"unknown field '{prefix}{name}'. {did_you_mean(name, kinds)}The fields are {', '.join(kinds)}"
+            )
     found = {}
     for name, each in kinds.items():
         must = each.default is MISSING and each.default_factory is MISSING
@@ -81,26 +90,38 @@ def _subject(where: str) -> str:
 
 
 def text(value: Any, where: str) -> str:
-    """Text. YAML reads `no`, `7` and `2024-01-01` as a truth value, a number and a date, unless they are in quotes."""
+    """Text in one line. YAML takes `no`, `7` and `2024-01-01` for a truth value, a number and a date (`read_yaml`)."""
     if not isinstance(value, str):
         fix = "" if value is None or isinstance(value, list | dict) else ": put it in quotes"
         raise ValueError(f"{_subject(where)} must be text, not {shown(value)}{fix}")
     if not value.strip():
         raise refuse(where, "text that is not empty", value)
+    if len(value) > LONGEST_TEXT or any(unicodedata.category(letter) in CONTROLS for letter in value):
+        raise refuse(where, f"text without control characters, of at most {LONGEST_TEXT} letters", value)
     return value
 
 
+def heading(value: Any, where: str) -> str:
+    """Text that people read; the line breaks that YAML's blocks leave in it are spaces."""
+    return text(" ".join(value.split()) if isinstance(value, str) else value, where)
+
+
 def file_name(value: Any, where: str) -> str:
-    """Text that can be part of a file's name and stand on a line of its own."""
-    name = text(value, where)
-    if "/" in name or not name.isprintable():
-        raise refuse(where, "a name without slashes and line breaks", value)
-    return name
+    """Text that is the name of one file or folder."""
+    return plain_name(text(value, where), _subject(where))
 
 
 def word(value: Any, where: str) -> str:
     """Text, also none, or a number that is meant as text: the account `1234` of a cluster."""
     return str(value) if type(value) is int or value == "" else text(value, where)
+
+
+def shell_lines(value: Any, where: str) -> str:
+    """Lines of a shell script, which come into the script as they are."""
+    for line in value.splitlines() if isinstance(value, str) else [value]:
+        if line != "":
+            word(line.replace("\t", " ") if isinstance(line, str) else line, where)
+    return str(value)
 
 
 def flag(value: Any, where: str) -> bool:
@@ -114,7 +135,7 @@ def whole_number(least: int, most: int | None = None) -> Kind:
     may_be = f"a whole number of at least {least}" if most is None else f"a whole number from {least} to {most}"
 
     def read(value: Any, where: str) -> int:
-        if type(value) is not int or value < least or (most is not None and value > most):
+        if type(value) is not int or not least <= value <= (LARGEST if most is None else most):
             raise refuse(where, may_be, value)
         return value
 
@@ -122,7 +143,7 @@ def whole_number(least: int, most: int | None = None) -> Kind:
 
 
 def number_above_zero(value: Any, where: str) -> float:
-    if type(value) not in (int, float) or not (value > 0 and math.isfinite(value)):
+    if type(value) not in (int, float) or not (0 < value <= LARGEST):  # NaN is no number above 0 either
         raise refuse(where, "a number above 0", value)
     number: float = value
     return number
@@ -132,8 +153,8 @@ def one_of(*choices: str) -> Kind:
     """One of some words."""
 
     def read(value: Any, where: str) -> str:
-        if value not in choices:
-            hint = f". {did_you_mean(str(value), choices)}".rstrip(". ")
+        if not isinstance(value, str) or value not in choices:
+            hint = f". {did_you_mean(value if isinstance(value, str) else '', choices)}".rstrip(". ")
             raise ValueError(f"field '{where}' must be one of {', '.join(choices)}, not {shown(value)}{hint}")
         chosen: str = value
         return chosen
@@ -172,7 +193,7 @@ def mapping_of(kind: Kind, what: str, example: str) -> Kind:
         if not isinstance(value, dict):
             raise refuse(where, f"{what}, as {example}", value)
         for key in value:
-            if not isinstance(key, str) or not key.strip():
+            if not isinstance(key, str) or not key.strip() or len(key) > LONGEST_KEY or not key.isprintable():
                 raise ValueError(f"field '{where}' must be {what}, as {example}: {shown(key)} is no key of it")
         return {key: kind(each, f"{where}.{key}") for key, each in value.items()}
 
@@ -188,7 +209,19 @@ def setting(value: Any, where: str) -> Any:
         mapping_of(setting, "a mapping of settings", "{a: 1}")(value, where)
     elif not (value is None or isinstance(value, str | int | float)):
         raise refuse(where, "text, a number, true, false, a list or a mapping (a date wants quotes)", value)
+    elif isinstance(value, str):
+        _check_command_text(value, where)
     return value
+
+
+def _check_command_text(value: str, where: str) -> None:
+    """A setting reaches the command that trains as a flag, whose text is read as YAML once more."""
+    try:
+        bounded.check_yaml(value)
+    except ValueError as error:
+        raise ValueError(f"{_subject(where)}: {sentence(error)}") from error
+    except yaml.YAMLError:
+        pass  # text that is no YAML is text
 
 
 def _first_repeated(values: tuple[Hashable, ...]) -> Hashable | None:

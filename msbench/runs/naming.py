@@ -17,17 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from msbench import registry
-from msbench.runs.suite_file import ModelEntry, SuiteFile, read_suite_file
-from msbench.system.errors import is_bug
+from msbench.runs.suite_file import DIGITS, ModelEntry, SuiteFile, cell_name, read_suite_file
+from msbench.system.errors import is_bug, located
 from msbench.system.yaml_files import read_yaml
-
-DIGITS = 8  # of the identity, in a name
-
-
-def cell_name(label: str, dataset: str, seed: int | None, identity: str | None) -> str:
-    """Name of a cell's folder and record."""
-    name = f"{label}-{dataset}" + ("" if seed is None else f"-s{seed}")
-    return name if identity is None else f"{name}-{identity[:DIGITS]}"
 
 
 class Recipes:
@@ -120,6 +112,8 @@ def name_cells(path: str | Path) -> NamedSuite:
     recipes = Recipes(file.folder)
     present = _present(file.folder)
     cells: list[NamedCell] = []
+    with located(str(file.path)):
+        file.check_labels([_label(entry, recipes) for entry in file.models])
     for dataset in file.datasets:
         for entry in file.models:
             cells += _named(file, entry, dataset, recipes, present)
@@ -132,7 +126,7 @@ def _named(
     """The cells of one entry on one dataset."""
     recipe = recipes.name_in(entry)
     checkpoint = file.checkpoint(entry)
-    label = entry.label or (Path(recipe).stem if recipe else entry.model or entry.bare or "")
+    label = _label(entry, recipes)
     here = checkpoint is None or checkpoint.is_file()
     identity = None
     if recipe is not None:
@@ -145,6 +139,11 @@ def _named(
         identity = file.identity(entry, entry.model or entry.bare or "", None)
     seeds = file.seeds_of(trained=recipe is not None)
     return [NamedCell(label, dataset, seed, identity or _only(present, label, dataset, seed)) for seed in seeds]
+
+
+def _label(entry: ModelEntry, recipes: Recipes) -> str:
+    recipe = recipes.name_in(entry)
+    return entry.label or (Path(recipe).stem if recipe else entry.model or entry.bare or "")
 
 
 def _identity(file: SuiteFile, entry: ModelEntry, recipe: str, recipes: Recipes) -> str | None:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from msbench import registry
-from msbench.runs.naming import Recipes, cell_name
-from msbench.runs.suite_file import ModelEntry, SuiteFile, read_suite_file
+from msbench.runs.naming import Recipes
+from msbench.runs.suite_file import ModelEntry, SuiteFile, cell_name, read_suite_file
 from msbench.system.errors import located
 
 
@@ -88,6 +88,8 @@ def read_suite(path: str | Path) -> Suite:
         with located(f"{file.path}: field 'models[{i}]'"):
             rows.append(_row(file, entry, recipes))
             find_model(rows[-1].model)
+    with located(str(file.path)):
+        file.check_labels([row.label for row in rows])
     cells = []
     for dataset in file.datasets:
         root = (file.folder / file.roots[dataset]).resolve() if dataset in file.roots else None
@@ -95,7 +97,7 @@ def read_suite(path: str | Path) -> Suite:
             seeds = file.seeds_of(trained=row.recipe is not None)
             cells += [replace(row, dataset=dataset, root=root, seed=seed) for seed in seeds]
     twice = next((name for name, count in Counter(cell.name for cell in cells).items() if count > 1), None)
-    if twice:
+    if twice:  # "a-b" on "c" and "a" on "b-c"
         raise ValueError(f"{file.path} lists {twice.rsplit('-', 1)[0]} twice: give one of the two another `label`")
     return Suite(file.path, file.board_name, file.board_title, tuple(cells))
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +13,7 @@ from msbench.records.record import digest
 from msbench.runs.fields import (
     declared,
     file_name,
+    heading,
     list_of,
     mapping_of,
     one_of,
@@ -17,15 +21,52 @@ from msbench.runs.fields import (
     read_given,
     refuse,
     setting,
+    shown,
     text,
     whole_number,
 )
 from msbench.runs.resources import some_resources
 from msbench.system.errors import located
+from msbench.system.names import plain_name
 from msbench.system.yaml_files import read_yaml
 
 BACKENDS = ("fast", "museval")  # of `msbench.bss_eval`, whose module takes seconds to import
+# What names something is text, whatever YAML would take it for.
+NAMES = (
+    "board",
+    "title",
+    "split",
+    "datasets.*",
+    "roots.*",
+    "models.*",
+    "models.*.recipe",
+    "models.*.model",
+    "models.*.checkpoint",
+    "models.*.label",
+)
+LONGEST_CELL = 240  # bytes of a cell's name: file systems end names at 255, and an extension follows
+OWN_SETTINGS = ("output", "config", "name", "help", "print_config", "print_shtab")  # that a suite's cell sets itself
 LARGEST_SEED = 2**32 - 1  # that NumPy takes
+
+
+DIGITS = 8  # of the identity, in a name
+
+
+def cell_name(label: str, dataset: str, seed: int | None, identity: str | None) -> str:
+    """Name of a cell's folder and record."""
+    name = f"{label}-{dataset}" + ("" if seed is None else f"-s{seed}")
+    return name if identity is None else f"{name}-{identity[:DIGITS]}"
+
+
+def settings(value: Any, where: str) -> dict[str, Any]:
+    """The kind of `set`: dotted names of the flags of `msbench fit`, but for those that say where a run is kept."""
+    found: dict[str, Any] = mapping_of(setting, "a mapping of settings", "{trainer.max_epochs: 100}")(value, where)
+    for key in found:
+        if not re.fullmatch(r"[A-Za-z_]\w*(\.\w+)*", key):
+            raise ValueError(f"field '{where}': {shown(key)} is no name of a setting, as trainer.max_epochs")
+        if key.partition(".")[0] in OWN_SETTINGS:
+            raise ValueError(f"field '{where}': '{key}' cannot be set in a suite, which sees to it itself: remove it")
+    return found
 
 
 @dataclass(frozen=True)
@@ -36,9 +77,7 @@ class ModelEntry:
     model: str | None = declared(text, None)
     checkpoint: str | None = declared(text, None)
     label: str | None = declared(file_name, None)
-    set: dict[str, Any] = declared(
-        mapping_of(setting, "a mapping of settings", "{trainer.max_epochs: 100}"), factory=dict
-    )
+    set: dict[str, Any] = declared(settings, factory=dict)
     resources: dict[str, Any] = declared(some_resources, factory=dict)
     bare: str | None = None
 
@@ -60,13 +99,13 @@ class SuiteFile:
     """The fields of a suite file."""
 
     path: Path
-    datasets: tuple[str, ...] = declared(list_of(file_name, "names of datasets", "[musdb18hq]", least=1))
+    datasets: tuple[str, ...] = declared(list_of(file_name, "names of datasets", "[musdb18hq]", least=1, repeats=False))
     models: tuple[ModelEntry, ...] = declared(list_of(model_entry, "models or recipes", "[unet_small]", least=1))
-    board: str | None = declared(text, None)
-    title: str | None = declared(text, None)
+    board: str | None = declared(file_name, None)
+    title: str | None = declared(heading, None)
     seeds: tuple[int, ...] = declared(list_of(whole_number(0, LARGEST_SEED), "seeds", "[0, 1, 2]", repeats=False), ())
     roots: dict[str, str] = declared(mapping_of(text, "folders by dataset", "{musdb18hq: /data/musdb}"), factory=dict)
-    split: str = declared(text, "test")
+    split: str = declared(file_name, "test")
     backend: str = declared(one_of(*BACKENDS), "fast")
     resources: dict[str, Any] = declared(some_resources, factory=dict)
     excerpts: int = declared(whole_number(0), 0)
@@ -87,6 +126,26 @@ class SuiteFile:
 
     def checkpoint(self, entry: ModelEntry) -> Path | None:
         return None if entry.checkpoint is None else (self.folder / entry.checkpoint).resolve()
+
+    def check_labels(self, labels: Sequence[str]) -> None:
+        """Refuse labels that cannot name files, and two rows of one label, whatever else tells the rows apart.
+
+        Args:
+            labels: One of each entry of `models`.
+        """
+        for i, label in enumerate(labels):
+            plain_name(label, f"field 'models[{i}]': the label")
+            for dataset in self.datasets:
+                name = cell_name(label, dataset, LARGEST_SEED, "0" * DIGITS)
+                if len(name.encode()) > LONGEST_CELL:
+                    raise ValueError(
+                        f"field 'models[{i}]': label and dataset together are too long for the name of a file "
+                        f"({shown(name)}): give it a shorter `label`"
+                    )
+        twice = next((label for label, count in Counter(labels).items() if count > 1), None)
+        if twice is not None:
+            places = " and ".join(f"models[{i}]" for i, label in enumerate(labels) if label == twice)
+            raise ValueError(f"{places} are both called {shown(twice)}: give each a `label` of its own")
 
     def seeds_of(self, trained: bool) -> tuple[int | None, ...]:
         """The seeds of a model; what is not trained has none."""
@@ -119,6 +178,6 @@ def read_suite_file(path: str | Path) -> SuiteFile:
         path = path / "suite.yaml"
     if not path.is_file():
         raise FileNotFoundError(f"no suite file {path}: give the path of a suite.yaml")
-    content = read_yaml(path)
+    content = read_yaml(path, NAMES)
     with located(str(path)):
         return SuiteFile(path=path, **read_given(SuiteFile, content))

@@ -123,6 +123,6 @@ def shown(value: object) -> str:
     "[1, [2, 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx']]"
     """
     try:
-        return value.isoformat() if isinstance(value, date) else _SHOWN.repr(value)
+        return value.isoformat() if isinstance(value, date) else cut(_SHOWN.repr(value))
     except ValueError:  # an integer of more digits than Python turns into text
         return f"an integer of {value.bit_length()} bits" if isinstance(value, int) else type(value).__name__

@@ -86,7 +86,7 @@ def test_a_cell_changes_its_name_when_what_is_trained_changes(tmp_path: Path) ->
         ("datasets: [demo]\nmodels: []\n", "field 'models' must be a list of at least one"),
         ("datasets: [demoo]\nmodels: [mixture]\n", "field 'datasets': unknown dataset 'demoo'. Did you mean demo"),
         ("datasets: [demo]\nmodels: [mixtur]\n", "field 'models[0]': unknown model 'mixtur'. Did you mean mixture"),
-        ("datasets: [demo]\nmodels: [mixture, mixture]\n", "lists mixture-demo twice"),
+        ("datasets: [demo]\nmodels: [mixture, mixture]\n", "both called 'mixture'"),
         ("datasets: [demo]\nmodels: [mixture, {recipe: gone.yaml}]\n", "field 'models[1]': no recipe 'gone.yaml'"),
         ("datasets: [demo]\nmodels: [{model: unet, checkpoint: gone.ckpt}]\n", "no checkpoint"),
         ("datasets: [demo]\nmodels: [suite.yaml]\n", "names no model: add a line `name: MODEL`"),

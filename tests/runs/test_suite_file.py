@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 
@@ -11,11 +13,12 @@ import pytest
 from msbench.cli.app import main
 from msbench.metrics.bsseval.score import BACKENDS
 from msbench.runs import suite_file
+from msbench.runs.naming import name_cells
 from msbench.runs.resources import Resources
+from msbench.runs.suite import read_suite
 from msbench.runs.suite_file import ModelEntry, SuiteFile, read_suite_file
 
-WRONG_TEXT = ["7", "1.5", "true", "no", "2024-01-01", "[a]", "{a: b}", "' '"]
-WRONG_NAME = [*WRONG_TEXT, "a/b", '"a\\nb"']
+WRONG_TEXT = ["[a]", "{a: b}", "' '", '"a\\x1b[2Jb"', "!!binary YQ=="]
 WRONG_RESOURCES = {
     "nodes": ["0", "1.0", "two", "true", "[1]"],
     "gpus": ["-1", "1.5", "two", "true", "{a: 1}"],
@@ -25,14 +28,14 @@ WRONG_RESOURCES = {
 }
 WRONG = {
     "datasets": ["demo", "[]", "7", "{demo: 1}"],
-    "datasets[1]": ["7", "true", "2024-01-01", "[demo]", "a/b"],
+    "datasets[1]": ["[demo]", "''", '"a\\tb"'],
     "models": ["unet_small", "[]", "{recipe: unet_small}"],
-    "models[1]": ["7", "1.5", "true", "2024-01-01", "[unet_small]", "''", "{}", "{label: a}"],
+    "models[1]": ["[unet_small]", "''", "{}", "{label: a}"],
     "board": WRONG_TEXT,
     "title": WRONG_TEXT,
     "seeds": ["3", "a", "{a: 1}", "true", "[1, 1]"],
     "seeds[1]": ["a", "1.5", "-1", "true", "4294967296", "[1]"],
-    "roots": ["here", "[here]", "7", "{7: here}"],
+    "roots": ["here", "[here]", "7", "{'': here}"],
     "roots.demo": WRONG_TEXT,
     "split": WRONG_TEXT,
     "backend": ["slow", "7", "true", "[fast]"],
@@ -44,7 +47,7 @@ WRONG = {
     "models[1].recipe": WRONG_TEXT,
     "models[1].model": WRONG_TEXT,
     "models[1].checkpoint": WRONG_TEXT,
-    "models[1].label": WRONG_NAME,
+    "models[1].label": WRONG_TEXT,
     "models[1].set": ["[1, 2]", "7", "text", "true", "{1: a}", "{'': a}"],
     "models[1].set.data.root": ["2024-01-01", "[a, {b: 2024-01-01}]"],
     "models[1].resources": ["5", "[gpus]"],
@@ -109,7 +112,19 @@ def test_the_table_holds_every_field() -> None:
         ("resources: {gpu: 2}", "unknown field 'resources.gpu'. Did you mean gpus or cpus? The fields are nodes, gpus"),
         ("1: 2", "unknown field '1'. The fields are"),
         ("backend: musevel", "must be one of fast, museval, not 'musevel'. Did you mean museval?"),
-        ("split: 7", "field 'split' must be text, not 7: put it in quotes"),
+        ("metrics: [7]", "field 'metrics[0]' must be text, not 7: put it in quotes"),
+        ("datasets: [demo, demo]", "field 'datasets' lists 'demo' twice: once is enough"),
+        ("excerpts: 0x" + "f" * 5000, "a number of 5002 characters is too long"),
+        ("excerpts: 99999999999999999999", "field 'excerpts' must be a whole number of at least 0"),
+        ("models: [mixture]\nsplit: a\nmodels: [unet]", "line 4: the key 'models' comes twice"),
+        ("models: [{model: unet, set: {output: /tmp/x}}]", "'output' cannot be set in a suite"),
+        ("models: [{model: unet, set: {config: a.yaml}}]", "'config' cannot be set in a suite"),
+        ("models: [{model: unet, set: {'output=/tmp/x': 1}}]", "'output=/tmp/x' is no name of a setting"),
+        ("models: [{model: unet, set: {'-c': 1}}]", "'-c' is no name of a setting"),
+        (
+            "models: [{model: unet, set: {a.b: '" + "[" * 100 + "'}}]",
+            "line 1: values lie more than 64 levels",
+        ),
         ("seeds: 3", "field 'seeds' must be a list of seeds, as [0, 1, 2], not 3"),
         ("seeds: [1.5]", "field 'seeds[0]' must be a whole number from 0 to 4294967295, not 1.5"),
         ("models: [{model: mixture, set: [1, 2]}]", "must be a mapping of settings, as {trainer.max_epochs: 100}"),
@@ -151,3 +166,82 @@ def test_the_backends_are_those_of_the_metric() -> None:
 def test_a_suite_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"give the path of a suite.yaml"):
         read_suite_file(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["1", "007", "1.50", "2024-01-05", "no", "true", "0x1F", "1:30", "1e3"])
+def test_names_are_the_text_that_stands_there(tmp_path: Path, name: str) -> None:
+    text = f"""
+board: {name}
+title: {name}
+split: {name}
+datasets: [{name}]
+roots: {{{name}: {name}}}
+models:
+  - {{model: {name}, label: {name}}}
+  - {{recipe: {name}, checkpoint: {name}, set: {{a: 007}}}}
+  - {name}
+"""
+    (tmp_path / "suite.yaml").write_text(text)
+    file = read_suite_file(tmp_path)
+    assert (file.board, file.title, file.split, file.datasets, file.roots) == (name, name, name, (name,), {name: name})
+    first, second, third = file.models
+    assert (first.model, first.label) == (name, name)
+    assert (second.recipe, second.checkpoint, second.set) == (name, name, {"a": 7})
+    assert third.bare == name
+
+
+HOSTILE = {
+    "../../x": "begins with a dot",
+    "a/../b": "holds a slash",
+    "/etc": "holds a slash",
+    "a\\b": "holds a slash",
+    "..": "begins with a dot",
+    "x" * 181: "is longer than 180 bytes",
+    "ü" * 91: "is longer than 180 bytes",
+    "a\nb": "without control characters",
+    "a\0b": "without control characters",
+    "\x1b]0;x\x07": "without control characters",
+}
+
+
+@pytest.mark.parametrize(
+    "line", ["board: {}", "split: {}", "datasets: [{}]", "models: [{{model: mixture, label: {}}}]"]
+)
+@pytest.mark.parametrize("name", list(HOSTILE))
+def test_names_that_would_be_paths_are_refused(tmp_path: Path, line: str, name: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(HOSTILE[name])) as caught:
+        read_suite_file(write(tmp_path, line.format(json.dumps(name))))
+    assert str(caught.value).startswith(f"{tmp_path}/suite.yaml: field '")
+    assert str(caught.value).isprintable()
+
+
+def test_a_title_of_several_lines(tmp_path: Path) -> None:
+    assert read_suite_file(write(tmp_path, "title: >\n  A board\n  of mine\n")).title == "A board of mine"
+
+
+@pytest.mark.parametrize("read", [read_suite, name_cells])
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (
+            "models: [mixture, {model: mixture_share, label: mixture}]",
+            "models[0] and models[1] are both called",
+        ),
+        ("models: [mixture, mixture]", "both called 'mixture': give each a `label` of its own"),
+        ("models: [{model: mixture, label: 1}, {model: unet, checkpoint: c, label: '1'}]", "are both called '1'"),
+        (
+            "models: [{model: mixture, label: " + "a" * 180 + "}]\ndatasets: [" + "d" * 60 + "]",
+            "too long for the name of",
+        ),
+        ("models: [../../x]", "unknown model '../../x'|the label '../../x' begins with a dot"),
+        ("models: [{recipe: ..}]", "no recipe '..'|the label '..' begins with a dot"),
+    ],
+)
+def test_labels_that_cannot_be(tmp_path: Path, read: Callable[[Path], object], lines: str, said: str) -> None:
+    (tmp_path / "c").touch()
+    path = tmp_path / "suite.yaml"
+    path.write_text(lines + ("" if "datasets" in lines else "\ndatasets: [demo]"))
+    if "datasets" in lines and read is read_suite:
+        said = "unknown dataset 'ddd"
+    with pytest.raises((ValueError, FileNotFoundError), match="|".join(map(re.escape, said.split("|")))):
+        read(path)
