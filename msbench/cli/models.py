@@ -13,7 +13,7 @@ from msbench import registry
 from msbench.cli.adding import Adder, add_inference, inference_of
 from msbench.system import errors
 from msbench.system.exit_codes import DONE, FAILED, SAVED
-from msbench.system.text import visible
+from msbench.system.terminal import visible
 
 if TYPE_CHECKING:
     from msbench.model.separator import Separator

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import sys
+import unicodedata
+
+_CONTROLS = ("Cc", "Zl", "Zp")
 
 
 def show_any_name() -> None:
@@ -14,3 +17,11 @@ def show_any_name() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a test may have put something else there
             stream.reconfigure(errors="backslashreplace")
+
+
+def visible(text: str) -> str:
+    """Text of strangers as a terminal may show it: control characters and line breaks are their escapes."""
+    return "".join(
+        character.encode("unicode_escape").decode() if unicodedata.category(character) in _CONTROLS else character
+        for character in text
+    )

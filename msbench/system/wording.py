@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import difflib
-import unicodedata
 from collections.abc import Iterable
-
-_CONTROLS = ("Cc", "Zl", "Zp")
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -29,11 +26,3 @@ def quantity(value: float) -> str:
 def counted(count: int, thing: str) -> str:
     """ "1 cell" or "2 cells"."""
     return f"{count} {thing}{'' if count == 1 else 's'}"
-
-
-def visible(text: str) -> str:
-    """Text of strangers as a terminal may show it: control characters and line breaks are their escapes."""
-    return "".join(
-        character.encode("unicode_escape").decode() if unicodedata.category(character) in _CONTROLS else character
-        for character in text
-    )
