@@ -123,11 +123,21 @@ class MappedDataset(Dataset):
             "options": self.map.options,
         }
 
-    def label_stems(self, labelled: Mapping[FileOrChannel, tuple[str, ...]]) -> dict[str, dict[FileOrChannel, float]]:
-        """{target: the files it is the sum of} of a track's {file: labels}; a target without files is silent."""
+    def label_stems(
+        self, labelled: Mapping[FileOrChannel, tuple[str, ...]], gains: Mapping[FileOrChannel, float] | None = None
+    ) -> dict[str, dict[FileOrChannel, float]]:
+        """The stems of a track from the labels of its recordings.
+
+        Args:
+            labelled: {recording: its labels}.
+            gains: {recording: what it is multiplied by}, where that is not one.
+
+        Returns:
+            {target: {recording: gain}}, of which it is the sum; a target without recordings is silent.
+        """
         stems: dict[str, dict[FileOrChannel, float]] = {stem: {} for stem in self.stems}
         for source, labels in labelled.items():
-            stems[self.map.target_of(*labels)][source] = 1.0
+            stems[self.map.target_of(*labels)][source] = (gains or {}).get(source, 1.0)
         return stems
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from msbench.data.dataset import Dataset
+from msbench.data.dataset import NOT_VERIFIED, Dataset
 from msbench.data.track import MIXTURE, Track
 
 _LOUDNESS_TRACKS, _LOUDNESS_SECONDS = 40, 60
@@ -37,6 +37,7 @@ def card(data: Dataset) -> dict[str, Any]:
         "hours": _hours(every),
         "splits": {split: {"tracks": len(found), "hours": _hours(found)} for split, found in tracks.items()},
         "split_rule": data.rule,
+        "layout_verified_on": data.verified,
         "sample_rates": dict(sorted(Counter(track.sample_rate for track in every).items())),
         "channels": dict(sorted(Counter(track.channels for track in every).items())),
         "formats": dict(formats.most_common()),
@@ -83,6 +84,7 @@ def as_text(card: dict[str, Any]) -> str:
         "tracks": f"{card['tracks']}, {card['hours']:.2f} h",
         **{f"  {name}": f"{s['tracks']}, {s['hours']:.2f} h" for name, s in card["splits"].items()},
         "split rule": card["split_rule"],
+        "layout": _layout(card["layout_verified_on"]),
         "left out": f"{card['left_out']} tracks (msbench data verify says which)" if card["left_out"] else "",
         "sample rate": _counted(card["sample_rates"], "Hz", card["tracks"]),
         "channels": _counted(card["channels"], "", card["tracks"]),
@@ -98,6 +100,11 @@ def as_text(card: dict[str, Any]) -> str:
     }
     width = max(map(len, rows))
     return "\n".join(f"{name:<{width}}  {text}" for name, text in rows.items() if text)
+
+
+def _layout(verified: str) -> str:
+    plain = not verified or verified.startswith(NOT_VERIFIED)
+    return verified if plain else f"verified on {verified}"
 
 
 def _hours(tracks: list[Track]) -> float:

@@ -56,32 +56,62 @@ def write_ccmixter(root: Path) -> Path:
     return root
 
 
-MEDLEY = {  # track -> artist, has_bleed, the stems' instruments
-    "AClassicEducation_NightOwl": ("A Classic Education", "no", ["electric bass", "drum set", "male singer", "piano"]),
-    "LizNelson_Rainfall": ("Liz Nelson", "no", ["acoustic guitar", "female singer", ["male singer", "vocalists"]]),
+# Track -> artist, has_bleed, the instruments of its stems; but for the last track as MedleyDB's metadata (MIT License)
+# have it.
+MEDLEY = {
+    "AClassicEducation_NightOwl": (
+        "A Classic Education",
+        "no",
+        [
+            *["electric bass", "drum set", "distorted electric guitar", "distorted electric guitar"],
+            *["clean electric guitar", "distorted electric guitar", "distorted electric guitar", "male singer"],
+            *["synthesizer", "vocalists", "tambourine", "fx/processed sound", "male singer"],
+        ],
+    ),
+    "LizNelson_ImComingHome": ("Liz Nelson", "yes", ["female singer"] * 4),
+    "LizNelson_Rainfall": (
+        "Liz Nelson & Jennifer Davies",
+        "no",
+        [*["female singer"] * 3, "acoustic guitar", "clean electric guitar"],
+    ),
     "Phoenix_ScotchMorris": ("Phoenix", "yes", ["acoustic guitar", "flute", "violin", "Main System"]),
-    "MusicDelta_Rock": ("Music Delta", "no", ["drum set", ["electric bass", "piano"]]),
+    "Somebody_Mine": ("Somebody", "no", ["drum set", ["electric bass", "piano"]]),
 }
 
 
 def write_medleydb(root: Path) -> Path:
     for i, (track, (artist, bleed, instruments)) in enumerate(MEDLEY.items()):
+        subtype = "PCM_24" if track == "LizNelson_Rainfall" else "PCM_16"
         folder, stems, total = root / "Audio" / track, {}, np.zeros((FRAMES, 2))
         for k, instrument in enumerate(instruments, 1):
-            samples = noise(10 * i + k, FRAMES) / 32768
+            samples = noise(20 * i + k, FRAMES) / 32768
             name = f"{track}_STEM_{k:02d}.wav"
-            store(folder / f"{track}_STEMS" / name, samples, subtype="PCM_24" if i == 1 else "PCM_16")
-            stems[f"S{k:02d}"] = {"component": "", "filename": name, "instrument": instrument, "raw": {}}
-            total += 0.8 * samples
+            store(
+                folder / f"{track}_STEMS" / name,
+                samples,
+                subtype="PCM_24" if track == "LizNelson_Rainfall" else "PCM_16",
+            )
+            raw = {"R01": {"filename": f"{track}_RAW_{k:02d}_01.wav", "instrument": instrument}}
+            stems[f"S{k:02d}"] = {"component": "", "filename": name, "instrument": instrument, "raw": raw}
+            total += samples / len(instruments)
         store(folder / f"{track}_MIX.wav", total)
         metadata = {
+            "album": "",
             "artist": artist,
+            "composer": [artist],
+            "excerpt": "no",
+            "genre": "Singer/Songwriter",
             "has_bleed": bleed,
+            "instrumental": "no",
             "mix_filename": f"{track}_MIX.wav",
-            "stems": stems,
+            "origin": "",
+            "producer": [],
+            "raw_dir": f"{track}_RAW",
             "stem_dir": f"{track}_STEMS",
-            "title": track,
+            "stems": stems,
+            "title": track.partition("_")[2],
             "version": 1.2,
+            "website": [],
         }
         place = folder if i % 2 else root / "Metadata"  # beside the audio, or as the repository keeps them
         place.mkdir(exist_ok=True)

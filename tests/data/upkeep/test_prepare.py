@@ -50,11 +50,12 @@ def test_prepared_is_read_as_its_source(name: str, tmp_path: Path) -> None:
 
 def test_subtypes_hold_what_is_there_and_no_more(tmp_path: Path) -> None:
     prepare("medleydb", write_medleydb(tmp_path / "source"), tmp_path / "prepared")
-    liz = tmp_path / "prepared" / "train" / "LizNelson_Rainfall"
+    liz = tmp_path / "prepared" / "test" / "LizNelson_Rainfall"
     kinds = {path.stem: soundfile.info(path).subtype for path in liz.glob("*.wav")}
     assert kinds == {"mixture": "PCM_16", "vocals": "FLOAT", "other": "FLOAT"}  # 24 bits; no file for silence
     night = tmp_path / "prepared" / "train" / "AClassicEducation_NightOwl"
-    assert {soundfile.info(path).subtype for path in night.glob("*.wav")} == {"PCM_16"}
+    kinds = {path.stem: soundfile.info(path).subtype for path in night.glob("*.wav")}
+    assert (kinds["mixture"], kinds["bass"], kinds["drums"]) == ("PCM_16", "PCM_16", "FLOAT")  # drums are two files
 
 
 def test_all_of_16_bits_survive(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 import soundfile
 
 from msbench.cli.app import main
+from msbench.data.layouts.medleydb import MedleyDB
 from msbench.data.opening import open_dataset
 from msbench.data.upkeep.card import card
 from msbench.data.upkeep.prepare import plan
@@ -261,9 +262,10 @@ def test_card(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (made["tracks"], made["sample_rates"], made["channels"]) == (3, {"44100": 3}, {"2": 3})
     assert made["hours"] == pytest.approx(3 * 4000 / 44100 / 3600, abs=1e-4)
     assert made["targets"] == ["vocals", "drums", "bass", "other", "accompaniment"]
-    assert made["formats"] == {"wav": 12}
-    assert (made["licence"], made["left_out"]) == ("CC BY-NC-SA 4.0", 1)
+    assert made["formats"] == {"wav": 23}
+    assert (made["licence"], made["left_out"]) == ("CC BY-NC-SA 4.0", 2)
     assert sum(split["tracks"] for split in made["splits"].values()) == 3
+    assert made["layout_verified_on"] == MedleyDB.verified
     assert main(["data", "card", "medleydb", "--root", str(root)]) == 0
     text = capsys.readouterr().out
     for part in (
@@ -272,6 +274,7 @@ def test_card(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "ISMIR 2014",
         "accompaniment  drums + bass + other",
         "LUFS",
+        f"layout           verified on {MedleyDB.verified}",
     ):
         assert part in text
     assert "none yet: msbench data verify writes it" in text
