@@ -86,11 +86,7 @@ def write_medleydb(root: Path) -> Path:
         for k, instrument in enumerate(instruments, 1):
             samples = noise(20 * i + k, FRAMES) / 32768
             name = f"{track}_STEM_{k:02d}.wav"
-            store(
-                folder / f"{track}_STEMS" / name,
-                samples,
-                subtype="PCM_24" if track == "LizNelson_Rainfall" else "PCM_16",
-            )
+            store(folder / f"{track}_STEMS" / name, samples, subtype=subtype)
             raw = {"R01": {"filename": f"{track}_RAW_{k:02d}_01.wav", "instrument": instrument}}
             stems[f"S{k:02d}"] = {"component": "", "filename": name, "instrument": instrument, "raw": raw}
             total += samples / len(instruments)
