@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,7 @@ class MedleyDB(MappedDataset):
     citation = 'Bittner et al., "MedleyDB: a multitrack dataset for annotation-intensive MIR research", ISMIR 2014'
     rule = "artists are divided by the SHA-256 of their names: train 70 %, valid 15 %, test 15 %; none is in two splits"
     rates = (44100,)
-    sum_error_db = None
+    sum_error_db: float | None = None
     errata: Mapping[str, str] = {
         "BrandonWebster_DontHearAThing": f"{_BLEED} 2, not tagged so",
         "ClaraBerryAndWooldog_Boys": f"{_BLEED}s 1 and 5, not tagged so",
@@ -67,7 +67,8 @@ class MedleyDB(MappedDataset):
             bleed = 0 if self.map.options.get("with_bleed") else sum(_WITH_BLEED[release] for release in releases)
             self.published = {"+".join(self.splits): tracks - bleed}
         if self.map.options.get("remix"):
-            self.version += " remixed"
+            self.mix = "remixed"
+            self.version += f" {self.mix}"
             self.sum_error_db = Dataset.sum_error_db
 
     @property
@@ -112,11 +113,6 @@ class MedleyDB(MappedDataset):
             )
         gains = dict(zip(labelled, published, strict=True))
         return Track(folder.name, split, self.label_stems(labelled, gains), sums=self.sums)
-
-    def fingerprinted(self, split: str) -> Iterator[tuple[str, Path]]:
-        """As ever, but that stems of other gains are other data though their files are the same."""
-        for role, path in super().fingerprinted(split):
-            yield f"{role} remixed" if self.map.options.get("remix") else role, path
 
     def _metadata_path(self, folder: Path) -> Path:
         name = f"{folder.name}_METADATA.yaml"

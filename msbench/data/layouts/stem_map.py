@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -109,6 +109,7 @@ class MappedDataset(Dataset):
     """
 
     takes_stem_map = True
+    mix: str = ""  # set where the stems are not mixed at the levels of their files: what that mix is called
 
     def __init__(self, root: str | Path | None = None, stem_map: str | Path | None = None) -> None:
         super().__init__(root)
@@ -122,6 +123,11 @@ class MappedDataset(Dataset):
             "rest": self.map.rest,
             "options": self.map.options,
         }
+
+    def fingerprinted(self, split: str) -> Iterable[tuple[str, Path]]:
+        """As of any dataset; stems mixed otherwise are other data, though their files are the same."""
+        for role, path in super().fingerprinted(split):
+            yield (f"{role} {self.mix}" if self.mix else role), path
 
     def label_stems(
         self, labelled: Mapping[FileOrChannel, tuple[str, ...]], gains: Mapping[FileOrChannel, float] | None = None
