@@ -13,7 +13,7 @@ demo-models: sync
 	$(RUN) msbench bench leaderboards/demo_models
 
 slurm-cluster: sync
-	$(RUN) python -m msbench_slurm.private_cluster
+	$(RUN) python -P -m msbench_slurm.private_cluster
 
 test: sync lint
 	$(RUN) pytest -n 2 --dist worksteal

@@ -7,11 +7,15 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from msbench.system.safe_path import leave_out_working_folder
 
-from msbench import registry
-from msbench.public import PUBLIC, VERSION
+leave_out_working_folder()  # before anything is imported that it could hold
+
+import importlib  # noqa: E402
+from typing import TYPE_CHECKING, Any  # noqa: E402
+
+from msbench import registry  # noqa: E402
+from msbench.public import PUBLIC, VERSION  # noqa: E402
 
 __version__ = VERSION
 

@@ -11,7 +11,8 @@
 #SBATCH --output=@LOG@
 #SBATCH --open-mode=append
 
+export PYTHONSAFEPATH=1  # no module is looked for in the folder that Python starts in
 @EXPORTS@
 @SETUP@
-@CONTAINER@@PYTHON@ -m msbench.cli status @SUITE@
-@CONTAINER@@PYTHON@ -m msbench.cli board build @BOARD@
+@CONTAINER@@PYTHON@ -P -m msbench.cli status @SUITE@
+@CONTAINER@@PYTHON@ -P -m msbench.cli board build @BOARD@

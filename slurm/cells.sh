@@ -19,6 +19,7 @@ cell=$(sed -n "$((SLURM_ARRAY_TASK_ID + 1))p" @CELLS@)
 job=${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}
 echo "msbench: begin $job @STAGE@ $cell on $SLURM_JOB_NODELIST, restart ${SLURM_RESTART_COUNT:-0}, $(date -Is)"
 
+export PYTHONSAFEPATH=1  # no module is looked for in the folder that Python starts in
 @EXPORTS@
 @SETUP@
 export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK  # since SLURM 22.05 srun does not take it from the job
@@ -26,7 +27,8 @@ export MASTER_ADDR=${MASTER_ADDR:-$(scontrol show hostnames "$SLURM_JOB_NODELIST
 export MASTER_PORT=$((10000 + SLURM_JOB_ID % 20000))  # two jobs on one node do not meet
 
 srun --kill-on-bad-exit=1 --cpus-per-task="$SLURM_CPUS_PER_TASK" \
-    @CONTAINER@@PYTHON@ -m msbench.cluster.cell @SUITE@ "$cell" --stage @STAGE@ --devices @RANKS@ --num-nodes @NODES@
+    @CONTAINER@@PYTHON@ -P -m msbench.cluster.cell --stage @STAGE@ --devices @RANKS@ --num-nodes @NODES@ \
+    -- @SUITE@ "$cell"
 code=$?
 echo "msbench: end $job code $code on $SLURM_JOB_NODELIST, $(date -Is)"
 

@@ -13,6 +13,7 @@ from msbench import registry
 from msbench.cli.adding import Adder, add_inference, inference_of
 from msbench.system import errors
 from msbench.system.exit_codes import DONE, FAILED, SAVED
+from msbench.system.safe_path import safe_path
 from msbench.system.terminal import visible
 
 if TYPE_CHECKING:
@@ -92,7 +93,8 @@ def fit(arguments: list[str]) -> int:
     from msbench.training.fit import fit
 
     try:
-        folder = fit(arguments)
+        with safe_path():  # for the ranks and workers that Lightning and torch start
+            folder = fit(arguments)
     except RunInterrupted as told:
         print(f"msbench: {errors.sentence(told)}", file=sys.stderr)
         return SAVED

@@ -1,6 +1,6 @@
 """One stage of one cell of a suite, as a process of its own: what every executor starts.
 
-    python -m msbench.cluster.cell SUITE CELL --stage train|evaluate [--devices N] [--num-nodes M]
+    python -P -m msbench.cluster.cell --stage train|evaluate [--devices N] [--num-nodes M] -- SUITE CELL
 
 Exit codes: 0 done (or done before), 85 saved on SIGUSR2 or SIGTERM: start it again, 2 bad input, 1 failed. Under srun
 every rank runs the same command.

@@ -88,7 +88,7 @@ def _stages(profile: Profile) -> Iterator[Finding]:
 
 
 def _python(profile: Profile) -> Finding:
-    lines = [*profile.setup, f"{profile.container} {profile.python} -c 'import msbench; print(msbench.__version__)'"]
+    lines = [*profile.setup, f"{profile.container} {profile.python} -P -c 'import msbench; print(msbench.__version__)'"]
     shell = ["bash", "-c", "\n".join(lines)]
     fix = "correct `setup:`, `container:` and `python:`"
     try:

@@ -12,10 +12,12 @@ import secrets
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from msbench.cluster import slurm
 from msbench.runs.suite import Suite
+from msbench.system import bounded
+from msbench.system.files import appending
 
 
 @dataclass
@@ -41,22 +43,34 @@ class SbatchJournal:
 
     @classmethod
     def of(cls, suite: Suite) -> SbatchJournal:
-        """Read the journal; lines that a crash left half written are passed over."""
+        """Read the journal; lines that a crash left half written are passed over.
+
+        Raises:
+            ValueError: If it is no text file, or a whole line of it is none that `announce` and its like write.
+        """
         journal = cls(suite.folder / "jobs")
         path = journal.folder / "journal.jsonl"
-        for line in path.read_text("utf-8").splitlines() if path.exists() else []:
+        lines = bounded.read_text(path).splitlines() if path.exists() else []
+        for number, line in enumerate(lines, 1):
             try:
+                bounded.check_json(line)
                 entry = json.loads(line)
-            except json.JSONDecodeError:
+            except ValueError:
                 continue
-            event = entry.pop("event")
-            if event == "submitting":
-                journal.calls[entry["token"]] = SbatchCall(**entry)
-            elif event == "submitted":
-                journal.calls[entry["token"]].job = entry["job"]
-            else:
-                journal.calls[entry["token"]].dropped = True
+            try:
+                journal._take(entry)
+            except (AttributeError, TypeError, KeyError) as error:
+                raise ValueError(f"{path}, line {number}: no line of msbench's: remove it") from error
         return journal
+
+    def _take(self, entry: dict[str, Any]) -> None:
+        event, token = entry.pop("event"), entry["token"]
+        if event == "submitting":
+            self.calls[token] = SbatchCall(**entry)
+        elif event == "submitted":
+            self.calls[token].job = int(entry["job"])
+        else:
+            self.calls[token].dropped = True
 
     def announce(self, board: str, submission: str, array: str, elements: list[int] | None = None) -> SbatchCall:
         """Note a call that is about to be made. Its job name can be neither `bash` nor `interactive`."""
@@ -100,14 +114,16 @@ class SbatchJournal:
 
     def _write(self, entry: dict[str, Any]) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "journal.jsonl").open("ab+") as file:
-            whole = file.tell() == 0 or _last_byte(file) == b"\n"
+        path = self.folder / "journal.jsonl"
+        with appending(path) as file:
             # A line that a crash left half written stays by itself, or it would take this one with it.
-            file.write(("" if whole else "\n").encode() + json.dumps(entry).encode() + b"\n")
+            file.write(("" if _ends_whole(path) else "\n") + json.dumps(entry) + "\n")
             file.flush()
             os.fsync(file.fileno())
 
 
-def _last_byte(file: BinaryIO) -> bytes:
-    file.seek(-1, os.SEEK_END)
-    return file.read(1)
+def _ends_whole(path: Path) -> bool:
+    with path.open("rb") as file:
+        length = file.seek(0, os.SEEK_END)
+        file.seek(max(0, length - 1))
+        return file.read(1) in (b"", b"\n")

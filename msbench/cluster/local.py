@@ -18,6 +18,7 @@ from msbench.cluster.local_table import LocalTable
 from msbench.data.opening import open_dataset
 from msbench.runs.resources import Resources
 from msbench.runs.suite import Cell, Suite
+from msbench.system.safe_path import safe_path
 from msbench.system.threads import limited_threads, processors
 
 POLL_SECONDS = 0.5
@@ -75,7 +76,7 @@ def run_cells(suite: Suite, cells: Sequence[Cell], jobs: int, console: Console) 
     context.set_forkserver_preload([*PRELOADED, *(PRELOADED_TO_TRAIN if trains else ())])
     started = time.monotonic()
     # The numeric libraries read the limit as they load, in the fork server.
-    with limited_threads(threads), LocalTable(console, jobs) as table, _ended_in_time(running):
+    with safe_path(), limited_threads(threads), LocalTable(console, jobs) as table, _ended_in_time(running):
         while waiting or running:
             while waiting and len(running) < jobs and waiting[0].gpu_count <= len(free):
                 each = waiting.pop(0)

@@ -17,6 +17,8 @@ from msbench.runs.interruption import SIGNALS, interrupt_on_signals
 from msbench.runs.state import read_state
 from msbench.runs.suite import Cell, Suite
 from msbench.system.exit_codes import DONE, SAVED
+from msbench.system.files import appending
+from msbench.system.safe_path import safe_path
 
 RESTARTS = 3  # of a cell that saved itself because somebody asked its process to end
 
@@ -109,7 +111,7 @@ def _run(suite: Suite, cell: Cell, threads: int, gpus: list[str]) -> None:
     interrupt_on_signals()
     folder = suite.run_folder(cell)
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "log.txt").open("a", buffering=1) as log:
+    with appending(folder / "log.txt") as log:
         os.dup2(log.fileno(), sys.stdout.fileno())
         os.dup2(log.fileno(), sys.stderr.fileno())
         logging.captureWarnings(True)
@@ -132,8 +134,9 @@ def _end_with_the_executor() -> None:
 
 def _train_on_several(suite: Suite, cell: Cell, devices: int) -> int:
     """Lightning starts the other ranks as this command again, so it has to be one."""
-    command = [sys.executable, "-m", "msbench.cluster.cell", str(suite.path), cell.name, "--stage", "train"]
-    process = subprocess.Popen([*command, "--devices", str(devices)])
+    command = [sys.executable, "-P", "-m", "msbench.cluster.cell", "--stage", "train", "--devices", str(devices)]
+    with safe_path():  # for the ranks, too, that Lightning starts in it
+        process = subprocess.Popen([*command, "--", str(suite.path), cell.name])
     for number in SIGNALS:
         signal.signal(number, lambda number, _: process.send_signal(number))
     return process.wait()

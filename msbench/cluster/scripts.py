@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
+import unicodedata
 from importlib.resources import files
 from pathlib import Path
 
 from msbench.cluster.plan import JobArray, Plan
 from msbench.cluster.profile import Profile
+from msbench.runs.fields import CONTROLS
 from msbench.runs.resources import Resources
 from msbench.runs.suite import Suite
+from msbench.system.bounded import shown
 from msbench.system.exit_codes import SAVED
 from msbench.system.files import write_text
 
@@ -18,7 +22,11 @@ EXPORTED = ("MSBENCH_PLUGINS", "MSBENCH_DATA")
 
 
 def write_all(plan: Plan, profile: Profile, folder: Path) -> None:
-    """Write the scripts of a plan into a folder."""
+    """Write the scripts of a plan into a folder.
+
+    Raises:
+        ValueError: If a path holds a control character.
+    """
     for array in plan.arrays:
         write_array(array, plan.suite, profile, folder)
     write_aggregate(plan.suite, profile, folder)
@@ -26,6 +34,7 @@ def write_all(plan: Plan, profile: Profile, folder: Path) -> None:
 
 def write_array(array: JobArray, suite: Suite, profile: Profile, folder: Path) -> None:
     """Write `<folder>/<array>.sh`, and the list of its cells next to it."""
+    _check(folder, suite.path)
     write_text(folder / f"{array.name}.cells", "".join(f"{cell.name}\n" for cell in array.cells))
     at_once = f"%{profile.at_once}" if profile.at_once else ""
     what = "Trains" if array.stage == "train" else "Separates and scores"
@@ -33,7 +42,7 @@ def write_array(array: JobArray, suite: Suite, profile: Profile, folder: Path) -
     fields = {
         "WHAT": f"{what} {len(array.cells)} cells of {suite.path}, one per element.",
         "SCRIPT": shlex.quote(str(script)),
-        "LOG": _quoted(folder / "logs" / array.name, "_%a.log"),
+        "LOG": _log(folder / "logs" / array.name, "_%a.log"),
         "ARRAY": f"0-{len(array.cells) - 1}{at_once}",
         "RANKS": str(array.resources.ranks_per_node if array.stage == "train" else 1),  # one process scores a cell
         "STAGE": array.stage,
@@ -52,6 +61,7 @@ def write_aggregate(suite: Suite, profile: Profile, folder: Path) -> None:
 def _write(
     path: Path, template: str, name: str, fields: dict[str, str], resources: Resources, suite: Suite, profile: Profile
 ) -> None:
+    _check(path, suite.path, Path.cwd())
     minutes = max(1, round(resources.hours * 60))
     exports = {key: os.environ[key] for key in EXPORTED if os.environ.get(key)}
     if profile.scratch:
@@ -63,8 +73,8 @@ def _write(
         "MEMORY": f"{round(resources.memory_gb * 1024)}M",
         "TIME": f"{minutes // 60}:{minutes % 60:02}:00",
         "OPTIONS": "\n".join(f"#SBATCH {option}" for option in profile.sbatch_options(resources)),
-        "FOLDER": f'"{Path.cwd()}"' if " " in str(Path.cwd()) else str(Path.cwd()),
-        "LOG": _quoted(path.parent / "logs" / f"{name}.log"),
+        "FOLDER": _option(str(Path.cwd())),
+        "LOG": _log(path.parent / "logs" / f"{name}.log"),
         "EXPORTS": "\n".join(f"export {key}={shlex.quote(value)}" for key, value in exports.items()),
         "SETUP": "\n".join(profile.setup),
         "SAVE_SECONDS": str(profile.save_seconds),
@@ -75,12 +85,26 @@ def _write(
         **fields,
     }
     text = files("msbench_slurm").joinpath(template).read_text("utf-8")
-    for key, value in values.items():
-        text = text.replace(f"@{key}@", value)
-    write_text(path, text)
+    # In one pass: what a value holds is never taken for a field.
+    write_text(path, re.sub(r"@([A-Z_]+)@", lambda field: values[field[1]], text))
 
 
-def _quoted(path: Path, pattern: str = "") -> str:
-    """A path for an #SBATCH line, where a percent sign begins a pattern and a space ends the option."""
-    text = str(path).replace("%", "%%") + pattern
-    return f'"{text}"' if " " in text else text
+def _log(path: Path, pattern: str = "") -> str:
+    """A log's path for an #SBATCH line, where a percent sign begins a pattern."""
+    return _option(str(path).replace("%", "%%") + pattern)
+
+
+def _option(text: str) -> str:
+    """A value for an #SBATCH line, where a space ends an option and `#` begins a comment."""
+    return text if re.fullmatch(r"[\w@%+=:,./-]*", text) else '"' + re.sub(r'(["\\])', r"\\\1", text) + '"'
+
+
+def _check(*paths: Path) -> None:
+    """Refuse what would be a line of its own in a script, even within a comment.
+
+    Raises:
+        ValueError: If a path holds a control character.
+    """
+    for path in paths:
+        if any(unicodedata.category(letter) in CONTROLS for letter in str(path)):
+            raise ValueError(f"{shown(str(path))} holds a control character: rename the folder, for scripts")

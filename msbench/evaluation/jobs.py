@@ -15,6 +15,7 @@ from msbench.evaluation.sources import EstimateSource
 from msbench.evaluation.track import score_track
 from msbench.records.types import TrackResult
 from msbench.system import errors
+from msbench.system.safe_path import safe_path
 from msbench.system.threads import limited_threads, processors
 
 _pickled: bytes  # of a worker process: the source, which is sent once and not with each track
@@ -46,7 +47,7 @@ def score_tracks(
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(jobs, context, initializer=_start, initargs=(_sent(source),))
     try:
-        with limited_threads(max(1, processors() // jobs)):
+        with safe_path(), limited_threads(max(1, processors() // jobs)):
             waiting: dict[Future[TrackResult], Track] = {
                 pool.submit(_score, track, scoring, excerpts): track for track in tracks
             }

@@ -12,7 +12,7 @@ import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 _LONGEST_NAME = 30  # characters of a name that its temporary name repeats: file systems end names at 255 bytes
 
@@ -35,6 +35,21 @@ def write_text(path: Path, content: str) -> None:
     """
     with replacing(path) as part:
         part.write_text(content, encoding="utf-8")
+
+
+@contextlib.contextmanager
+def appending(path: Path) -> Iterator[TextIO]:
+    """Yield a text file open at its end, line by line on the disk; it is made if need be.
+
+    Raises:
+        ValueError: If there is a link by this name, which may lead anywhere: folders are passed on, with their links.
+        OSError: If it cannot be opened.
+    """
+    if path.is_symlink():
+        raise ValueError(f"{path} is a link, and what is written there goes elsewhere: remove it")
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+    with os.fdopen(descriptor, "a", buffering=1, encoding="utf-8") as file:
+        yield file
 
 
 @contextlib.contextmanager

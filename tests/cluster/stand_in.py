@@ -34,9 +34,10 @@ def record(cell: Cell) -> dict[str, Any]:
 
 
 def main() -> int:
-    if sys.argv[2] != "msbench.cluster.cell":
+    if "msbench.cluster.cell" not in sys.argv[:4]:
         os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
     parser = argparse.ArgumentParser()
+    parser.add_argument("-P", action="store_true")
     parser.add_argument("-m", dest="module")
     parser.add_argument("suite", type=Path)
     parser.add_argument("cell")
