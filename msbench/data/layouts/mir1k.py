@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from pathlib import Path
 
-from msbench.data.layouts.bases.karaoke import Karaoke
+import numpy as np
+import soundfile
+
+from msbench.data.layouts.bases.karaoke import MUSIC, VOICE, Karaoke
+from msbench.data.layouts.stem_map import MappedDataset
+from msbench.data.track import Channel, FileOrChannel, Track
 
 _TRAINING_SINGERS = ("abjones", "amy")
 _VALIDATION_CLIPS = ("abjones_5_08", "abjones_5_09", "amy_9_08", "amy_9_09")
 
 
-class MIR1K(Karaoke):
+class MIR1K(MappedDataset, Karaoke):
     """MIR-1K (Hsu and Jang 2010): 1000 clips by 19 amateur singers at 16 kHz; left the accompaniment, right the voice.
 
     Split by singer as Huang et al. (2014) do: one man and one woman are trained on, the others tested on. The four
     clips to validate on are those of the dev set that their published code comes with.
+
+    With the option at_0_db: true of the stem map, the accompaniment of a clip gets the energy of its voice, as they
+    mix them (codes/mir1k/formulate_data.m of posenhuang/deeplearningsourceseparation). The 1000 clips published there
+    have that ratio already, to 0.006 dB. Names, channels and splits were read from these; MIR-1K's own folder has the
+    clips side by side in Wavfile/.
+
+    Args:
+        root: Folder of Wavfile/.
+        stem_map: See MappedDataset; the recordings are called "voice" and "music".
     """
 
     name = "mir1k"
@@ -30,8 +46,31 @@ class MIR1K(Karaoke):
     )
     published: Mapping[str, int] = {"train": 171, "valid": 4, "test": 825, "all": 1000}
     rates = (16000,)
+    verified = "the 1000 clips of posenhuang/deeplearningsourceseparation"
+
+    def __init__(self, root: str | Path | None = None, stem_map: str | Path | None = None) -> None:
+        super().__init__(root, stem_map)
+        if self.map.options.get("at_0_db"):
+            self.mix = "at 0 dB"
+            self.version += f" {self.mix}"
 
     def split_of(self, clip: str) -> str:
         if clip in _VALIDATION_CLIPS:
             return "valid"
         return "train" if clip.partition("_")[0] in _TRAINING_SINGERS else "test"
+
+    def track(self, path: Path, split: str) -> Track:
+        voice, music = Channel(path, VOICE), Channel(path, MUSIC)
+        labelled: dict[FileOrChannel, tuple[str, ...]] = {voice: ("voice",), music: ("music",)}
+        gains: dict[FileOrChannel, float] = {music: _music_gain(path)} if self.mix else {}
+        return Track(path.stem, split, self.label_stems(labelled, gains), sums=self.sums)
+
+
+def _music_gain(path: Path) -> float:
+    """What gives a clip's music the energy of its voice; 1 where one of them is silent."""
+    try:
+        energies = np.sum(np.square(soundfile.read(path, always_2d=True)[0]), axis=0)
+    except (OSError, soundfile.SoundFileError):
+        return 1.0  # said when the track is checked
+    silent = len(energies) <= VOICE or not np.all(energies > 0)
+    return 1.0 if silent else math.sqrt(energies[VOICE] / energies[MUSIC])

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+import pytest
+
 from msbench.data.opening import open_dataset
-from tests.data.layouts.published import names, write_mir1k
+from msbench.data.upkeep.prepare import plan
+from tests.data.layouts.published import FRAMES, names, samples, store, write_mir1k
+from tests.data.songs import noise
+
+AT_0_DB = "targets: {vocals: [voice], accompaniment: [music]}\noptions: {at_0_db: true}\n"
 
 
 def test_mir1k(tmp_path: Path) -> None:
@@ -16,3 +23,44 @@ def test_mir1k(tmp_path: Path) -> None:
     assert found["test"] == ["Kenshin_1_01", "ariel_2_07"]
     assert len(found["all"]) == 6
     assert data.tracks("all")[0].sample_rate == 16000
+
+
+def test_mir1k_mixed_at_0_db(tmp_path: Path) -> None:
+    root = write_mir1k(tmp_path / "MIR-1K")
+    store(root / "Wavfile" / "amy_2_01.wav", noise(9, FRAMES) * np.array([1, 0], np.int16), 16000)  # she does not sing
+    raw = open_dataset("mir1k", root)
+    assert raw.version == "1"
+    raw_fingerprint = raw.fingerprint("test")
+    (root / "stem_map.yaml").write_text(AT_0_DB)
+    data = open_dataset("mir1k", root)
+    assert data.version == "1 at 0 dB"
+    assert data.targets == raw.targets == ("vocals", "accompaniment")
+    assert data.fingerprint("test") != raw_fingerprint
+    for track, as_recorded in zip(data.tracks("all"), raw.tracks("all"), strict=True):
+        voice, music = track.read("vocals"), track.read("accompaniment")
+        np.testing.assert_array_equal(voice, as_recorded.read("vocals"))
+        assert track.name == "amy_2_01" or np.sum(voice**2) == pytest.approx(np.sum(music**2), rel=1e-5)
+        np.testing.assert_allclose(track.read("mixture"), voice + music, atol=1e-6)
+    silent = next(track for track in data.tracks("train") if track.name == "amy_2_01")
+    assert np.any(silent.read("accompaniment"))
+    prepared = plan(data, tmp_path / "prepared").run(progress=lambda done, total: None)
+    assert (prepared.version, prepared.fingerprint("test")) == (data.version, data.fingerprint("test"))
+    first = prepared.tracks("test")[0]
+    np.testing.assert_allclose(first.read("accompaniment"), data.tracks("test")[0].read("accompaniment"), atol=1e-6)
+
+
+def test_mir1k_at_0_db_with_a_broken_clip(tmp_path: Path) -> None:
+    root = write_mir1k(tmp_path / "MIR-1K")
+    (root / "stem_map.yaml").write_text(AT_0_DB)
+    (root / "Wavfile" / "ariel_2_07.wav").write_bytes(b"not audio")
+    tracks, faults = open_dataset("mir1k", root).readable_tracks("test")
+    assert [track.name for track in tracks] == ["Kenshin_1_01"]
+    assert list(faults) == ["ariel_2_07"]
+
+
+def test_mir1k_channels(tmp_path: Path) -> None:
+    data = open_dataset("mir1k", write_mir1k(tmp_path / "MIR-1K"))
+    music, voice = samples(data.root / "Wavfile" / "Kenshin_1_01.wav")
+    track = next(track for track in data.tracks("test") if track.name == "Kenshin_1_01")
+    np.testing.assert_array_equal(track.read("vocals"), voice[None])
+    np.testing.assert_array_equal(track.read("accompaniment"), music[None])

@@ -8,6 +8,8 @@ from pathlib import Path
 from msbench.data.dataset import Dataset
 from msbench.data.track import Channel, Track
 
+MUSIC, VOICE = 0, 1  # the channels
+
 
 class Karaoke(Dataset):
     """Base of the datasets of Wavfile/*.wav with the accompaniment left and the voice right; the mixture is their sum.
@@ -29,7 +31,11 @@ class Karaoke(Dataset):
     def find_tracks(self, split: str) -> Iterable[Track]:
         for path in self._clips():
             if split in ("all", self.split_of(path.stem)):
-                yield Track(path.stem, split, {"vocals": Channel(path, 1), "accompaniment": Channel(path, 0)})
+                yield self.track(path, split)
+
+    def track(self, path: Path, split: str) -> Track:
+        """The track of a clip."""
+        return Track(path.stem, split, {"vocals": Channel(path, VOICE), "accompaniment": Channel(path, MUSIC)})
 
     def _clips(self) -> Iterator[Path]:
         folder = self.root / "Wavfile"
