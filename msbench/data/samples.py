@@ -9,6 +9,7 @@ from __future__ import annotations
 import mmap
 import os
 import resource
+import stat
 import struct
 from functools import lru_cache
 from pathlib import Path
@@ -106,6 +107,8 @@ def layout_of(path: Path) -> Layout | None:
         OSError: If it is not there.
     """
     state = path.stat()
+    if not stat.S_ISREG(state.st_mode):  # to open a pipe that nobody writes to would wait forever
+        return None
     return _layout(str(path), state.st_size, state.st_mtime_ns)
 
 

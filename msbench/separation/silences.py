@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from msbench.audio.finding import audio_files
 from msbench.audio.reading import AudioReader
 from msbench.data.loading.unlabelled import LIST, song_of
 from msbench.data.upkeep.progress import TrackProgress, progress_bar
@@ -23,6 +24,7 @@ from msbench.public import VERSION
 from msbench.separation.inference import Inference
 from msbench.separation.input_stream import InputStream
 from msbench.separation.pipeline import separate_blocks
+from msbench.system import errors
 from msbench.system.files import write_json
 
 # A target is silent where its estimate's level, relative to the mixture's, is no higher. A U-Net after 8 epochs on the
@@ -32,10 +34,6 @@ THRESHOLD_DB = -30.0
 BLOCK_SECONDS = 0.5  # over which both levels are taken
 AUDIBLE_DB = -60.0  # of full scale, mean square: a mixture below this says nothing of its targets
 LEAST_SECONDS = 1.0  # shorter silences are not listed
-
-# What a folder of music may hold; what of it cannot be read is told by its name, with the fix.
-_PLAIN = (".wav", ".flac", ".aif", ".aiff", ".aifc", ".au", ".caf", ".w64", ".rf64")
-_EXTENSIONS = (*_PLAIN, ".mp3", ".ogg", ".oga", ".opus", ".m4a", ".mp4", ".aac", ".wma")
 
 Spans = list[list[float]]  # [start, end] in seconds, in order
 
@@ -87,10 +85,12 @@ def find(
     with progress_bar(progress, f"listening to {folder.resolve().name}") as show:
         for done, name in enumerate(waiting, 1):
             try:
-                song_of(folder, name).check()  # training reads it in parts
+                _check(folder, name)
                 seconds, silent = silences_of(model, folder / name, threshold_db, device)
-            except (ValueError, OSError) as error:
-                failed.append(str(error))
+            except Exception as error:
+                if errors.is_bug(error):
+                    raise
+                failed.append(errors.sentence(error))
             else:
                 songs[name] = {"state": states[name], "seconds": seconds, "silent": silent}
                 write_json(folder / LIST, {**made, "songs": dict(sorted(songs.items()))})
@@ -132,6 +132,15 @@ def silences_of(
     }
 
 
+def _check(folder: Path, name: str) -> None:
+    """Refuse a song that training, which reads it in parts, could not read."""
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{folder / name} has a name that is not UTF-8, and {LIST} is: rename it") from error
+    song_of(folder, name).check()
+
+
 class _Energies:
     """The energy of each block of a stream, channels together."""
 
@@ -169,12 +178,13 @@ def _states(folder: Path) -> dict[str, dict[str, int]]:
     if not folder.is_dir():
         raise FileNotFoundError(f"no folder {folder}: correct the path")
     states = {}
-    for path in sorted(folder.rglob("*")):
+    for path in sorted(audio_files(folder)):
         name = path.relative_to(folder)
-        hidden = any(part[0] == "." for part in name.parts)
-        if path.suffix.lower() in _EXTENSIONS and path.is_file() and not hidden:
+        try:
             status = path.stat()
             states[name.as_posix()] = {"bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
+        except OSError:  # a link to nothing; what is wrong is said when it is listened to
+            states[name.as_posix()] = {"bytes": 0, "mtime_ns": 0}
     if not states:
         raise ValueError(f"{folder} holds no audio file: name the folder of the songs")
     return states

@@ -14,6 +14,7 @@ import torch
 
 import msbench
 from msbench.cli.app import main
+from msbench.separation import silences
 from msbench.separation.silences import find, silences_of
 from tests.data.songs import RATE
 
@@ -155,6 +156,28 @@ def test_the_command(folder: Path, checkpoint: Path, capsys: pytest.CaptureFixtu
     assert f"{folder / 'inexact.ogg'} cannot be read in parts exactly" in inexact
     assert "left         0.00 h silent, 3.0 s at the longest" in said.out
     assert said.out.splitlines()[-1] == f"2 songs listed: train with --data.unlabelled {folder}"
+
+
+def test_no_song_ends_the_others(folder: Path, checkpoint: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in (os.fsdecode(b"latin\xe9.wav"), "._a.wav", "@eaDir/a.wav"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes((folder / "a.wav").read_bytes())
+    (folder / "gone.wav").symlink_to("nowhere.wav")
+    os.mkfifo(folder / "pipe.wav")
+    assert main(["data", "silences", str(checkpoint), str(folder), "--device", "cpu"]) == 0
+    gone, latin, pipe = capsys.readouterr().err.splitlines()
+    assert "gone.wav" in gone
+    assert latin.endswith("latin\\udce9.wav has a name that is not UTF-8, and silences.json is: rename it")
+    assert pipe.endswith("pipe.wav is a pipe or a device: write the audio into a file first")
+    assert list(json.loads((folder / "silences.json").read_text())["songs"]) == ["a.wav", "more/b.flac"]
+
+
+def test_a_bug_is_no_bad_song(
+    folder: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(silences, "silences_of", lambda *_: int("x"))
+    assert main(["data", "silences", str(checkpoint), str(folder), "--device", "cpu"]) == 1
+    assert "--debug" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
