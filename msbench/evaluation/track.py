@@ -79,7 +79,7 @@ def _values(
     products = Products.of(estimates, references, mixture)
     silent = [
         f"the {kind} of {targets[i]} is silent from end to end"
-        for kind, flags in zip(("estimate", "reference"), products.silent, strict=True)
+        for kind, flags in (("estimate", products.silent_estimates), ("reference", products.silent_references))
         for i in np.flatnonzero(flags)
     ]
     if silent:  # where BSSEval is undefined
@@ -89,7 +89,8 @@ def _values(
         device = None if str(scoring.device) == "cpu" else scoring.device  # on the CPU numpy is faster than torch
         signals = TimeFirst(references), TimeFirst(estimates)
         values = np.stack(bss_eval(*signals, rate, rate, backend=scoring.backend, strict=False, device=device)[:4])
-    others = catalogue.score(scoring.metrics, products, (estimates, references), targets, rate, values[bsseval.SDR])
+    whole = catalogue.ScoredTrack(targets, products, estimates, references, rate, windows=values[bsseval.SDR])
+    others = catalogue.score(scoring.metrics, whole)
     return values, silent, others
 
 

@@ -1,12 +1,13 @@
-"""The metrics in addition to BSSEval: their names, their ids, and one track's values of those asked for.
+"""The metrics in addition to BSSEval: one row per metric, and the values of one track.
 
-A metric id carries everything that changes the number. All but `mean-sdr` are numbers of a whole track, not of its
-windows.
+To add a metric, write its function in a module of this folder and its row in `METRICS`. All but `mean-sdr` are
+numbers of a whole track, not of its windows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,40 +18,169 @@ from msbench.records import metric_id
 from msbench.records.metric_id import MetricId
 from msbench.system.wording import did_you_mean
 
-RATIOS: dict[str, Callable[[Products], np.ndarray]] = {  # one reading serves them all
-    "si-sdr": scale_invariant.si_sdr_of,
-    "si-sir": scale_invariant.si_sir_of,
-    "si-sar": scale_invariant.si_sar_of,
-    "snr": ratios.snr_of,
-    "track-sdr": ratios.track_sdr_of,
-    "nsdr": ratios.nsdr_of,
-}
-VOICE_METRICS: dict[str, Callable[[Any, Any, int], np.ndarray]] = {
-    "stoi": perceptual.stoi,
-    "pesq": perceptual.pesq,
-}
-MEAN_SDR = metric_id.MEAN_SDR.family  # BSSEval's, the mean over windows; of a dataset, the mean over tracks
-NAMES = (*RATIOS, MEAN_SDR, "l1-spectrogram", *VOICE_METRICS)
-DEFAULT = (*RATIOS, MEAN_SDR)
-VOICES = ("vocals", "voice", "speech")
+VOICES = ("vocals", "voice", "speech")  # names of targets
 
-_SETTINGS = {
-    "si-sdr": ("channels=joint",),
-    "si-sir": ("channels=joint",),
-    "si-sar": ("channels=joint",),
-    "snr": ("channels=joint",),
-    "track-sdr": (f"delta={ratios.DELTA:g}",),
-    "nsdr": ("of=track-sdr", f"delta={ratios.DELTA:g}"),
-    MEAN_SDR: metric_id.MEAN_SDR.settings,
-    "l1-spectrogram": (f"win={spectral.WINDOW}", f"hop={spectral.HOP}"),
-    "stoi": (f"win={perceptual.WINDOW_SECONDS}", "agg=median", "channels=mean"),
-    "pesq": ("mode=wb", f"win={perceptual.WINDOW_SECONDS}", "agg=median", "channels=mean"),
-}
-_OF_ALL_TARGETS = ("si-sir", "si-sar", MEAN_SDR)  # which other targets are scored changes these
-_NO_DIGITS = {
-    np.inf: "infinite, because what it divides by is zero",
-    -np.inf: "minus infinity, because nothing of the reference is in the estimate",
-}
+_NO_REFERENCE = "the reference is silent from end to end"
+_NOTHING_OF_IT = "minus infinity, because nothing of the reference is in the estimate"
+_NO_VOICE = f"no window of {perceptual.WINDOW_SECONDS} s with enough voice in the reference"
+
+
+@dataclass(frozen=True)
+class ScoredTrack:
+    """What the values of one track are computed from.
+
+    Attributes:
+        targets: S names.
+        products: Of the estimates, references and mixture: one reading serves every energy ratio.
+        estimates: (S, C, T), an array or a reader, see `msbench.metrics.signals`.
+        references: The same.
+        sample_rate: In Hz.
+        windows: (S, windows), BSSEval's SDR in dB of each.
+    """
+
+    targets: Sequence[str]
+    products: Products
+    estimates: Any
+    references: Any
+    sample_rate: int
+    windows: np.ndarray
+
+
+@dataclass(frozen=True)
+class Metric:
+    """All that msbench knows of a metric.
+
+    Attributes:
+        name: Of `--metrics` and of a suite's `metrics`; the metric id begins with it.
+        function: One value per target of a track; for voices alone, where the metric is `of_voices`.
+        settings: Of the metric id, `name=value` each: everything that changes the number.
+        undefined: Why a value is NaN; empty where none ever is.
+        infinite: Why a value is infinite; empty where none ever is.
+        minus_infinite: Why a value is minus infinity; empty where none ever is.
+        unit: Shown on the pages of a board; empty for a number without a unit.
+        by_default: Whether it is scored where no metrics are named.
+        of_all_targets: Whether it depends on which other targets are scored; its id then names them all.
+        of_voices: Whether it scores voices alone.
+        library: What it needs of the extra `msbench[perceptual]`.
+    """
+
+    name: str
+    function: Callable[[ScoredTrack], np.ndarray]
+    settings: tuple[str, ...]
+    undefined: str = ""
+    infinite: str = ""
+    minus_infinite: str = ""
+    unit: str = "dB"
+    by_default: bool = False
+    of_all_targets: bool = False
+    of_voices: bool = False
+    library: str | None = None
+
+    def id_of(self, targets: Sequence[str]) -> str:
+        """The metric id for the targets scored together."""
+        found = MetricId(self.name, self.settings)
+        return str(found.of(targets) if self.of_all_targets else found)
+
+    def reason(self, value: float) -> str:
+        """Why a value is not a finite number, in one sentence."""
+        why = {np.inf: self.infinite, -np.inf: self.minus_infinite}.get(value, self.undefined)
+        return f"{self.name}: {why or f'the value is {value}'}"
+
+
+def mean_of(windows: np.ndarray) -> float:
+    """Over the windows that have a finite score; NaN where none has."""
+    known = windows[np.isfinite(windows)]
+    return float(known.mean()) if len(known) else float("nan")
+
+
+METRICS = (
+    Metric(
+        "si-sdr",
+        lambda track: scale_invariant.si_sdr_of(track.products),
+        settings=("channels=joint",),
+        undefined="the reference or the estimate is silent from end to end",
+        infinite="infinite, because the estimate is the reference, but for a gain",
+        minus_infinite=_NOTHING_OF_IT,
+        by_default=True,
+    ),
+    Metric(
+        "si-sir",
+        lambda track: scale_invariant.si_sir_of(track.products),
+        settings=("channels=joint",),
+        undefined="the reference is silent from end to end, or the estimate holds nothing of any reference",
+        infinite="infinite, because the estimate holds nothing of the other references",
+        minus_infinite=_NOTHING_OF_IT,
+        by_default=True,
+        of_all_targets=True,
+    ),
+    Metric(
+        "si-sar",
+        lambda track: scale_invariant.si_sar_of(track.products),
+        settings=("channels=joint",),
+        undefined="the reference is silent from end to end, or the estimate holds neither the reference nor artifacts",
+        infinite="infinite, because the estimate is a sum of the references, without artifacts",
+        minus_infinite=_NOTHING_OF_IT,
+        by_default=True,
+        of_all_targets=True,
+    ),
+    Metric(
+        "snr",
+        lambda track: ratios.snr_of(track.products),
+        settings=("channels=joint",),
+        undefined=_NO_REFERENCE,
+        infinite="infinite, because the estimate is the reference",
+        by_default=True,
+    ),
+    Metric(
+        "track-sdr",
+        lambda track: ratios.track_sdr_of(track.products),
+        settings=(f"delta={ratios.DELTA:g}",),
+        undefined=_NO_REFERENCE,
+        by_default=True,
+    ),
+    Metric(
+        "nsdr",
+        lambda track: ratios.nsdr_of(track.products),
+        settings=("of=track-sdr", f"delta={ratios.DELTA:g}"),
+        undefined=_NO_REFERENCE,
+        by_default=True,
+    ),
+    Metric(  # of a track, the mean of BSSEval's SDR over windows; of a dataset, the mean over tracks
+        metric_id.MEAN_SDR.family,
+        lambda track: np.array([mean_of(of_target) for of_target in track.windows]),
+        settings=metric_id.MEAN_SDR.settings,
+        undefined="no window with a finite score",
+        by_default=True,
+        of_all_targets=True,
+    ),
+    Metric(
+        "l1-spectrogram",
+        lambda track: spectral.l1_spectrogram(track.estimates, track.references),
+        settings=(f"win={spectral.WINDOW}", f"hop={spectral.HOP}"),
+        unit="",
+    ),
+    Metric(
+        "stoi",
+        lambda track: perceptual.stoi(track.estimates, track.references, track.sample_rate),
+        settings=(f"win={perceptual.WINDOW_SECONDS}", "agg=median", "channels=mean"),
+        undefined=_NO_VOICE,
+        unit="",
+        of_voices=True,
+        library="pystoi",
+    ),
+    Metric(
+        "pesq",
+        lambda track: perceptual.pesq(track.estimates, track.references, track.sample_rate),
+        settings=("mode=wb", f"win={perceptual.WINDOW_SECONDS}", "agg=median", "channels=mean"),
+        undefined=_NO_VOICE,
+        unit="",
+        of_voices=True,
+        library="pesq",
+    ),
+)
+BY_NAME = {metric.name: metric for metric in METRICS}
+NAMES = tuple(BY_NAME)
+DEFAULT = tuple(metric.name for metric in METRICS if metric.by_default)
 
 
 def check_names(names: Sequence[str], targets: Sequence[str]) -> None:
@@ -61,70 +191,56 @@ def check_names(names: Sequence[str], targets: Sequence[str]) -> None:
         ModuleNotFoundError: If a library is not installed.
     """
     for name in names:
-        if name not in NAMES:
+        if name not in BY_NAME:
             hint = did_you_mean(name, NAMES)
             raise ValueError(f"unknown metric '{name}'. {hint}In addition to BSSEval, there are {', '.join(NAMES)}.")
-        if name in VOICE_METRICS:
-            perceptual.require_library(name)
-            if not set(targets) & set(VOICES):
-                raise ValueError(f"{name} scores voices ({', '.join(VOICES)}), not {', '.join(targets)}")
+        metric = BY_NAME[name]
+        if metric.library is not None:
+            perceptual.require_library(metric.library)
+        if metric.of_voices and not set(targets) & set(VOICES):
+            raise ValueError(f"{name} scores voices ({', '.join(VOICES)}), not {', '.join(targets)}")
 
 
 def metric_ids(names: Sequence[str], targets: Sequence[str]) -> dict[str, str]:
     """{name: metric id} for the targets scored together."""
-    ids = {name: MetricId(name, _SETTINGS[name]) for name in names}
-    return {name: str(each.of(targets) if name in _OF_ALL_TARGETS else each) for name, each in ids.items()}
+    return {name: BY_NAME[name].id_of(targets) for name in names}
 
 
-def score(
-    names: Sequence[str],
-    products: Products,
-    signals: tuple[Any, Any],
-    targets: Sequence[str],
-    sample_rate: int,
-    windows: np.ndarray,
-) -> dict[str, dict[str, float]]:
+def unit_of(family: str) -> str:
+    """The unit of a metric id's family; "dB" for those that are not in the table, which are BSSEval's and its kin."""
+    return BY_NAME[family].unit if family in BY_NAME else "dB"
+
+
+def score(names: Sequence[str], track: ScoredTrack) -> dict[str, dict[str, float]]:
     """{target: {name: value}} of one track; NaN or infinite where there is none (`reason` says why).
 
     Args:
         names: Of NAMES.
-        products: Of the estimates, references and mixture.
-        signals: Estimates and references, (S, C, T) both, arrays or readers, see `msbench.metrics.signals`.
-        targets: S names.
-        sample_rate: In Hz.
-        windows: (S, windows), BSSEval's SDR in dB of each.
+        track: Its signals and what has been computed of them.
     """
-    estimates, references = signals
-    found: dict[str, dict[str, float]] = {target: {} for target in targets}
-    for name in names:
-        chosen = list(range(len(targets)))
-        if name in RATIOS:
-            values = RATIOS[name](products)
-        elif name == MEAN_SDR:
-            values = np.array([mean_of(of_target) for of_target in windows])
-        elif name in VOICE_METRICS:
-            chosen = [i for i in chosen if targets[i] in VOICES]
-            values = VOICE_METRICS[name](Chosen(estimates, chosen), Chosen(references, chosen), sample_rate)
-        else:
-            values = spectral.l1_spectrogram(estimates, references)
-        for i, value in zip(chosen, values, strict=True):
-            found[targets[i]][name] = float(value)
+    found: dict[str, dict[str, float]] = {target: {} for target in track.targets}
+    for metric in (BY_NAME[name] for name in names):
+        scored = _voices_of(track) if metric.of_voices else track
+        for target, value in zip(scored.targets, metric.function(scored), strict=True):
+            found[target][metric.name] = float(value)
     return found
 
 
-def mean_of(windows: np.ndarray) -> float:
-    """Over the windows that have a finite score; NaN where none has."""
-    known = windows[np.isfinite(windows)]
-    return float(known.mean()) if len(known) else float("nan")
-
-
 def reason(name: str, value: float) -> str:
-    """Why a value is not a finite number, in one sentence."""
-    if name in VOICE_METRICS:
-        return f"{name}: no window of {perceptual.WINDOW_SECONDS} s with enough voice in the reference"
-    if name == MEAN_SDR:
-        return f"{name}: no window with a score"
-    return f"{name}: {_NO_DIGITS.get(value, 'the reference or the estimate is silent from end to end')}"
+    """Why a value of a metric is not a finite number, in one sentence."""
+    return BY_NAME[name].reason(value)
+
+
+def _voices_of(track: ScoredTrack) -> ScoredTrack:
+    """The targets that are voices, with their signals and windows; the products stay those of all targets."""
+    chosen = [i for i, target in enumerate(track.targets) if target in VOICES]
+    return replace(
+        track,
+        targets=[track.targets[i] for i in chosen],
+        estimates=Chosen(track.estimates, chosen),
+        references=Chosen(track.references, chosen),
+        windows=track.windows[chosen],
+    )
 
 
 class Chosen:

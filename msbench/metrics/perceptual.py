@@ -33,7 +33,7 @@ def stoi(estimates: Any, references: Any, sample_rate: int) -> np.ndarray:
         ValueError: If the shapes differ or a sample is not finite.
         ModuleNotFoundError: If pystoi is not installed.
     """
-    require_library("stoi")
+    require_library("pystoi")
     from pystoi import stoi as score
 
     def window(estimate: np.ndarray, reference: np.ndarray) -> float:
@@ -79,9 +79,8 @@ def pesq(estimates: Any, references: Any, sample_rate: int) -> np.ndarray:
     return _windowed(window, estimates, references, sample_rate)
 
 
-def require_library(name: str) -> None:
-    """Raise ModuleNotFoundError if what computes "stoi" or "pesq" is not installed."""
-    library = {"stoi": "pystoi", "pesq": "pesq"}[name]
+def require_library(library: str) -> None:
+    """Raise ModuleNotFoundError if "pystoi" or "pesq" is not installed."""
     if importlib.util.find_spec(library) is None:
         raise ModuleNotFoundError(f"{library} is not installed: pip install 'msbench[perceptual]'")
 

@@ -1,7 +1,9 @@
 """Inner products of the errors and the references of a track: all that the energy ratios need.
 
-An error is estimate - reference. Products with errors, rather than with estimates, keep their digits where an estimate
-is nearly perfect. Channels and samples are summed together: a stereo signal is one vector, with one gain.
+An error is estimate - reference; what the mixture would be wrong by, as an estimate, is mixture - reference. Both are
+subtracted sample by sample, before they are squared: the difference of two energies would have no digits left where an
+estimate, or the mixture, is nearly the reference. Channels and samples are summed together: a stereo signal is one
+vector, with one gain.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from msbench.metrics.signals import BLOCK_SAMPLES, blocks, checked, readable
 ROUNDING = 1e-13  # below this part of its terms, a difference of energies is what rounding left of it
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Products:
     """Sums over all samples of a track.
 
@@ -25,15 +27,16 @@ class Products:
         crossed: (S, S), of the error of the one (row) with the reference of the other (column).
         errors: (S,), energies of the errors.
         mixture_errors: (S,), energies of mixture - reference; NaN where no mixture was given.
-        silent: (2, S), which estimates and which references have channels that sum to zero at every sample, which is
-            silence to BSSEval.
+        silent_estimates: (S,), which of them have channels that sum to zero at every sample: silence to BSSEval.
+        silent_references: (S,), the same of the references.
     """
 
     references: np.ndarray
     crossed: np.ndarray
     errors: np.ndarray
     mixture_errors: np.ndarray
-    silent: np.ndarray
+    silent_estimates: np.ndarray
+    silent_references: np.ndarray
 
     @classmethod
     def of(cls, estimates: Any, references: Any, mixture: Any = None) -> Products:
@@ -52,27 +55,51 @@ class Products:
         sources, channels, length = references.shape
         if mixture is not None and tuple(mixture.shape) != (1, channels, length):
             raise ValueError(f"the mixture must be (1, {channels}, {length}), not {tuple(mixture.shape)}")
-        given = {"estimates": estimates, "references": references, **({} if mixture is None else {"mixture": mixture})}
-        silent = np.ones((2, sources), bool)
-        sums, energies = np.zeros((2 * sources + 1, sources)), np.zeros(2 * sources + 1)
-        memory = np.zeros(len(energies) * channels * min(BLOCK_SAMPLES, length))  # used over and over
+        totals = cls._zero(sources, with_mixture=mixture is not None)
+        memory = np.empty((2 * sources + 1) * channels * min(BLOCK_SAMPLES, length))  # used over and over
         for start in range(0, length, BLOCK_SAMPLES):
-            parts = [np.asarray(signals[..., start : start + BLOCK_SAMPLES]) for signals in given.values()]
-            for kind in np.flatnonzero(silent.any(axis=1)):  # the first block tells, nearly always
-                silent[kind] &= ~parts[kind].sum(axis=1).any(axis=-1)
-            block = memory[: len(energies) * parts[0][0].size].reshape(-1, *parts[0].shape[1:])
-            with np.errstate(over="ignore", invalid="ignore"):  # the energies tell
-                block[:sources] = parts[1]
-                np.subtract(parts[0], parts[1], out=block[sources:-1], dtype=np.float64)
-                block[-1:] = parts[2] if mixture is not None else 0
-                flat = block.reshape(len(energies), -1)
-                sums += flat @ flat[:sources].T
-                energies += np.einsum("ij,ij->i", flat, flat)
-            if not np.isfinite(energies).all():
-                _refuse(given)
-        levels = energies[:sources]
-        mixture_errors = np.maximum(energies[-1] - 2 * sums[-1] + levels, 0) if mixture is not None else levels * np.nan
-        return cls(sums[:sources], sums[sources:-1], energies[sources:-1], mixture_errors, silent)
+            block = np.s_[..., start : start + BLOCK_SAMPLES]
+            part = None if mixture is None else np.asarray(mixture[block])
+            totals._add(np.asarray(estimates[block]), np.asarray(references[block]), part, memory)
+            energies = [totals.levels, totals.errors, *([] if mixture is None else [totals.mixture_errors])]
+            if not np.isfinite(energies).all():  # one NaN or infinity stays in a sum
+                _refuse(estimates=estimates, references=references, mixture=mixture)
+        return totals
+
+    @classmethod
+    def _zero(cls, sources: int, with_mixture: bool) -> Products:
+        """Of no sample yet."""
+        return cls(
+            references=np.zeros((sources, sources)),
+            crossed=np.zeros((sources, sources)),
+            errors=np.zeros(sources),
+            mixture_errors=np.full(sources, 0.0 if with_mixture else np.nan),
+            silent_estimates=np.ones(sources, bool),
+            silent_references=np.ones(sources, bool),
+        )
+
+    def _add(
+        self, estimates: np.ndarray, references: np.ndarray, mixture: np.ndarray | None, memory: np.ndarray
+    ) -> None:
+        """Add a block, (S, C, n) twice and (1, C, n); `memory` has room for 2 S + 1 of its signals as float64."""
+        self.silent_estimates = _still_silent(self.silent_estimates, estimates)
+        self.silent_references = _still_silent(self.silent_references, references)
+        sources, size = len(references), references[0].size
+        block = memory[: (2 * sources + 1) * size].reshape(-1, *references.shape[1:])
+        exact, errors, mixture_error = block[:sources], block[sources:-1], block[-1]
+        flat_exact, flat_errors, flat_mixture_error = (
+            part.reshape(-1, size) for part in (exact, errors, mixture_error)
+        )
+        exact[:] = references
+        with np.errstate(over="ignore", invalid="ignore"):  # the energies tell
+            np.subtract(estimates, exact, out=errors)
+            self.references += flat_exact @ flat_exact.T
+            self.crossed += flat_errors @ flat_exact.T
+            self.errors += np.einsum("ij,ij->i", flat_errors, flat_errors)
+            if mixture is not None:
+                for source, reference in enumerate(exact):
+                    np.subtract(mixture[0], reference, out=mixture_error)
+                    self.mixture_errors[source] += np.einsum("ij,ij->", flat_mixture_error, flat_mixture_error)
 
     @property
     def levels(self) -> np.ndarray:
@@ -85,10 +112,15 @@ class Products:
         return np.diagonal(self.crossed)
 
 
-def _refuse(signals: dict[str, Any]) -> None:
+def _still_silent(silent: np.ndarray, signals: np.ndarray) -> np.ndarray:
+    """Which of (S, C, n) sum to zero here too, over their channels; the first block tells of nearly all."""
+    return silent & ~signals.sum(axis=1).any(axis=-1) if silent.any() else silent
+
+
+def _refuse(**signals: Any) -> None:
     """Say where a sample is not finite."""
     for name, part in signals.items():
-        for _ in blocks(part, name=name):
+        for _ in blocks(part, name=name) if part is not None else ():
             pass
     raise ValueError("the samples are too large to be squared in double precision: a full scale is one")
 

@@ -18,6 +18,17 @@ def test_good_estimates_lose_no_digits(decibels: float) -> None:
         assert metric(estimates, references) == pytest.approx([decibels] * 2, abs=1e-3)
 
 
+@pytest.mark.parametrize("level", [0, 1e-9, 1e-6])
+def test_a_mixture_that_is_nearly_the_reference_loses_no_digits(level: float) -> None:
+    rng = np.random.default_rng(0)
+    references = 0.5 * rng.standard_normal((2, 1, 400_000)) * np.array([1, level])[:, None, None]
+    mixture = references.sum(axis=0, keepdims=True)
+    estimates = references + 1e-3 * rng.standard_normal(references.shape)
+    errors = [np.sum((signal - references[0]) ** 2) for signal in (mixture[0], estimates[0])]
+    expected = 10 * np.log10((errors[0] + 1e-7) / (errors[1] + 1e-7))
+    assert nsdr(estimates, references, mixture)[0] == pytest.approx(expected, abs=1e-9)
+
+
 def test_where_there_is_no_ratio() -> None:
     estimates, references = signals()
     for metric in (snr, si_sdr, si_sir, si_sar):
@@ -43,3 +54,11 @@ def test_a_mixture_of_another_shape() -> None:
     estimates, references = signals((2, 1, 1000))
     with pytest.raises(ValueError, match=r"the mixture must be \(1, 1, 1000\), not \(1, 1, 999\)"):
         nsdr(estimates, references, references[:1, :, 1:])
+
+
+def test_a_mixture_that_is_not_finite() -> None:
+    estimates, references = signals((2, 1, 1000))
+    mixture = references.sum(axis=0, keepdims=True)
+    mixture[0, 0, 40] = np.nan
+    with pytest.raises(ValueError, match=r"mixture\[0\] holds NaN or infinity at sample 40"):
+        nsdr(estimates, references, mixture)

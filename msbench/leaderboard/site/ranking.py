@@ -10,9 +10,9 @@ from msbench.leaderboard.rows import Row
 from msbench.leaderboard.site import tables
 from msbench.leaderboard.site.encoding import identifier
 from msbench.leaderboard.statistics import Comparison
+from msbench.metrics import catalogue
 from msbench.records.metric_id import MetricId
 
-WITHOUT_UNIT = ("l1-spectrogram", "stoi", "pesq")
 FILTERS = ("tier", "data", "role")
 PAGES = ("Table", "Comparison", "Tracks", "Cost")
 FILES = dict(zip(PAGES, ("index", "compare", "tracks", "cost"), strict=True))
@@ -69,8 +69,9 @@ class RankingPages:
     @property
     def score_labels(self) -> list[str]:
         """Of the scores to choose from, with their unit."""
-        labels = [MetricId.parse(score).family for score in self.scores_shown]
-        return [label if label in WITHOUT_UNIT else f"{label} (dB)" for label in labels]
+        families = [MetricId.parse(score).family for score in self.scores_shown]
+        units = [catalogue.unit_of(family) for family in families]
+        return [f"{family} ({unit})" if unit else family for family, unit in zip(families, units, strict=True)]
 
     @property
     def caption(self) -> str:
