@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from msbench import registry
 from msbench.cli.adding import Adder, add_inference, inference_of
 from msbench.system import errors
-from msbench.system.exit_codes import DONE, FAILED, SAVED
+from msbench.system.exit_codes import DONE, FAILED
 from msbench.system.safe_path import safe_path
 from msbench.system.terminal import visible
 
@@ -97,7 +97,7 @@ def fit(arguments: list[str]) -> int:
             folder = fit(arguments)
     except RunInterrupted as told:
         print(f"msbench: {errors.sentence(told)}", file=sys.stderr)
-        return SAVED
+        return told.exit_code
     if os.environ.get("LOCAL_RANK", "0") == "0":
         print(f"trained: {folder / 'best.ckpt'}")
     return 0

@@ -2,8 +2,8 @@
 
     python -P -m msbench.cluster.cell --stage train|evaluate [--devices N] [--num-nodes M] -- SUITE CELL
 
-Exit codes: 0 done (or done before), 85 saved on SIGUSR2 or SIGTERM: start it again, 2 bad input, 1 failed. Under srun
-every rank runs the same command.
+Exit codes: 0 done (or done before), 85 saved on SIGUSR2 or SIGTERM: start it again, 130 saved on Ctrl-C, 2 bad input,
+1 failed. Under srun every rank runs the same command.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from msbench.runs.interruption import RunInterrupted, interrupt_on_signals
 from msbench.runs.state import begin_attempt, end_attempt, is_trained, read_state, run_summary, write_state
 from msbench.runs.suite import Cell, Suite, read_suite
 from msbench.system.errors import exit_code, is_bug, named, report, sentence
-from msbench.system.exit_codes import DONE, SAVED
+from msbench.system.exit_codes import DONE, INTERRUPTED, SAVED
 from msbench.system.files import write_text
 from msbench.system.terminal import show_any_name
 
@@ -79,7 +79,7 @@ def run_stage(suite: Suite, cell: Cell, stage: str, devices: int = 1, nodes: int
     except RunInterrupted:
         return SAVED
     if first:
-        if code == SAVED:
+        if code in (SAVED, INTERRUPTED):
             write_state(folder, stage="saved")
         end_attempt(folder, code)
     return code
@@ -94,7 +94,7 @@ def _attempt(suite: Suite, cell: Cell, stage: str, devices: int, nodes: int) -> 
             _evaluate(suite, cell)
     except RunInterrupted as interruption:
         print(f"msbench: {sentence(interruption)}", file=sys.stderr)
-        return SAVED
+        return interruption.exit_code
     except BaseException as error:
         traceback.print_exc()
         if read_state(folder).get("stage") != "failed":  # of several ranks, the first one says why

@@ -46,6 +46,8 @@ def evaluate_into_folder(
 
 def default_label(given: str | Path) -> str:
     """The name of a checkpoint's folder (that of its run) or of a folder of estimates; a model's own name."""
+    if isinstance(given, Path) and given.is_dir():
+        return given.resolve().name
     if names_checkpoint(given):
         return Path(given).resolve().parent.name
     return Path(given).resolve().name if isinstance(given, Path) else given

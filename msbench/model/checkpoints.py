@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-import torch
 from torch import Tensor
 
 from msbench import registry
+from msbench.model.checkpoint_file import KEY, RUN, content_of
 from msbench.model.separator import Separator
 from msbench.system import errors
 
-KEY = "msbench_separator"  # where a checkpoint holds {"name", "options"} of its model
+_SHOWN = 4  # weights that do not fit, in a message
 _PREFIX = "separator."  # of the model's weights among those of the LightningModule
 
 
 def names_checkpoint(model: str | Path) -> bool:
-    """Whether a text that stands for a model is the path of a checkpoint, and not a registered name."""
-    return str(model).endswith(".ckpt")
+    """Whether a text that stands for a model is the path of a checkpoint, and not a registered name.
+
+    A registered name is never one; what else exists as a file, or looks like a path, is.
+    """
+    text = str(model)
+    if isinstance(model, Path) or text.endswith(".ckpt"):
+        return True
+    return text not in registry.entries("models") and (os.sep in text or Path(text).exists())
 
 
 def load(model: str | Path, checkpoint: str | Path | None = None, **options: Any) -> Separator:
     """A separator by its registered name, or by the path of a checkpoint that `msbench fit` wrote.
 
     Args:
-        model: A registered name, or a checkpoint's path (*.ckpt).
+        model: A registered name, or a checkpoint's path.
         checkpoint: Weights to load into the named model; its options come from the checkpoint where none are given.
         options: Arguments of the model's constructor.
 
@@ -92,11 +98,12 @@ class Checkpoint:
         options: The arguments of its constructor.
         seed: Of the training.
         step, epoch: Where in the training it was saved.
-        training: What it was trained on, as `SeparationData.described` says it.
+        training: What it was trained on, as a record says it.
         ema: Whether the weights are a moving average.
+        run: How it was trained, as `msbench.training.lineage` writes it.
         weights: The model's parameters and buffers, on the CPU.
 
-    The seed, step, epoch and training are None where the file does not say.
+    The seed, step, epoch, training and run are None where the file does not say.
     """
 
     path: Path
@@ -108,6 +115,7 @@ class Checkpoint:
     epoch: int | None = None
     training: dict[str, Any] | None = None
     ema: bool = False
+    run: dict[str, Any] | None = field(default=None, repr=False, compare=False)
     weights: Mapping[str, Tensor] | None = field(default=None, repr=False, compare=False)
 
     @classmethod
@@ -118,7 +126,7 @@ class Checkpoint:
             FileNotFoundError: If there is no such file.
             ValueError: If it is not a checkpoint of ours.
         """
-        content, sha256 = _content_of(path)
+        content, sha256 = content_of(path)
         registered = content[KEY]
         weights = {k.removeprefix(_PREFIX): v for k, v in content["state_dict"].items() if k.startswith(_PREFIX)}
         return cls(
@@ -131,6 +139,7 @@ class Checkpoint:
             epoch=content.get("epoch"),
             training=content.get("training"),
             ema="averaging_state" in content,  # Lightning's EMAWeightAveraging keeps its own state under this key
+            run=content.get(RUN),
             weights=weights,
         )
 
@@ -150,14 +159,35 @@ class Checkpoint:
         if self.weights is None:
             raise RuntimeError(f"{self.path} was pickled without its weights: build the model before, or read it again")
         separator = create(self.name, {**self.options, **options})
-        try:
-            separator.load_state_dict(self.weights)
-        except RuntimeError as error:
-            # The first line names the class, the second the first weight that is missing, unknown or of another shape.
-            lines = str(error).splitlines()
-            detail = errors.one_line(lines[min(1, len(lines) - 1)])
-            raise ValueError(f"{self.path} does not fit {type(separator).__name__} as configured: {detail}") from error
+        self.load_into(separator)
         return separator
+
+    def load_into(self, separator: Separator) -> None:
+        """Give a model these weights.
+
+        Raises:
+            ValueError: If they do not fit it; the message names those that do not.
+        """
+        assert self.weights is not None, "read from its file"
+        known = separator.state_dict()
+        shapes = {name: tuple(tensor.shape) for name, tensor in known.items()}
+        faults = [
+            f"{name} is {_shape(tensor.shape)} in the file and {_shape(shapes[name])} in the model"
+            for name, tensor in self.weights.items()
+            if name in shapes and shapes[name] != tuple(tensor.shape)
+        ]
+        faults += [f"{name} is missing in the file" for name in known if name not in self.weights]
+        faults += [f"the model has no {name}" for name in self.weights if name not in known]
+        if faults:
+            more = f", and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
+            raise ValueError(
+                f"{self.path} does not fit {type(separator).__name__} as configured: {'; '.join(faults[:_SHOWN])}{more}"
+            )
+        separator.load_state_dict(self.weights)
+
+
+def _shape(shape: Sequence[int]) -> str:
+    return "x".join(map(str, shape)) or "a number"
 
 
 def create(name: str, options: dict[str, Any]) -> Separator:
@@ -206,28 +236,3 @@ def _refused(plugin: Callable[..., Any], options: dict[str, Any]) -> str | None:
             continue
         return option
     return None
-
-
-def _content_of(path: str | Path) -> tuple[dict[str, Any], str]:
-    """What a checkpoint holds, and its SHA-256.
-
-    Both are of one open file: a training that goes on may put another in its place meanwhile.
-    """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"no checkpoint {path}")
-    with Path(path).open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        file.seek(0)
-        try:
-            content = torch.load(file, map_location="cpu", weights_only=True)
-        except MemoryError:
-            raise
-        except Exception as error:  # a file that is cut or no checkpoint at all makes unpickling fail in any way
-            reason = errors.one_line(next(iter(str(error).splitlines()), type(error).__name__))
-            raise ValueError(f"{path} is not a checkpoint that can be read: {reason}") from error
-    registered = content.get(KEY) if isinstance(content, dict) else None
-    if not isinstance(registered, dict) or not {"name", "options"} <= registered.keys():
-        raise ValueError(f"{path} is not a checkpoint of msbench: it does not say which model it holds")
-    if not isinstance(content.get("state_dict"), dict):
-        raise ValueError(f"{path} is not a checkpoint of msbench: it holds no weights")
-    return content, sha256

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,8 +38,14 @@ def fit(argv: Sequence[str]) -> Path:
     if cli.trainer.is_global_zero:
         _make(cli.output)
         cli.parser.save(cli.config, cli.output / "config.yaml", overwrite=True, skip_unset=False, skip_validation=True)
+    interrupt = signal.getsignal(signal.SIGINT)
     try:
         cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=checkpoint, weights_only=True)
+    except SystemExit as error:  # Lightning's answer to Ctrl-C, after which it ignores any other
+        signal.signal(signal.SIGINT, interrupt)
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from error
+        raise
     finally:
         _end_logs(cli.trainer)
     return cli.output

@@ -108,20 +108,45 @@ def test_load_takes_a_name_or_a_path(path: Path) -> None:
         msbench.load("unet", checkpoint=path)
     with pytest.raises(ValueError, match="two checkpoints given"):
         msbench.load(path, checkpoint=path)
-    with pytest.raises(ValueError, match=r"best.ckpt does not fit Fussy as configured: size mismatch for conv.weight"):
+    with pytest.raises(ValueError, match=r"best.ckpt does not fit Fussy as configured: conv.weight is 1x1x5 in"):
         msbench.load(path, width=7)
 
 
-@pytest.mark.parametrize(("text", "expected"), [("runs/a/best.ckpt", True), ("unet", False), (Path("a.ckpt"), True)])
-def test_what_names_a_checkpoint(text: str | Path, expected: bool) -> None:
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("runs/a/best.ckpt", True),
+        ("unet", False),
+        (Path("a.ckpt"), True),
+        ("model.pt", True),
+        ("away/model.pt", True),
+        ("away.pt", False),
+        ("mixture", False),  # a registered name, whatever file is called so
+    ],
+)
+def test_what_names_a_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | Path, expected: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("model.pt", "mixture"):
+        (tmp_path / name).touch()
     assert names_checkpoint(text) is expected
 
 
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"", "is not a checkpoint that can be read"),
-        (b"not a checkpoint", "is not a checkpoint that can be read"),
+        (b"", "is not a checkpoint: it is empty"),
+        (b"not a checkpoint", "is not a checkpoint: it has another format"),
+        (b"\n<!DOCTYPE html>", "is not a checkpoint: it is a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer to one: run `git lfs pull`"),
+        (b"RIFF\0\0\0\0WAVE", "it is an audio file"),
+        (b"PK\3\4" + bytes(600), "is not a checkpoint that can be read: it is cut short"),
+        (
+            b"\x80\x02cos\nsystem\n.",
+            "is not a checkpoint that can be read: it holds code (os.system)",
+        ),
+        (b"\x80\x02", "is not a checkpoint that can be read"),
         ({"state_dict": {}}, "does not say which model it holds"),
         ([1, 2], "does not say which model it holds"),
         ({KEY: None, "state_dict": {}}, "does not say which model it holds"),
@@ -135,6 +160,8 @@ def test_a_file_that_is_no_checkpoint(
     path.write_bytes(content) if isinstance(content, bytes) else torch.save(content, path)
     assert main(["separate", str(path), "song.wav", "-o", "out"]) == 2
     assert sentence in capsys.readouterr().err
+    assert main(["separate", str(path), "song.wav", "-o", "out", "--debug"]) == 2
+    assert "weights_only=False" not in capsys.readouterr().err
 
 
 def test_a_constructor_that_refuses_an_option_is_told_with_the_model(plugin: Path) -> None:
@@ -156,3 +183,11 @@ def test_an_option_without_a_default_has_to_be_given(plugin: Path) -> None:
     plugin.write_text(FUSSY.replace("self, targets: list[str]", "self, size: int, targets: list[str]"))
     with pytest.raises(ValueError, match=r"model 'fussy' needs the option 'size', which has no default: give it"):
         msbench.load("fussy")
+
+
+def test_any_ending_serves_and_a_folder_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(path.parent)
+    path.rename(path.with_name("model.pt"))
+    assert msbench.load("model.pt").registered == {"name": "fussy", "options": {"width": 5}}
+    with pytest.raises(ValueError, match=r"is a folder: give a checkpoint in it, such as .*best.ckpt"):
+        msbench.load(str(path.parent))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -181,6 +182,51 @@ def test_fit_ends_with_85_and_says_how_to_go_on(
     at_call(monkeypatch, "training_step", 2, signalled(signal.SIGTERM))
     assert main(["fit", *arguments, "--output", "run"]) == 85
     assert "saved run/last.ckpt in epoch 0, step 2, as a signal asked: the same command" in capsys.readouterr().err
+
+
+def test_ctrl_c_saves_as_a_signal_does(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    at_call(monkeypatch, "training_step", 2, signalled(signal.SIGINT))
+    assert main(["fit", *arguments, "--output", "run"]) == 130
+    said = capfd.readouterr().err
+    assert "saving at the end of this step; Ctrl-C again ends at once" in said
+    assert "saved run/last.ckpt in epoch 0, step 2, as Ctrl-C asked: the same command goes on from here" in said
+    assert Path("run/last.ckpt").is_file()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_second_ctrl_c_ends_at_once(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def twice() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    at_call(monkeypatch, "training_step", 2, twice)
+    assert main(["fit", *arguments, "--output", "run"]) == 130
+    assert "msbench: interrupted; the same command goes on from" in capfd.readouterr().err
+    assert not Path("run/last.ckpt").exists()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_last_is_the_last_epoch_though_an_earlier_one_was_best(arguments: list[str]) -> None:
+    fit([*arguments, "--checkpoint.mode", "max", "--output", "run"])
+    last, best = (torch.load(Path("run") / name, weights_only=True) for name in ("last.ckpt", "best.ckpt"))
+    assert (last["global_step"], best["epoch"]) == (3 * STEPS, 0)
+
+
+def test_a_full_disk_is_told_with_the_file(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+        assert main(["fit", *arguments, "--output", "run", "--separator.width", "4001"]) == 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    said = capsys.readouterr().err
+    assert "msbench: cannot save " in said
+    assert "File too large: an earlier checkpoint stays as it was; make room" in said
+    assert not list(Path("run").glob(".*.part"))
 
 
 def test_a_save_that_fails_leaves_the_earlier_checkpoint(tmp_path: Path) -> None:

@@ -1,0 +1,86 @@
+"""The file of a checkpoint: what is in it, read without running any code, and what a file is that is none."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import re
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import torch
+
+KEY = "msbench_separator"  # where a checkpoint holds {"name", "options"} of its model
+RUN = "msbench_run"  # and what a training must find again to go on
+
+_HEAD_BYTES = 512  # that tell what kind of file it is
+
+
+def content_of(path: str | Path) -> tuple[dict[str, Any], str]:
+    """What a checkpoint holds, and its SHA-256.
+
+    Both are of one open file: a training that goes on may put another in its place meanwhile.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is not a checkpoint of ours; the message says what it is instead.
+    """
+    if Path(path).is_dir():
+        best = Path(path) / "best.ckpt"
+        raise ValueError(
+            f"{path} is a folder: give {best if best.is_file() else 'a checkpoint in it, such as best.ckpt'}"
+        )
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"no checkpoint {path}: correct the path")
+    with Path(path).open("rb") as file:
+        fault = _no_checkpoint(file.read(_HEAD_BYTES))
+        if fault is not None:
+            raise ValueError(f"{path} is not a checkpoint: {fault}")
+        file.seek(0)
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        file.seek(0)
+        content = _unpickled(file, path)
+    registered = content.get(KEY) if isinstance(content, dict) else None
+    if not isinstance(registered, dict) or not {"name", "options"} <= registered.keys():
+        raise ValueError(
+            f"{path} is not a checkpoint of msbench: it does not say which model it holds; give one that `msbench fit` "
+            "wrote"
+        )
+    if not isinstance(content.get("state_dict"), dict):
+        raise ValueError(f"{path} is not a checkpoint of msbench: it holds no weights")
+    return content, sha256
+
+
+def _no_checkpoint(head: bytes) -> str | None:
+    """What a file is that is taken for a checkpoint most often, by its first bytes; None where it may be one."""
+    begin = head.lstrip().lower()
+    if not head:
+        return "it is empty: copy or download it again"
+    if head.startswith(b"version https://git-lfs"):
+        return "it is a Git LFS pointer to one: run `git lfs pull`"
+    if begin.startswith((b"<!doctype", b"<html", b"<?xml", b"<head")):
+        return "it is a web page: download the file itself"
+    if head.startswith((b"RIFF", b"fLaC", b"OggS", b"ID3")):
+        return "it is an audio file"
+    return None if head.startswith((b"PK", b"\x80")) else "it has another format; give one that `msbench fit` wrote"
+
+
+def _unpickled(file: BinaryIO, path: str | Path) -> Any:
+    try:
+        return torch.load(file, map_location="cpu", weights_only=True)
+    except MemoryError:
+        raise
+    # A file that is cut, or of another program, makes unpickling fail in any way. Torch's own words advise to run the
+    # code in the file (weights_only=False): they are not passed on, not even as the cause of this error.
+    except pickle.UnpicklingError as error:
+        named = re.search(r"(?:GLOBAL|Unsupported global:?)\s+([\w.]+)", str(error))
+        if named is None:
+            fault = "it is damaged or has another format"
+        else:
+            fault = f"it holds code ({named[1]}), which is not run"
+    except Exception as error:
+        cut = "central directory" in str(error) or isinstance(error, EOFError)
+        fault = "it is cut short" if cut else f"it is damaged ({type(error).__name__})"
+    raise ValueError(
+        f"{path} is not a checkpoint that can be read: {fault}: copy it again, or give one of `msbench fit`"
+    )
