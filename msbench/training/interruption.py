@@ -8,7 +8,7 @@ import threading
 import time
 from pathlib import Path
 from types import FrameType
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO, cast
 
 import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
@@ -136,7 +136,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             with replacing(path) as part, part.open("wb") as file:
                 written = _Written(file)
                 try:
-                    torch.save(checkpoint, written)
+                    torch.save(checkpoint, cast("IO[bytes]", written))
                 except RuntimeError as error:  # torch's own, in place of what the file system said
                     raise (written.fault or error) from error
                 file.flush()
