@@ -58,6 +58,7 @@ TESTED_ELSEWHERE = {
     "leaderboard/site/serve": "leaderboard/site/test_build",
     "leaderboard/site/sound": "leaderboard/site/test_build and test_browser",
     "leaderboard/site/tables": "leaderboard/site/test_build and test_browser",
+    "model/checkpoint_file": "model/test_checkpoints: files of every kind",
     "runs/fields": "runs/test_suite_file and cluster/test_profile: tables of every field",
     "scaffold/templates": "texts alone: scaffold/test_create runs them",
     "system/exit_codes": "numbers alone: cli/test_app sees them from a shell",
