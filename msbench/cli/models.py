@@ -45,20 +45,29 @@ def add(command: Adder) -> None:
 
 
 def _list(options: argparse.Namespace) -> int:
-    rows: list[tuple[str, str, str | None]]
+    rows: list[tuple[str, str, str]]
     if options.kind == "recipes":
-        rows = [(name, str(path), None) for name, path in registry.recipes().items()]
+        rows = [(name, str(path), "") for name, path in registry.recipes().items()]
     elif options.kind == "boards":
-        rows = [(p.parent.name, str(p), None) for p in sorted(Path("leaderboards").glob("*/suite.yaml"))]
+        rows = [(p.parent.name, str(p), "") for p in sorted(Path("leaderboards").glob("*/suite.yaml"))]
     else:
         found = registry.entries(options.kind)
-        rows = [(e.name, f"{registry.summary_of(e)}  [{e.origin}]", registry.error_of(e)) for e in found.values()]
+        rows = [(e.name, f"{registry.summary_of(e)}  [{e.origin}]", _state(e)) for e in found.values()]
+    rows = [(errors.one_line(name), errors.one_line(text), state) for name, text, state in rows]  # strangers' words
     width = max((len(name) for name, _, _ in rows), default=0)
-    for name, text, error in rows:
-        print(f"{name:<{width}}  {text.strip() if error is None else f'BROKEN: {error}  {text.strip()}'}")
+    for name, text, state in rows:
+        print(f"{name:<{width}}  {state}{text}")
     if not rows:
         print(f"no {options.kind}")
     return 0
+
+
+def _state(entry: registry.Entry) -> str:
+    """What a listing puts before the summary of a plugin that may not work; its code is read and not run."""
+    fault = registry.judge(entry)
+    if fault is registry.UNSURE:
+        return f"unchecked (msbench check {errors.one_line(entry.name)} imports it)  "
+    return "" if fault is None else f"BROKEN: {errors.one_line(fault)}  "
 
 
 def _new(options: argparse.Namespace) -> int:
@@ -78,7 +87,8 @@ def _check(options: argparse.Namespace) -> int:
     failures = 0
     for result in check(options.name, options.compile):
         failures += not result.passed
-        print(f"{'ok  ' if result.passed else 'FAIL'}  {result.name}{': ' if result.detail else ''}{result.detail}")
+        detail = f": {errors.one_line(result.detail)}" if result.detail else ""
+        print(f"{'ok  ' if result.passed else 'FAIL'}  {result.name}{detail}")
     if failures:
         print(f"msbench: '{options.name}' breaks the contract in {failures} places", file=sys.stderr)
     return FAILED if failures else 0

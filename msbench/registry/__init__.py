@@ -2,11 +2,13 @@
 
 from msbench.registry.entries import (
     KINDS,
+    UNSURE,
     Entry,
     entries,
     error_of,
     find,
     find_recipe,
+    judge,
     licence_of,
     load,
     plugin_files,
@@ -16,11 +18,13 @@ from msbench.registry.entries import (
 
 __all__ = [
     "KINDS",
+    "UNSURE",
     "Entry",
     "entries",
     "error_of",
     "find",
     "find_recipe",
+    "judge",
     "licence_of",
     "load",
     "plugin_files",

@@ -19,8 +19,11 @@ from typing import Any
 
 from msbench.registry import source as plugin_source
 from msbench.system import errors
+from msbench.system.bounded import cut
 from msbench.system.wording import did_you_mean
 
+LONGEST_SHOWN = 200  # letters of an unknown name that a message repeats
+UNSURE = plugin_source.UNSURE
 KINDS = ("models", "datasets", "losses")
 
 
@@ -106,18 +109,27 @@ def _entries_of_file(kind: str, path: Path) -> list[Entry]:
     return [Entry(kind, name, str(path), attribute, str(path)) for name, attribute in declared[kind].items()]
 
 
+def judge(entry: Entry) -> str | None:
+    """What reading a plugin's source tells of its import: None for sound, an error, or `UNSURE`; nothing is run."""
+    if entry.error:
+        return entry.error
+    if entry.path is None:
+        return UNSURE
+    try:
+        return plugin_source.verdict(entry.path, entry.attribute)
+    except RecursionError:  # an expression that is thousands deep
+        return UNSURE
+
+
 def error_of(entry: Entry) -> str | None:
     """Why a plugin does not import, or None.
 
     Its source is read first: where that proves the import sound, or names what is missing, nothing is imported (and
     so not torch either). Only code that does more than define things at import is imported for real.
     """
-    if entry.error:
-        return entry.error
-    if entry.path is not None:
-        verdict = plugin_source.verdict(entry.path, entry.attribute)
-        if verdict is not plugin_source.UNSURE:
-            return verdict
+    verdict = judge(entry)
+    if verdict is not UNSURE:
+        return verdict
     try:
         _import(entry)
     except BaseException as error:  # a stranger's module may raise anything, SystemExit too
@@ -140,6 +152,7 @@ def find(kind: str, name: str) -> Entry:
     if name in known:
         return known[name]
     one = kind[:-1] if kind != "losses" else "loss"
+    name = cut(name, LONGEST_SHOWN)
     raise KeyError(
         f"unknown {one} '{name}'. {did_you_mean(name, known)}Available: {', '.join(known) or 'none'}. "
         "(An entry point added since its package was installed is seen after reinstalling it; "
@@ -207,10 +220,11 @@ def find_recipe(name: str) -> Path:
     Raises:
         FileNotFoundError: If there is neither; the nearest names are given.
     """
-    if Path(name).is_file():
+    if "\0" not in name and Path(name).is_file():
         return Path(name)
     known = recipes()
     if name in known:
         return known[name]
+    name = cut(name, LONGEST_SHOWN)
     hint = did_you_mean(name, known)
     raise FileNotFoundError(f"no recipe '{name}', neither a file nor a name. {hint}Available: {', '.join(known)}.")

@@ -11,8 +11,10 @@ from functools import cache
 from pathlib import Path
 
 from msbench.public import PUBLIC
+from msbench.system import bounded
 from msbench.system.errors import named
 
+LONGEST = 2**20  # bytes of a source file; ours have a fiftieth of it
 UNSURE = "unsure"  # the verdict on code that only a real import can judge
 # What reading and parsing a stranger's file may raise. ValueError: bytes that are not UTF-8, or zero among them.
 UNREADABLE = (OSError, SyntaxError, ValueError, RecursionError, MemoryError)
@@ -51,7 +53,7 @@ def locate(module: str) -> Path | None:
 
 @cache
 def _parse(path: Path) -> ast.Module:
-    return ast.parse(path.read_text("utf-8"), filename=str(path))
+    return ast.parse(bounded.read_text(path, LONGEST), filename=str(path))
 
 
 def _definition(tree: ast.Module, name: str) -> ast.stmt | None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from msbench import registry
+from msbench.runs.relative_paths import beginning_at
 from msbench.runs.suite_file import DIGITS, ModelEntry, SuiteFile, cell_name, read_suite_file
 from msbench.system.errors import is_bug, located
 from msbench.system.yaml_files import read_yaml
@@ -49,7 +50,9 @@ class Recipes:
             FileNotFoundError: If there is none.
         """
         own = self.folder / name
-        return own if own.is_file() else self.known.get(name) or registry.find_recipe(name)
+        if own.is_file() or name in self.known:
+            return own if own.is_file() else self.known[name]
+        return Path(beginning_at(self.folder / "suite.yaml", str(registry.find_recipe(name)), "recipe"))
 
     def _read(self, path: Path) -> dict[str, Any]:
         content = read_yaml(path) or {}

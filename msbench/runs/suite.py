@@ -10,6 +10,7 @@ from typing import Any
 
 from msbench import registry
 from msbench.runs.naming import Recipes
+from msbench.runs.relative_paths import settings_with_paths, with_paths
 from msbench.runs.suite_file import ModelEntry, SuiteFile, cell_name, read_suite_file
 from msbench.system.errors import located
 
@@ -23,7 +24,7 @@ class Cell:
     dataset: str
     seed: int | None  # None where nothing is trained
     identity: str  # `SuiteFile.identity`
-    recipe: dict[str, Any] | None = None  # as its file was when the suite was read, whatever becomes of that
+    recipe: dict[str, Any] | None = None  # as its file was when the suite was read
     checkpoint: Path | None = None
     overrides: dict[str, Any] = field(default_factory=dict)  # dotted keys, as flags of `msbench fit`
     root: Path | None = None
@@ -122,9 +123,9 @@ def _row(file: SuiteFile, entry: ModelEntry, recipes: Recipes) -> Cell:
         dataset="",
         seed=None,
         identity=file.identity(entry, model, recipe),
-        recipe=recipe,
+        recipe=None if recipe is None else with_paths(recipe, found),
         checkpoint=checkpoint,
-        overrides=entry.set,
+        overrides=settings_with_paths(entry.set, file.path),
         split=file.split,
         backend=file.backend,
         metrics=file.metrics,

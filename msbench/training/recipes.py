@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from msbench import registry
+from msbench.runs.relative_paths import FIELDS, with_paths
 from msbench.system.yaml_files import read_yaml
 
 SECTIONS = ("separator", "model", "data", "trainer", "checkpoint", "early_stopping")
@@ -53,8 +54,19 @@ def request(argv: Sequence[str]) -> Request:
     name = given.name or (names[-1] if names else None)
     if name is None:
         raise ValueError("no model named: give a recipe (-c unet_small, or a YAML file with a `name:`) or --name MODEL")
-    flags = [part for path in recipes for part in ("--config", path)]
+    flags = [part for path, content in recipes.items() for part in ("--config", path, *_paths_of(content, Path(path)))]
     return Request(name, (*flags, *rest, "--name", name), recipes)
+
+
+def _paths_of(recipe: dict[str, Any], file: Path) -> list[str]:
+    """Flags for the relative paths of a recipe, which begin at its file; later recipes and flags overrule them."""
+    flags, resolved = [], with_paths(recipe, file)
+    for field in FIELDS:
+        group, _, name = field.rpartition(".")
+        before, after = ((each.get(group) or {} if group else each).get(name) for each in (recipe, resolved))
+        if after != before:
+            flags += [f"--{field}", str(after)]
+    return flags
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -68,8 +69,12 @@ def test_broken_plugin_is_listed_with_its_error_and_breaks_nothing(
     install(site, "stranger", f"[msbench.models]\nbroken = {module}:Model\n", **{module: source})
     assert main(["list", "models"]) == 0
     lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
-    assert "BROKEN" in lines["broken"]
-    assert error in lines["broken"]
+    if "x = 1" in source or "raise" in source or "exit" in source or "Undefined" in source or "Pathh" in source:
+        assert "unchecked (msbench check broken imports it)" in lines["broken"]  # what only an import could tell
+    else:
+        assert "BROKEN" in lines["broken"]
+        assert error in lines["broken"]
+    assert error in str(registry.error_of(registry.entries("models")["broken"]))
     assert not any("BROKEN" in lines[name] for name in OURS)
     if "sys.exit" not in source:
         with pytest.raises(ImportError, match=r"model 'broken' from stranger 1\.0 is broken"):
@@ -106,3 +111,27 @@ def test_recipes_lie_beside_their_plugins() -> None:
     assert {"unet", "unet_small", "conv_tasnet", "conv_tasnet_small"} <= set(registry.recipes())
     with pytest.raises(FileNotFoundError, match="Did you mean unet_small"):
         registry.find_recipe("unet_smal")
+
+
+def test_a_listing_runs_no_code_of_a_stranger(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, code in {
+        "call": f"open({str(tmp_path / 'canary')!r}, 'w')\n",
+        "deep": "x = " + "+".join(["1"] * 900) + "\n",
+        "escape": "",
+    }.items():
+        text = "from msbench import SpectrogramSeparator\n" + code
+        text += f'class {name.title()}(SpectrogramSeparator):\n    """\\x1b]0;pwned\\x07\u202e [red]x"""\n'
+        (tmp_path / f"{name}.py").write_text(text)
+    os.mkfifo(tmp_path / "pipe.py")
+    monkeypatch.setenv("MSBENCH_PLUGINS", str(tmp_path))
+    assert main(["list", "models"]) == 0
+    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
+    assert "unchecked (msbench check call imports it)" in lines["call"]
+    assert "is no regular file" in lines["pipe"]
+    assert "\\x1b]0;pwned\\x07\\u202e [red]x" in lines["escape"]
+    assert all(line.isprintable() for line in lines.values())
+    assert not (tmp_path / "canary").exists()
+    registry.error_of(registry.entries("models")["call"])
+    assert (tmp_path / "canary").exists()  # whoever asks for it imports it

@@ -14,7 +14,7 @@ from msbench.registry import source
     ("content", "said"),
     [
         (b"class A(:\n", "SyntaxError"),
-        (b"a = '\xff'\n", "UnicodeDecodeError"),
+        (b"a = '\xff'\n", "is not UTF-8: line 1"),
         (b"a = 1\0\n", "null bytes"),
         (b"a = " + b"(" * 100_000 + b"\n", "SyntaxError|RecursionError|MemoryError"),
     ],
@@ -38,7 +38,7 @@ def test_a_file_that_is_no_python_is_listed_as_broken(
 def test_a_folder_called_like_a_file_is_broken_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "folder.py").mkdir()
     monkeypatch.setenv("MSBENCH_PLUGINS", str(tmp_path))
-    assert "IsADirectoryError" in str(registry.error_of(registry.entries("models")["folder"]))
+    assert "is no regular file" in str(registry.error_of(registry.entries("models")["folder"]))
 
 
 def test_what_a_file_declares_is_read_from_its_bases_and_arguments(tmp_path: Path) -> None:
