@@ -19,6 +19,7 @@ class Demo(MUSDB18HQ):
     name = "demo"
     download = ""
     licence = "MIT, as msbench"
+    verified = "its own songs"
     citation = "composed by msbench"
     rule = "8 songs to train on, 2 to validate, 4 to test"
     published: Mapping[str, int] = {"train": 8, "valid": 2, "test": 4}

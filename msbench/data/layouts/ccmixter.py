@@ -12,7 +12,8 @@ class CCMixter(Dataset):
     """ccMixter (Liutkus et al. 2015): 50 songs, each a mixture, its accompaniment and its voice.
 
     No splits are published: they are divided by the SHA-256 of the song's name; "all" holds every song, as papers
-    score them.
+    score them. One song is mono. The layout was read from the list of all songs' files in f90/Wave-U-Net
+    (CCMixter.xml, and getCCMixter in Datasets.py).
     """
 
     name = "ccmixter"
@@ -26,6 +27,7 @@ class CCMixter(Dataset):
     rule = "train 70 %, valid 10 %, test 20 % by the SHA-256 of the song's name; all: every song"
     published: Mapping[str, int] = {"all": 50}
     rates = (44100,)
+    verified = "the list of all 50 songs' files in f90/Wave-U-Net"
 
     @property
     def splits(self) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from msbench.data.dataset import Dataset, divide, folders
+from msbench.data.dataset import NOT_VERIFIED, Dataset, divide, folders
 from msbench.data.track import Track
 
 _FOLDERS = {"train": "Dev", "valid": "Dev", "test": "Test"}
@@ -16,6 +16,8 @@ class DSD100(Dataset):
     """DSD100 (Liutkus et al. 2017): 100 songs in four stems, of SiSEC 2016; test holds 50 of them.
 
     Dev and Test are published; no validation split is, so one is divided off Dev by the SHA-256 of the songs' names.
+    The layout is that of its publishers' loader, faroit/dsdtools (dsdtools/__init__.py, configs/dsd100.yaml and
+    configs/tracklist.csv).
     """
 
     name = "dsd100"
@@ -28,6 +30,7 @@ class DSD100(Dataset):
     rule = "test is Test; valid is about 14 % of Dev by the SHA-256 of the song's name, train the rest of Dev"
     published: Mapping[str, int] = {"train+valid": 50, "test": 50}
     rates = (44100,)
+    verified = f"{NOT_VERIFIED}; read as faroit/dsdtools reads it"
 
     @property
     def splits(self) -> tuple[str, ...]:

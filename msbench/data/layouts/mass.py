@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from msbench.data.dataset import NOT_VERIFIED
 from msbench.data.layouts.bases.multitrack import Multitrack
 
 
 class MASS(Multitrack):
     """MASS (Vinyes 2008): excerpts of some ten songs as separate tracks with effects, of which SiSEC took its first.
 
-    Their sum is the mixture, as its authors have it. SiSEC's copies (<song>__tracks/<song>__snip_..__<instrument>.wav)
-    are read alike.
+    Their sum is the mixture, as loadSources.m has it, which its author wrote for it (M. Vinyes, 2008); its folders are
+    from there. SiSEC's copies (<song>__tracks/<song>__snip_..__<instrument>.wav) are read alike; their names are those
+    that zafarrafii/REPET-Matlab (README.md) and other users of SiSEC's data give. Their mixtures, outside the folder of
+    the tracks, are not read.
     """
 
     name = "mass"
@@ -17,3 +20,4 @@ class MASS(Multitrack):
     licence = "Creative Commons, each song its own; see the files that come with it"
     citation = 'M. Vinyes, "MTG MASS database", 2008, http://www.mtg.upf.edu/static/mass/resources'
     rates = (44100,)
+    verified = f"{NOT_VERIFIED}; read as its author's loadSources.m reads it"

@@ -39,6 +39,7 @@ class MUSDB18(MUSDB18HQ):
     """
 
     name = "musdb18"
+    verified = "a track of sigsep/sigsep-mus-eval's tests"
     download = "https://zenodo.org/records/1117372"
     layout = "{train,test}/*.stem.mp4"
     citation = 'Rafii et al., "The MUSDB18 corpus for music separation", 2017, doi:10.5281/zenodo.1117372'

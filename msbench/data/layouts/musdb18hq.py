@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
-from msbench.data.dataset import SPLITS, Dataset, folders
+from msbench.data.dataset import NOT_VERIFIED, SPLITS, Dataset, folders
 from msbench.data.track import Track
 from msbench.system.yaml_files import read_yaml
 
@@ -15,7 +15,8 @@ from msbench.system.yaml_files import read_yaml
 class MUSDB18HQ(Dataset):
     """MUSDB18-HQ (Rafii et al. 2019): 150 songs in four stems as WAV; train holds 86, valid 14, test 50.
 
-    The validation split is the one that musdb fixes within train/, unless there is a folder valid/.
+    The validation split is the one that musdb fixes within train/, unless there is a folder valid/. The layout is that
+    of its publishers' loader, sigsep/sigsep-mus-db (musdb/__init__.py with is_wav, musdb/configs/mus.yaml).
     """
 
     name = "musdb18hq"
@@ -28,6 +29,7 @@ class MUSDB18HQ(Dataset):
     rule = "test as published; valid are the 14 songs of train/ that musdb lists, unless there is a folder valid/"
     published: Mapping[str, int] = {"train": 86, "valid": 14, "test": 50}
     rates: tuple[int, ...] = (44100,)
+    verified: str = f"{NOT_VERIFIED}; read as musdb reads it"
     errata: Mapping[str, str] = {  # https://sigsep.github.io/datasets/musdb.html#errata
         "Chris Durban - Celebrate": "bleeding of other instruments into vocals",
         "Detsky Sad - Walkie Talkie": "other mixed into drums",

@@ -21,8 +21,9 @@ def store(path: Path, samples: np.ndarray, rate: int = 44100, subtype: str = "PC
 
 
 def write_dsd100(root: Path) -> Path:
+    """Names of songs as in dsdtools/configs/tracklist.csv of faroit/dsdtools."""
     songs = {
-        "Dev": ("051 - AM Contra - Heart Peripheral", "055 - Ångström - Élan"),
+        "Dev": ("051 - AM Contra - Heart Peripheral", "055 - Angels In Amplifiers - I'm Alright"),
         "Test": ("001 - ANiMAL - Clinic A",),
     }
     for folder, names in songs.items():
@@ -49,10 +50,20 @@ def write_mir1k(root: Path) -> Path:
 
 
 def write_ccmixter(root: Path) -> Path:
-    for i in range(6):
-        music, voice = noise(2 * i, FRAMES), noise(2 * i + 1, FRAMES)
+    """Names of songs as in CCMixter.xml of f90/Wave-U-Net; one is mono there too."""
+    songs = {
+        "AlexBeroza_-_To_Be_Sensitive_(with_mindmapthat)": 2,
+        "Kamihamiha_-_Kamihamiha_-_Trash_The_Disco_(Stems)": 2,
+        "casimps1_-_Bingo_(B-I-N-G-O)": 2,
+        "copperhead_-_Need_You_Baby": 1,
+        "tmray_-_Forget_It_-_Demo": 2,
+        "unreal_dm_-_Big_John (with_snowflake)": 2,
+    }
+    for i, (song, channels) in enumerate(songs.items()):
+        music, voice = noise(2 * i, FRAMES, channels), noise(2 * i + 1, FRAMES, channels)
         for name, samples in (("source-01", music), ("source-02", voice), ("mix", music + voice)):
-            store(root / f"artist{i}_-_Été_{i}" / f"{name}.wav", samples)
+            store(root / song / f"{name}.wav", samples)
+    (root / "README").write_text("The corpus has a file beside its songs.")
     return root
 
 
@@ -191,7 +202,8 @@ def write_mass(root: Path) -> Path:
 
 
 def write_quasi(root: Path) -> Path:
-    for k, name in enumerate(("bass", "drums", "lead_vocal", "gtr")):
+    """The excerpt's names as in TEST.m of nkeriven/alpha_stable_bss; the folder of a song is made up."""
+    for k, name in enumerate(("bass", "drums", "lead_vocal", "gtr", "vibes", "keyboards")):
         song = "08_nine_inch_nails-good_soldier__snip_104-134"
         store(root / f"{song}__{name}.wav", noise(k, FRAMES, 1 if name == "bass" else 2), 48000)
     for k, name in enumerate(("voix principale", "caisse claire", "mix")):

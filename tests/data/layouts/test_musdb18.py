@@ -15,6 +15,7 @@ from msbench.cli.app import main
 from msbench.data.layouts.musdb18 import MUSDB18
 from msbench.data.opening import open_dataset
 from msbench.data.upkeep.prepare import plan
+from tests.data.layouts.real import real
 from tests.data.songs import STEMS, write
 from tests.requirements import require
 
@@ -74,6 +75,17 @@ def test_musdb18_equals_what_musdb_reads(stem_mp4: Path, tmp_path: Path) -> None
     for target in track.targets:
         np.testing.assert_allclose(track.read(target), theirs.targets[target].audio.T, atol=1e-7)
     assert (tmp_path / "elsewhere" / "train" / "Anna - One" / "mixture.wav").exists()
+
+
+def test_a_real_track_of_musdb18(tmp_path: Path) -> None:
+    musdb = pytest.importorskip("musdb")
+    root = real("musdb18")
+    require("ffmpeg")
+    (track,) = MUSDB18(root, cache=tmp_path / "wav").tracks("train")
+    (theirs,) = musdb.DB(root=str(root), subsets="train", split="train")
+    assert track.name == theirs.name == "Music Delta - 80s Rock"
+    for target in track.targets:
+        np.testing.assert_allclose(track.read(target), theirs.targets[target].audio.T, atol=1e-7)
 
 
 def test_musdb18_is_prepared_verified_and_described(

@@ -10,6 +10,7 @@ import pytest
 from msbench.data.layouts.musdb18 import MUSDB18
 from msbench.data.layouts.musdb18hq import MUSDB18HQ, validation_tracks
 from tests.data.songs import STEMS, noise, write_musdb18hq, write_song
+from tests.requirements import require
 
 
 def test_musdb18hq_with_a_valid_folder(tmp_path: Path) -> None:
@@ -38,6 +39,25 @@ def test_musdb18hq_validates_on_the_tracks_that_musdb_lists(tmp_path: Path) -> N
     assert data.splits == ("train", "valid")
     assert [track.name for track in data.tracks("train")] == ["Aimee Norwich - Child"]
     assert [track.name for track in data.tracks("valid")] == ["Leaf - Summerghost", "Meaxic - Take A Step"]
+
+
+def test_musdb18hq_equals_what_musdb_reads(tmp_path: Path) -> None:
+    require("ffmpeg")
+    musdb = pytest.importorskip("musdb")
+    root = tmp_path / "hq"
+    for i, (folder, name) in enumerate((("train", "A - B"), ("train", "Leaf - Summerghost"), ("test", "C - D"))):
+        write_song(root / folder / name, i, frames=500)
+    data = MUSDB18HQ(root)
+    theirs = {
+        **{split: musdb.DB(root=str(root), subsets="train", split=split, is_wav=True) for split in ("train", "valid")},
+        "test": musdb.DB(root=str(root), subsets="test", is_wav=True),
+    }
+    for split, tracks in theirs.items():
+        for ours, track in zip(data.tracks(split), tracks, strict=True):
+            assert ours.name == track.name
+            for target in ours.targets:
+                np.testing.assert_allclose(ours.read(target), track.targets[target].audio.T, atol=1e-6)
+            np.testing.assert_allclose(ours.read("mixture"), track.audio.T, atol=1e-7)
 
 
 def test_musdb_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
