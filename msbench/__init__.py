@@ -32,6 +32,10 @@ __all__ = [  # the names of PUBLIC, spelled out for those who read without runni
     "__version__",
     "bench",
     "bss_eval",
+    "bss_eval_images",
+    "bss_eval_images_framewise",
+    "bss_eval_sources",
+    "bss_eval_sources_framewise",
     "centre",
     "evaluate",
     "evaluate_estimates",
@@ -46,7 +50,13 @@ if TYPE_CHECKING:
     from msbench.data.track import Track
     from msbench.evaluation.run import evaluate, evaluate_estimates
     from msbench.leaderboard.board import Board
-    from msbench.metrics import bss_eval
+    from msbench.metrics import (
+        bss_eval,
+        bss_eval_images,
+        bss_eval_images_framewise,
+        bss_eval_sources,
+        bss_eval_sources_framewise,
+    )
     from msbench.model.checkpoints import load
     from msbench.model.layers import ConvUNet, centre
     from msbench.model.separator import MUSDB_TARGETS, Batch, Separator, SpectrogramSeparator

@@ -10,8 +10,7 @@ from msbench.evaluation.excerpts import Excerpts, keep
 from msbench.evaluation.options import Scoring
 from msbench.evaluation.signals import Signals, TimeFirst
 from msbench.evaluation.sources import EstimateSource, reader
-from msbench.metrics import bss_eval, catalogue
-from msbench.metrics.bsseval import score as bsseval
+from msbench.metrics import bss_eval, bsseval, catalogue
 from msbench.metrics.products import Products
 from msbench.records.frames import medians_over_windows
 from msbench.records.types import Frame, TrackResult, TrackScores

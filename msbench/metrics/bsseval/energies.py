@@ -17,7 +17,8 @@ from msbench.metrics.bsseval.correlation import Correlator, Stretch, flatten
 from msbench.metrics.bsseval.projection import Filters
 
 # |estimate - target|^2, |spatial - target|^2, |spatial|^2, |everything - spatial|^2, |everything|^2 and
-# |estimate - everything|^2, where target is the reference; spatial and everything are its two projections.
+# |estimate - everything|^2, where target is the reference; spatial and everything are its two projections. With a
+# "filtered target" (BSSEval v2's bss_eval_sources), the first is |estimate - spatial|^2.
 FORMS = ("error", "spatial_error", "spatial", "interference", "everything", "artifacts")
 WITH_ESTIMATE = (0, 5)
 BATCH = 16  # windows at a time
@@ -51,10 +52,16 @@ class Energies:
 
 
 def window_energies(
-    windows: Iterable[Stretch], filters: Filters, noise: Filters, pairs: list[tuple[int, int]], channels: int
+    windows: Iterable[Stretch],
+    filters: Filters,
+    noise: Filters,
+    pairs: list[tuple[int, int]],
+    channels: int,
+    filtered_target: bool,
 ) -> Energies:
     """The energies of windows, from their correlations."""
-    weights = np.stack([energy_weights(filters, noise, pair, channels) for pair in pairs])  # (P, 2, 6, R, R + E, lags)
+    every = [energy_weights(filters, noise, pair, channels, filtered_target) for pair in pairs]
+    weights = np.stack(every)  # (P, 2, 6, R, R + E, lags)
     sizes = np.sqrt(np.einsum("pfijk,pfijk->pfij", weights[:, 0], weights[:, 0]))
     columns = weights.reshape(-1, weights[0, 0, 0].size).T
     inputs = sizes.shape[2]
@@ -79,7 +86,9 @@ def window_energies(
     return Energies(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
 
-def energy_weights(filters: Filters, noise: Filters, pair: tuple[int, int], channels: int) -> np.ndarray:
+def energy_weights(
+    filters: Filters, noise: Filters, pair: tuple[int, int], channels: int, filtered_target: bool
+) -> np.ndarray:
     """(2, 6, R, R + E, lags): the sums of [0] with correlations are the energies in FORMS, of [1] their changes.
 
     The energy of the estimate itself is still to be added to "error" and "artifacts".
@@ -92,8 +101,9 @@ def energy_weights(filters: Filters, noise: Filters, pair: tuple[int, int], chan
     target[own, 0] = np.eye(channels)
     spatial[own], spatial_change[own] = filters.spatial[pair], noise.spatial[pair]
     everything, change = filters.everything[..., theirs], noise.everything[..., theirs]
+    aim, aim_change = (spatial, spatial_change) if filtered_target else (target, np.zeros_like(target))
     kernels = (
-        (target, np.zeros_like(target)),
+        (aim, aim_change),
         (spatial - target, spatial_change),
         (spatial, spatial_change),
         (everything - spatial, change - spatial_change),
@@ -104,7 +114,7 @@ def energy_weights(filters: Filters, noise: Filters, pair: tuple[int, int], chan
     for form, (kernel, its_change) in enumerate(kernels):
         weights[0, form, :, :inputs] = filter_products(kernel, kernel)
         weights[1, form, :, :inputs] = 2 * filter_products(kernel, its_change)
-    for row, form, kernel in ((0, 0, target), (0, 5, everything), (1, 5, change)):
+    for row, form, kernel in ((0, 0, aim), (1, 0, aim_change), (0, 5, everything), (1, 5, change)):
         weights[row, form, :, inputs:][:, theirs] = -2 * kernel.transpose(0, 2, 1)
     return weights
 
@@ -122,7 +132,12 @@ def filter_products(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def synthesized_energies(
-    correlator: Correlator, filters: Filters, span: tuple[int, int], pair: tuple[int, int], channels: int
+    correlator: Correlator,
+    filters: Filters,
+    span: tuple[int, int],
+    pair: tuple[int, int],
+    channels: int,
+    filtered_target: bool,
 ) -> np.ndarray:
     """The energies (6,) of one window as museval has them, from filtered signals: slower, and nothing cancels."""
     start, stop = span
@@ -140,7 +155,8 @@ def synthesized_energies(
         everything = filtered(signals[:, :inputs], filters.everything[..., theirs])
         target = signals[lags - 1 :, own]
         estimate = signals[lags - 1 :, inputs:][:, theirs]
-        parts = (estimate - target, spatial - target, spatial, everything - spatial, everything, estimate - everything)
+        error = estimate - (spatial if filtered_target else target)
+        parts = (error, spatial - target, spatial, everything - spatial, everything, estimate - everything)
         total += [np.sum(part**2) for part in parts]
     return total
 

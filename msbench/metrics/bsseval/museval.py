@@ -11,6 +11,23 @@ from typing import Any
 
 import numpy as np
 
+from msbench.metrics.bsseval.settings import Scores, Settings
+
+
+def museval_scores(references: Any, estimates: Any, settings: Settings) -> Scores:
+    """museval's own scores, warnings and errors, from all the samples at once.
+
+    Raises:
+        numpy.linalg.LinAlgError: A `ValueError`, if the samples are too large.
+    """
+    samples = [signals[:, 0 : signals.shape[1]] for signals in (references, estimates)]
+    try:
+        scores: Scores = museval_metrics().bss_eval(*samples, *settings.arguments)
+    except np.linalg.LinAlgError as error:
+        problem = f"the samples are too large for BSSEval in double precision ({error})"
+        raise np.linalg.LinAlgError(problem) from error
+    return scores
+
 
 @cache
 def museval_metrics() -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from msbench.metrics.bsseval import score as bsseval
+from msbench.metrics.bsseval import museval as own
 
 
 @pytest.fixture
@@ -14,4 +14,4 @@ def no_handing_over(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse() -> None:
         pytest.fail("handed over to museval")
 
-    monkeypatch.setattr(bsseval, "museval_metrics", refuse)
+    monkeypatch.setattr(own, "museval_metrics", refuse)
