@@ -55,19 +55,16 @@ def test_shapes_that_museval_refuses(shapes: tuple[tuple[int, ...], tuple[int, .
     assert_drop_in(bss_eval, museval_metrics().bss_eval, *(rng.random(shape) for shape in shapes), filters_len=2)
 
 
-@pytest.mark.parametrize(
-    "kind", [bool, np.uint8, np.int32, np.float16, np.float32, np.longdouble, complex, object, str]
-)
+@pytest.mark.parametrize("kind", TYPES)
 def test_samples_of_any_type(kind: type) -> None:
     references, estimates = ((40 * part).astype(kind) for part in signals((2, 900, 1)))
-    theirs = museval_metrics().bss_eval
-    if kind is complex:
-        with pytest.raises(TypeError, match="the samples of the references must be real numbers, not of type complex"):
-            bss_eval(references, estimates)
-        with pytest.warns(Warning), pytest.raises(TypeError):
-            theirs(references, estimates)
-    else:
-        assert_drop_in(bss_eval, theirs, references, estimates, **SIZES)
+    assert_drop_in(bss_eval, museval_metrics().bss_eval, references, estimates, **SIZES)
+
+
+def test_complex_samples() -> None:
+    references, estimates = signals((2, 900, 1))
+    with pytest.raises(TypeError, match="the samples of the references must be real numbers, not of type complex"):
+        bss_eval(references + 1j, estimates)
 
 
 def test_one_of_two_and_one_of_three_dimensions() -> None:

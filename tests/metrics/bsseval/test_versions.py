@@ -41,9 +41,8 @@ def test_numbers_are_musevals_without_its_code(name: str, shape: tuple[int, ...]
 @pytest.mark.parametrize("name", WHOLE)
 @pytest.mark.parametrize("permutation", [False, True])
 def test_estimates_are_matched(name: str, permutation: bool) -> None:
-    references, estimates = signals((3, 6000, 1))
-    assert_drop_in(*pair(name), references, estimates[[1, 2, 0]], compute_permutation=permutation)
-    assert_drop_in(*pair(name), references, estimates[[1, 2, 0]])
+    references, estimates = signals((2, 3000, 1))
+    assert_drop_in(*pair(name), references, estimates[::-1], compute_permutation=permutation)
 
 
 @pytest.mark.usefixtures("no_handing_over")
