@@ -12,6 +12,7 @@ from msbench.metrics.bsseval.inputs import as_sources
 from msbench.metrics.bsseval.museval import museval_metrics
 from tests.metrics.bsseval.examples import assert_drop_in, assert_same, signals
 
+TYPES = [bool, np.uint8, np.int32, np.float16, np.float32, np.longdouble, object, str]
 SIZES = {"window": 300, "hop": 300, "filters_len": 4}
 
 
