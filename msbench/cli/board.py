@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import sys
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TextIO
 
 from msbench.cli.adding import adder
+from msbench.cli.board_warnings import board_warnings
 from msbench.system.errors import one_line
 
 
@@ -41,9 +38,9 @@ def _build(options: argparse.Namespace) -> int:
     from msbench.leaderboard.board import Board
     from msbench.leaderboard.publish import publish
 
-    with _warnings_as_sentences():
-        board = Board(options.board)
-    for path in publish(board):
+    with board_warnings():
+        written = publish(Board(options.board))
+    for path in written:
         print(path)
     return 0
 
@@ -51,7 +48,7 @@ def _build(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> int:
     from msbench.leaderboard.check import check
 
-    with _warnings_as_sentences():
+    with board_warnings():
         faults = check(options.board)
     for fault in faults:
         print(f"msbench: {one_line(fault)}", file=sys.stderr)
@@ -83,33 +80,7 @@ def _push(options: argparse.Namespace) -> int:
     from msbench.leaderboard.board import Board
     from msbench.leaderboard.push import push
 
-    with _warnings_as_sentences():
+    with board_warnings():
         board = Board(options.board)
     print(push(board, options.project, options.mode))
     return 0
-
-
-@contextlib.contextmanager
-def _warnings_as_sentences() -> Iterator[None]:
-    """Print what a board warns of as the command line prints errors, in one line."""
-    from msbench.leaderboard.board import SuiteWarning
-
-    show = warnings.showwarning
-
-    def show_sentence(
-        message: Warning | str,
-        category: type[Warning],
-        filename: str,
-        lineno: int,
-        file: TextIO | None = None,
-        line: str | None = None,
-    ) -> None:
-        if issubclass(category, SuiteWarning):
-            print(f"msbench: {one_line(str(message))}", file=sys.stderr)
-        else:
-            show(message, category, filename, lineno, file, line)
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("always", SuiteWarning)
-        warnings.showwarning = show_sentence
-        yield

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from msbench.cli.adding import Adder, add_jobs
+from msbench.cli.board_warnings import board_warnings
 from msbench.system.exit_codes import DONE, FAILED
 
 
@@ -37,7 +38,8 @@ def _run(suite: Path, jobs: int | None) -> int:
     from msbench.leaderboard.render import NOTE, terminal
 
     console = Console() if sys.stdout.isatty() else Console(width=120)
-    benched = bench(suite, jobs=jobs, console=console)
+    with board_warnings():
+        benched = bench(suite, jobs=jobs, console=console)
     for table in terminal(benched.board.table(), benched.board.title, console.width):
         console.print(table)
     console.print(NOTE, style="dim")

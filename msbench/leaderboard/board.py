@@ -6,14 +6,14 @@ import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
 from msbench import records
+from msbench.leaderboard.files import FileWarning, SuiteWarning, check_inside, read_records, without_twins
 from msbench.leaderboard.reported import read_reported
 from msbench.leaderboard.rows import Row, as_table, by_seed, medians_of, other_metrics_of, rows_of, shown
-from msbench.records import strict_json
 from msbench.records.metric_id import MetricId
 from msbench.records.types import Record
 from msbench.runs import failures
@@ -24,10 +24,6 @@ if TYPE_CHECKING:
     from msbench.leaderboard.statistics import Comparison
 
 Models = dict[str, list[Record]]  # {label: records, one per seed}
-
-
-class SuiteWarning(UserWarning):
-    """The suite of a board cannot be read; its records can."""
 
 
 class RankingKey(NamedTuple):
@@ -107,8 +103,7 @@ class Board:
 
     Raises:
         FileNotFoundError: If there is no such folder.
-        ValueError: If a record cannot be read, or two are of one model, dataset and seed; the message names file and
-            line.
+        ValueError: If there are records and none can be read, or rows of others cannot; the message names the file.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -119,11 +114,25 @@ class Board:
         if self.suite_fault is not None:
             warnings.warn(self.suite_fault, SuiteWarning, stacklevel=2)
         self.title = self.suite.title if self.suite else self.folder.resolve().name
-        paths = sorted((self.folder / "records").glob("*.json"))
-        self._files = self._of_suite({path: records.completed(records.read(path)) for path in paths})
-        self._refuse_duplicates()
-        self.records = list(self._files.values())
+        found, faults = read_records(self.folder)
         self.reported = [records.completed(record) for record in read_reported(self.folder)]
+        if faults and not found and not self.reported:
+            raise ValueError(next(iter(faults.values())))
+        self._files, twins = without_twins(self._of_suite(found))
+        self._faults = faults | twins
+        for fault in self.faults:
+            warnings.warn(f"{fault}; the board is built without it", FileWarning, stacklevel=2)
+        self.records = list(self._files.values())
+
+    @property
+    def faults(self) -> list[str]:
+        """Why records that are not on the board are not, a sentence for each (`FileWarning` says them too)."""
+        return list(self._faults.values())
+
+    @property
+    def public_faults(self) -> list[str]:
+        """The faults as a page may say them: what is published tells nothing of the machine."""
+        return [fault.replace(f"{self.folder}/", "") for fault in self.faults]
 
     @cached_property
     def missing(self) -> dict[str, str]:
@@ -131,7 +140,8 @@ class Board:
         if self.suite is None:
             return {}
         missing = self.suite.missing(path.stem for path in self._files)
-        return {cell.name: failures.cause(self.suite.run_folder(cell)) for cell in missing}
+        causes = {path.stem: fault for path, fault in zip(self._faults, self.public_faults, strict=True)}
+        return {cell.name: causes.get(cell.name) or failures.cause(self.suite.run_folder(cell)) for cell in missing}
 
     def table(self) -> pd.DataFrame:
         """One row per model, dataset and metric id, the best mean SDR first; ceilings stand above, floors below.
@@ -169,16 +179,6 @@ class Board:
         own = set(self.suite.own(path.stem for path in files))
         return {path: record for path, record in files.items() if path.stem in own}
 
-    def _refuse_duplicates(self) -> None:
-        first: dict[tuple[Any, ...], Path] = {}
-        for path, record in self._files.items():
-            data = record["dataset"]
-            key = (record["model"]["label"], data["name"], data["split"], data["fingerprint"], record["metric"]["id"])
-            other = first.setdefault((*key, record.get("seed")), path)
-            if other is not path:
-                line = strict_json.line_of(path.read_text("utf-8"), ["model", "label"])
-                raise ValueError(f"{path}, line {line}: of the same model, dataset and seed as {other.name}: keep one")
-
 
 def _suite_in(folder: Path) -> tuple[NamedSuite | None, str | None]:
     """The suite of a board, or why it cannot be read: neither keeps anybody from the records."""
@@ -186,6 +186,7 @@ def _suite_in(folder: Path) -> tuple[NamedSuite | None, str | None]:
     if not path.exists():
         return None, None
     try:
+        check_inside(folder, path)
         return name_cells(path), None
     except (ValueError, OSError) as error:
         if is_bug(error):

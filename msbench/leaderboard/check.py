@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import filecmp
 import tempfile
+import warnings
 from itertools import zip_longest
 from pathlib import Path
 
-from msbench import records
 from msbench.leaderboard.board import Board
+from msbench.leaderboard.files import FileWarning, read_records, read_text
 from msbench.leaderboard.render import CELLS_HEADING, exports, missing_cells
 from msbench.leaderboard.site import sound
 from msbench.leaderboard.site.build import fill_site
@@ -31,22 +32,19 @@ def check(folder: str | Path) -> list[str]:
         FileNotFoundError: If there is no such board.
     """
     folder = Path(folder)
-    faults = []
-    for path in sorted((folder / "records").glob("*.json")):
-        try:
-            records.read(path)
-        except ValueError as error:
-            if is_bug(error):
-                raise
-            faults.append(sentence(error))
+    faults = list(read_records(folder)[1].values())
     if faults:
         return faults  # no table follows from these
     try:
-        board = Board(folder)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FileWarning)  # they are faults here
+            board = Board(folder)
     except ValueError as error:
         if is_bug(error):
             raise
         return [sentence(error)]
+    if board.faults:
+        return board.faults
     computed = exports(board.table(), board.title, board.missing)
     there = [name for name in computed if (folder / name).is_file()]
     for name, text in computed.items() if there else ():
@@ -54,7 +52,7 @@ def check(folder: str | Path) -> list[str]:
         if name not in there:
             faults.append(f"{path} is absent, and {there[0]} is there: {AGAIN}")
         else:
-            faults += _difference(path, path.read_text("utf-8"), text, list(board.missing))
+            faults += _difference(path, read_text(folder, path), text, list(board.missing))
     if not faults and (folder / "site").is_dir():
         faults += _differing_pages(board)
     return faults

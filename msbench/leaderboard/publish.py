@@ -22,7 +22,7 @@ def publish(board: Board) -> list[Path]:
     """
     table = board.table()
     written = []
-    for name, text in exports(table, board.title, board.missing).items():
+    for name, text in exports(table, board.title, board.missing, board.public_faults).items():
         written.append(board.folder / name)
         write_text(written[-1], text)
     if len(table):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -39,12 +40,12 @@ def _rank(row: Any) -> str:
     return "" if pd.isna(row["rank"]) else str(int(row["rank"]))
 
 
-def exports(table: pd.DataFrame, title: str, missing: dict[str, str]) -> dict[str, str]:
+def exports(table: pd.DataFrame, title: str, missing: dict[str, str], faults: Sequence[str] = ()) -> dict[str, str]:
     """{file name: content} of every text that a board is published as."""
     return {
         "board.md": markdown(table, title, missing),
         "board.csv": csv(table),
-        "board.json": as_json(table, title),
+        "board.json": as_json(table, title, faults),
         "board.tex": latex(table, title),
     }
 
@@ -101,10 +102,11 @@ def csv(table: pd.DataFrame) -> str:
     return text
 
 
-def as_json(table: pd.DataFrame, title: str) -> str:
-    """The board as JSON: its rows with scores to three decimals, and null where there is none."""
+def as_json(table: pd.DataFrame, title: str, faults: Sequence[str] = ()) -> str:
+    """The board as JSON: its rows with scores to three decimals, null where there is none, and faults of records."""
     rows = [{key: _plain(value) for key, value in row.items()} for row in table.astype(object).to_dict("records")]
-    return json.dumps({"title": title, "rows": rows}, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    content = {"title": title, "rows": rows} | ({"faults": list(faults)} if faults else {})
+    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _plain(value: Any) -> Any:

@@ -9,10 +9,12 @@ from typing import Any, cast
 
 from msbench import records
 from msbench.leaderboard.display import is_number
+from msbench.leaderboard.files import check_inside, read_text
 from msbench.leaderboard.rows import TRAINING, shown
 from msbench.records import strict_json
 from msbench.records.metric_id import BSSEVAL, MetricId
 from msbench.records.types import Record, TargetScores, TrackScores
+from msbench.system.errors import is_deliberate, sentence
 from msbench.system.yaml_files import read_yaml
 
 FIGURE_FIELDS = ("system", "citation", "read_in", "data", "dataset", "split", "metric")
@@ -41,9 +43,11 @@ def read_reported(folder: Path) -> list[Record]:
         ValueError: If a file cannot be read, or two rows are of one system, dataset and metric; the message names the
             file.
     """
-    rows = [(path, row) for path in sorted((folder / "reported").glob("*.json")) for row in _campaign(path)]
+    paths = sorted(path for path in (folder / "reported").glob("*.json") if not path.name.startswith("."))
+    rows = [(path, row) for path in paths for row in _campaign(folder, path)]
     figures = folder / "reported.yaml"
-    if figures.is_file():
+    if figures.exists():
+        check_inside(folder, figures)
         rows += [(figures, row) for row in _figures(figures)]
     first: dict[tuple[str, ...], Path] = {}
     for path, row in rows:
@@ -55,12 +59,14 @@ def read_reported(folder: Path) -> list[Record]:
     return [row for _, row in rows]
 
 
-def _campaign(path: Path) -> list[Record]:
+def _campaign(folder: Path, path: Path) -> list[Record]:
     """The rows of a file that `msbench board import` wrote."""
     try:
-        content = strict_json.parse(path.read_text("utf-8"))
-    except ValueError as error:  # of the encoding too
-        raise ValueError(f"{path} is not JSON that can be read ({error}): import it again") from error
+        content = strict_json.parse(read_text(folder, path))
+    except ValueError as error:
+        if not is_deliberate(error):
+            raise
+        raise ValueError(f"{path} is not JSON that can be read ({sentence(error)}): import it again") from error
     fault = _fault(content)
     if fault is not None:
         raise ValueError(f"{path} is not a table of reported scores: {fault}: import it again")

@@ -2,8 +2,6 @@
 
 from msbench.records.metric_id import MetricId
 from msbench.records.record import (
-    METRICS,
-    SCHEMA,
     SCHEMA_VERSION,
     TIERS,
     completed,
@@ -15,6 +13,7 @@ from msbench.records.record import (
     validate,
     write,
 )
+from msbench.records.schema import METRICS, SCHEMA
 
 __all__ = [
     "METRICS",

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from statistics import median
 
-from msbench.records.record import METRICS
+from msbench.records.schema import METRICS
 from msbench.records.types import Frame
 
 

@@ -15,6 +15,7 @@ from msbench.system import bounded
 _MAY_BE_HUGE = re.compile(r"(?<=[\s:,\[-])\d+(\.\d+)?[eE]\+?\d{3}|\d{300}")  # few texts are walked for such
 MOST_TO_COMPOSE = 400_000  # values of a text whose lines are told; each takes a kilobyte meanwhile
 DEEPEST = 32  # levels; what is shown and hashed later walks them all
+_LONGEST_WITH_LINES = 4_000_000  # characters: the reader that knows lines takes seconds for them
 
 
 def parse(text: str) -> Any:
@@ -98,6 +99,8 @@ def _check_numbers(content: Any) -> None:
 
 def _composed(text: str) -> Any:
     """The text's nodes with their lines: JSON is YAML, whose reader keeps them."""
+    if len(text) > _LONGEST_WITH_LINES:
+        return None
     try:
         bounded.check_yaml(text, MOST_TO_COMPOSE)
         return yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))

@@ -114,6 +114,7 @@ class Run(TypedDict, total=False):
     restarts: int | None
     gpu_hours: float | None
     slurm_job_ids: list[str] | None
+    jobs: list[str | int] | None  # of earlier records
 
 
 class Record(TypedDict):

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from msbench.runs.state import read_state
+from msbench.runs.state import read_json, read_state
 from msbench.system.exit_codes import SAVED
 from msbench.system.files import write_text
 
@@ -69,16 +69,18 @@ def write_verdict(folder: Path, verdict: Mapping[str, Any]) -> None:
 
 def read_verdict(folder: Path) -> dict[str, Any]:
     """What `write_verdict` kept, or nothing."""
-    try:
-        verdict: dict[str, Any] = json.loads((folder / "slurm.json").read_text())
-    except (OSError, json.JSONDecodeError):
-        return {}
-    return verdict
+    verdict = read_json(folder / "slurm.json")
+    return verdict if isinstance(verdict, dict) else {}
 
 
 def cause(folder: Path) -> str:
     """Why a run has no record, in one sentence, from its folder alone."""
     state, verdict = read_state(folder), read_verdict(folder)
-    if verdict and verdict.get("time", 0) >= state.get("time", 0):
+    if "cause" in verdict and _time_of(verdict) >= _time_of(state):
         return str(verdict["cause"])
     return str(state.get("error") or state.get("stage") or "not run yet")
+
+
+def _time_of(content: Mapping[str, Any]) -> float:
+    value = content.get("time", 0)
+    return value if isinstance(value, int | float) else 0.0

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from msbench.records.types import Run
+from msbench.system import bounded
 from msbench.system.files import write_text
 
 
@@ -21,11 +22,18 @@ def write_state(folder: Path, **state: Any) -> None:
 
 def read_state(folder: Path) -> dict[str, Any]:
     """What the run last wrote: stage, part done, metrics or error, host, time; empty where there is nothing."""
+    state = read_json(folder / "state.json")
+    return state if isinstance(state, dict) else {}
+
+
+def read_json(path: Path) -> Any:
+    """The JSON that a run wrote; None where there is none that can be read, as where the machine died meanwhile."""
     try:
-        state: dict[str, Any] = json.loads((folder / "state.json").read_text())
-    except (OSError, json.JSONDecodeError):
-        return {}
-    return state
+        text = bounded.read_text(path)
+        bounded.check_json(text)
+        return json.loads(text)
+    except (OSError, ValueError):
+        return None
 
 
 def mark_trained(folder: Path, **state: Any) -> None:
@@ -69,11 +77,8 @@ def attempts(folder: Path) -> list[dict[str, Any]]:
         Dictionaries of stage (`train` or `evaluate`), started and ended (seconds since 1970; ended is None where the
         process was killed), host, gpus, slurm_job_id (None outside SLURM) and exit_code.
     """
-    try:
-        known: list[dict[str, Any]] = json.loads((folder / "attempts.json").read_text())
-    except (OSError, json.JSONDecodeError):
-        return []
-    return known
+    known = read_json(folder / "attempts.json")
+    return [each for each in known if isinstance(each, dict)] if isinstance(known, list) else []
 
 
 def run_summary(folder: Path) -> Run:

@@ -174,7 +174,7 @@ def changed(label: str, group: str, field: str, value: Any) -> dict[str, Any]:
         pytest.param([scored("a", ["v", "v"], ["x"]), scored("b", ["v", "v"], ["x"])], id="a target twice"),
         pytest.param([with_other_metric("a", "foo gain", 1.0), record("b")], id="a metric called gain"),
         pytest.param([with_other_metric("a", "reason", "why"), record("b")], id="a metric called reason"),
-        pytest.param([with_other_metric("a", "x", 1e308), with_other_metric("b", "x", -1e308)], id="huge scores"),
+        pytest.param([with_other_metric("a", "x", 1e9), with_other_metric("b", "x", -1e9)], id="huge scores"),
         pytest.param([changed("a", "dataset", "tracks", None) | {"x": 1}, record("b")], id="tracks are null"),
     ],
 )

@@ -73,7 +73,7 @@ class _Site:
         for file in (PARTS / "vendor").iterdir():
             if file.suffix == ".js" or file.name.startswith("LICENSE"):
                 shutil.copy(file, self._folder / "assets")
-        downloads = [name for name in EXPORTS if (self._board.folder / name).is_file()]
+        downloads = [name for name in EXPORTS if _is_plain_file(self._board.folder / name)]
         for name in downloads:
             shutil.copy(self._board.folder / name, self._folder)
         self._environment.globals["downloads"] = downloads
@@ -86,7 +86,7 @@ class _Site:
             self._page("empty.html", "index.html", "Table", None)
         first = pages[0] if pages else None
         self._page("methods.html", "methods.html", "Methods", first, methods=methods(pages))
-        self._page("health.html", "health.html", "Run health", first, health=health(self._board))
+        self._page("health.html", "health.html", "Run health", first, health=health(self._board, sound.faults))
 
     def _write_ranking(self, ranking: RankingPages, pages: list[RankingPages], sound: Sound) -> None:
         for key, content in chart_data(ranking):
@@ -106,3 +106,7 @@ class _Site:
 
     def _script(self, key: str, content: Any) -> None:
         (self._folder / "data" / f"{key}.js").write_text(script(key, content), "utf-8")
+
+
+def _is_plain_file(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()

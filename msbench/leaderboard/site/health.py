@@ -12,8 +12,8 @@ from msbench.records.types import Record
 from msbench.runs.state import read_state
 
 
-def health(board: Board) -> dict[str, Any]:
-    """What the template of run health shows."""
+def health(board: Board, faults: list[str]) -> dict[str, Any]:
+    """What the template of run health shows; the faults of what can be heard stand below those of records."""
     missing = board.missing
     lines = [_record(record) for record in board.records]
     hours = [record["hours"] for record in lines if is_number(record["hours"])]
@@ -29,6 +29,7 @@ def health(board: Board) -> dict[str, Any]:
     ]
     return {
         "totals": totals,
+        "faults": [*board.public_faults, *faults],
         "missing": [{"cell": cell, "stage": states[cell], "cause": cause} for cell, cause in missing.items()],
         "records": lines,
     }
@@ -41,7 +42,7 @@ def _state(board: Board, cell: str) -> str:
 
 
 def _record(record: Record) -> dict[str, Any]:
-    run: Mapping[str, Any] = record["run"] if isinstance(record.get("run"), dict) else record
+    run: Mapping[str, Any] = record["run"]
     jobs = run.get("slurm_job_ids") or run.get("jobs") or []
     hours, restarts = run.get("gpu_hours"), run.get("restarts")
     seconds = record["speed"].get("seconds")

@@ -93,16 +93,69 @@ def test_a_failed_build_leaves_the_last_good_pages(board: Path, monkeypatch: pyt
     assert [path.name for path in board.iterdir() if path.name.startswith(".")] == []
 
 
-def test_a_broken_record_leaves_the_last_good_pages(board: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    before = hashes(board / "site")
-    broken = board / "records" / "zz_broken.json"
-    broken.write_text('{"schema_version": 1,\n "model": ')
-    try:
-        assert main(["board", "build", str(board)]) == 2
-    finally:
-        broken.unlink()
-    assert "zz_broken.json" in capsys.readouterr().err
-    assert hashes(board / "site") == before
+def test_a_board_is_built_without_a_broken_record(
+    board: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "board"
+    shutil.copytree(board, folder, ignore=shutil.ignore_patterns("runs"))
+    rows = json.loads((folder / "board.json").read_text())["rows"]
+    (folder / "records" / "a_broken.json").write_text('{"schema_version": 1,\n "model": ')
+    assert main(["board", "build", str(folder)]) == 0
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1
+    assert "a_broken.json" in said[0]
+    assert said[0].endswith("the board is built without it")
+    made = json.loads((folder / "board.json").read_text())
+    assert made["rows"] == rows
+    assert len(made["faults"]) == 1
+    health = (folder / "site" / "health.html").read_text()
+    for text in (made["faults"][0], health):
+        assert "records/a_broken.json" in text
+        assert str(tmp_path) not in text
+    assert main(["board", "check", str(folder)]) == 1
+    assert "a_broken.json" in capsys.readouterr().err
+
+
+def test_records_of_which_none_can_be_read_leave_the_last_good_pages(
+    board: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "board"
+    shutil.copytree(board, folder, ignore=shutil.ignore_patterns("runs"))
+    before = hashes(folder / "site")
+    for path in (folder / "records").iterdir():
+        path.write_text("{")
+    assert main(["board", "build", str(folder)]) == 2
+    assert "records/mixture.json" in capsys.readouterr().err
+    assert hashes(folder / "site") == before
+
+
+@pytest.mark.parametrize("content", ["[]", "{", '{"dataset": 1}', "null", "[" * 100_000])
+@pytest.mark.parametrize("name", ["excerpts.json", "excerpt.json", "mixture.mp3"])
+def test_damaged_excerpts_cannot_be_heard(
+    board: Path, tmp_path: Path, name: str, content: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "board"
+    shutil.copytree(board, folder, ignore=shutil.ignore_patterns("songs", "site"))
+    damaged = next((folder / "runs" / "oracle_irm").rglob(name))
+    damaged.write_text(content)
+    assert main(["board", "build", str(folder)]) == 0
+    said = capsys.readouterr().err
+    assert name in said
+    assert said.strip().endswith("cannot be heard")
+    assert name in (folder / "site" / "health.html").read_text()
+
+
+def test_excerpts_that_lead_out_are_not_published(
+    board: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "board"
+    shutil.copytree(board, folder, ignore=shutil.ignore_patterns("songs", "site"))
+    path = next((folder / "runs" / "oracle_irm").rglob("mixture.mp3"))
+    shutil.copy(path, tmp_path / "secret.mp3")
+    path.unlink()
+    path.symlink_to(tmp_path / "secret.mp3")
+    assert main(["board", "build", str(folder)]) == 0
+    assert "mixture.mp3 leads out of" in capsys.readouterr().err
 
 
 def test_no_page_holds_markup_of_a_record(hostile: Path) -> None:
