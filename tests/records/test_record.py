@@ -88,7 +88,7 @@ def test_a_file_that_is_no_record(tmp_path: Path, content: bytes, sentence: str)
     assert "\n" not in str(raised.value)
 
 
-@pytest.mark.parametrize("value", ["x" * 100_000, ["x"] * 100_000, {"x": "y" * 100_000}, [["x" * 200] * 200] * 200])
+@pytest.mark.parametrize("value", ["x" * 100_000, ["x"] * 10_000, {"x": "y" * 100_000}, [["x" * 200] * 200] * 200])
 def test_a_long_value_is_not_repeated_in_what_is_said(value: object) -> None:
     bad: dict[str, Any] = {**record("a"), "seed": value}
     with pytest.raises(ValueError, match=r"field seed: .* is refused: the schema says type: ") as caught:
