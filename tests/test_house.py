@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -145,3 +146,11 @@ def test_no_function_takes_more_than_seven_parameters(path: Path) -> None:
             place = f"{path.relative_to(ROOT / 'msbench').as_posix()}:{node.name}"
             count = len([name for name in names if name not in ("self", "cls")])
             assert count <= 7 or place in MANY_PARAMETERS, f"{place} takes {count}: gather them in a frozen value"
+
+
+def test_the_map_in_contributing_is_that_of_the_floors() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    rows = re.findall(r"^\| `msbench/(\w+)(?:\.py)?` \| (.+) \|$", text, re.MULTILINE)
+    names = [name for name, _ in rows]
+    assert set(names) == FLOOR.keys(), "write a row for each package in CONTRIBUTING.md, under Packages"
+    assert names == sorted(names, key=FLOOR.__getitem__), "the rows go down the floors"

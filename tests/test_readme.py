@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from msbench import registry
+from msbench.cli import models
 from msbench.data.demo.dataset import Demo
 from msbench.metrics import catalogue
 from msbench.records.metric_id import BSSEVAL
@@ -22,10 +23,10 @@ from tests.compatibility import interface
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("", "plugins", "slurm", "msbench/data", "leaderboards", "tests/compatibility")
-PAGES = [ROOT / folder / "README.md" for folder in FOLDERS]
+PAGES = [*(ROOT / folder / "README.md" for folder in FOLDERS), ROOT / "CONTRIBUTING.md"]
 FRONT = PAGES[0].read_text("utf-8")
 NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
-           "thirteen", "fourteen")  # fmt: skip
+           "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen")  # fmt: skip
 FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 FLAG = re.compile(r"(?<![\w-])--?[a-zA-Z][\w.-]*")
 
@@ -53,7 +54,7 @@ def ours(kind: str, package: str) -> list[str]:
     return [name for name, entry in registry.entries(kind).items() if entry.module.startswith(package)]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.parent.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_links_and_files_exist(page: Path) -> None:
     text = page.read_text("utf-8")
     folders = "benchmarks|plugins|leaderboards|msbench|slurm|tests"
@@ -63,10 +64,12 @@ def test_links_and_files_exist(page: Path) -> None:
     made = {ROOT / "leaderboards/demo_models/board.md"}  # by what the page tells
     for link in re.findall(r"\]\(([^)#]+)\)", text) + named:
         if not link.startswith("http") and ROOT / link not in made:
-            assert (page.parent / link).exists() or (ROOT / link).exists(), link
+            place = Path(link).parent if "NAME" in Path(link).name else link  # NAME is the reader's own
+            exists = (page.parent / place).exists() or (ROOT / place).exists()
+            assert exists, f"{page.name} names {link}, which does not exist: mend it there"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.parent.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_commands_and_their_flags_exist(page: Path, flags: dict[str, list[str]]) -> None:
     everywhere = {flag for known in flags.values() for flag in known}
     for code in snippets(page.read_text("utf-8")):
@@ -76,61 +79,79 @@ def test_commands_and_their_flags_exist(page: Path, flags: dict[str, list[str]])
                 assert set(FLAG.findall(code)) <= everywhere, code
             continue
         words = call[1].split()
-        command = " ".join(words[:2]) if words[0] in ("board", "data") else words[0]
-        command = "fit -c unet_small" if command == "fit" else command
-        assert command in flags, f"no command `msbench {command}`: {code}"
+        grouped = any(name.startswith(f"{words[0]} ") for name in flags if name != interface.FIT)
+        command = " ".join(words[:2]) if grouped else words[0]
+        command = interface.FIT if command == "fit" else command
+        assert command in flags, f"{page.name} has `{code}`, and there is no command {command}: mend it there"
         unknown = set(FLAG.findall(call[1])) - {*flags[command], "--plugin", "--debug", "-c"}
         assert not unknown, f"`msbench {command}` has no {' or '.join(unknown)}: {code}"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.parent.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_make_targets_exist(page: Path) -> None:
     targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
     for code in snippets(page.read_text("utf-8")):
         if code.startswith("make "):
-            assert code.split()[1] in targets, code
+            assert code.split()[1] in targets, f"{page.name} has `{code}`, and Makefile has no such target"
 
 
 def test_every_command_is_in_the_table(flags: dict[str, list[str]]) -> None:
-    for group, known in {"": flags, "board ": flags, "data ": flags}.items():
-        there = set(re.findall(r"^    ([a-z]+) ", interface.usage(group), re.MULTILINE))
-        assert {f"{group}{name}" for name in there} <= {name.replace(" -c unet_small", "") for name in known}
     named = {code for code in snippets(FRONT) if code.startswith("msbench ")} | {"msbench board", "msbench data"}
     also = {f"msbench {code}" for code in snippets(FRONT) if code in ("status", "logs", "cancel", "retry")}
     for command in filter(None, flags):
-        name = f"msbench {command.replace(' -c unet_small', '')}"
-        assert any(f"{code} ".startswith(f"{name} ") for code in named | also), name
+        name = "msbench fit" if command == interface.FIT else f"msbench {command}"
+        assert any(f"{code} ".startswith(f"{name} ") for code in named | also), (
+            f"write a row for `{name}` in the table under Commands in README.md"
+        )
     (kinds,) = re.findall(r"msbench list \[([a-z|\\]+)\]", FRONT)
-    assert "{" + kinds.replace("\\|", ",") + "}" in flags["list"]
+    assert "{" + kinds.replace("\\|", ",") + "}" in flags["list"], "write the kinds of `msbench list` in README.md"
+
+
+@pytest.mark.parametrize("name", ["models", "models-size", "a-command-whose-name-is-longer-than-the-column"])
+def test_commands_of_every_name_are_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models, "add", lambda command: command(name, lambda _: 0, "a new command"))
+    assert name in interface.commands()
 
 
 def test_every_model_is_named_and_counted() -> None:
-    models = ours("models", "msbench_plugins")
-    networks = [name for name in models if registry.load("models", name).trainable]
+    names = ours("models", "msbench_plugins")
+    networks = [name for name in names if registry.load("models", name).trainable]
     (listed,) = re.findall(r"The (\w+ built-in networks are [^.]+)\.", FRONT)
-    assert listed.startswith(NUMBERS[len(networks)])
-    assert sorted(re.findall(r"`(\w+)`", listed)) == sorted(networks)
+    message = "write the names and the number of the networks in README.md, under Models"
+    assert listed.startswith(NUMBERS[len(networks)]), message
+    assert sorted(re.findall(r"`(\w+)`", listed)) == sorted(networks), message
     table = PAGES[1].read_text("utf-8")
-    for name in models:
-        assert f"`{name}`" in FRONT, name
-        assert f"`{name}`" in table, name
+    for name in names:
+        assert f"`{name}`" in FRONT, f"write `{name}` in README.md, under Models"
+        assert f"`{name}`" in table, f"write a row for `{name}` in the first table of plugins/README.md"
 
 
 def test_every_dataset_is_in_the_table_and_counted() -> None:
     table = (ROOT / "msbench" / "data" / "README.md").read_text("utf-8")
     datasets = ours("datasets", "msbench.")
-    assert [name for name in datasets if f"| `{name}` |" not in table] == []
-    assert f"{NUMBERS[len(datasets)].capitalize()} datasets are built in" in FRONT
+    for name in datasets:
+        assert f"| `{name}` |" in table, f"write a row for `{name}` in the table of msbench/data/README.md"
+    number = NUMBERS[len(datasets)].capitalize()
+    assert f"{number} datasets are built in" in FRONT, f"write the number in README.md: {number} datasets are built in"
+
+
+def test_every_loss_is_named() -> None:
+    (listed,) = re.findall(r"The built-in losses are ([^.]+)\.", FRONT)
+    assert re.findall(r"`(\w+)`", listed) == sorted(ours("losses", "msbench.")), (
+        "write the names of the losses in README.md, under Commands, in order"
+    )
 
 
 def test_the_metrics_are_named_and_counted() -> None:
     number = NUMBERS[len(catalogue.DEFAULT)]
-    assert f"{number} metrics by default" in block("yaml", "board:")
+    message = f"write it in README.md, under What the numbers mean, and their number ({number}) there and under Suites"
+    assert f"{number} metrics by default" in block("yaml", "board:"), message
     (listed,) = re.findall(r"(\w+ more metrics are scored by default: .+?)\.\s`--metrics`", FRONT, re.DOTALL)
-    assert listed.startswith(number.capitalize())
-    assert sorted(re.findall(r"`([\w-]+)`", listed)) == sorted(catalogue.DEFAULT)
+    assert listed.startswith(number.capitalize()), message
+    assert sorted(re.findall(r"`([\w-]+)`", listed)) == sorted(catalogue.DEFAULT), message
     (others,) = re.findall(r"`--metrics` selects others: (.+?)\(install", FRONT, re.DOTALL)
-    assert re.findall(r"`([\w-]+)`", others) == [name for name in catalogue.NAMES if name not in catalogue.DEFAULT]
+    expected = [name for name in catalogue.NAMES if name not in catalogue.DEFAULT]
+    assert re.findall(r"`([\w-]+)`", others) == expected, message
 
 
 def test_the_facts_on_bsseval_and_the_demo_are_so() -> None:

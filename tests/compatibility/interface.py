@@ -11,11 +11,8 @@ import re
 import msbench
 from msbench.cli import main
 
-COMMANDS = (
-    "", "list", "new", "check", "separate", "evaluate", "bench", "demo", "submit", "status", "logs", "cancel", "retry",
-    "doctor", "board", "board build", "board check", "board import", "board serve", "board push", "data", "data card",
-    "data verify", "data prepare", "data silences", "data show", "data demo", "fit -c unet_small",
-)  # fmt: skip
+FIT = "fit -c unet_small"  # its flags are those of a recipe
+SUBCOMMAND = re.compile(r"^    ([a-z][\w-]*)(?= |$)", re.MULTILINE)
 
 
 def usage(command: str) -> str:
@@ -26,10 +23,18 @@ def usage(command: str) -> str:
     return printed.getvalue()
 
 
+def commands() -> list[str]:
+    """Every command of today's command line; "" is msbench itself."""
+    found = [""]
+    for name in SUBCOMMAND.findall(usage("")):
+        found += [FIT] if name == "fit" else [name, *(f"{name} {each}" for each in SUBCOMMAND.findall(usage(name)))]
+    return found
+
+
 def flags() -> dict[str, list[str]]:
     """{command: its options, and the choices of its positional arguments}."""
     found = {}
-    for command in COMMANDS:
+    for command in commands():
         text = usage(command)
         names = set(re.findall(r"(?<![\w-])--?[a-zA-Z][\w.-]*", text))
         found[command] = sorted(names | set(re.findall(r"\{[\w,-]+\}", text)))

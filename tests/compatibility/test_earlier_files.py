@@ -271,6 +271,7 @@ def test_every_public_name_takes_what_it_took(before: dict[str, Any]) -> None:
 def test_every_command_has_the_flags_that_it_had(before: dict[str, Any]) -> None:
     now = interface.flags()
     for command, known in before["flags"].items():
+        assert command in now, f"msbench {command} is gone"
         choices = {choice for each in now[command] if each[0] == "{" for choice in each.strip("{}").split(",")}
         for each in known:
             if each[0] == "{":

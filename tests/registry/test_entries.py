@@ -3,6 +3,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from msbench import registry
 from msbench.cli.app import main
 from tests.tiny import write_model
 
+ROOT = Path(__file__).parents[2]
 OURS = {"unet", "conv_tasnet", "oracle_irm", "oracle_ibm", "mixture", "mixture_share"}
 
 
@@ -28,6 +31,18 @@ def install(site: Path, name: str, entry_points: str, **modules: str) -> None:
     (info / "entry_points.txt").write_text(entry_points)
     for module, source in modules.items():
         (site / f"{module}.py").write_text(source)
+
+
+def test_what_is_installed_is_what_pyproject_declares() -> None:
+    """First, because whatever is registered since would fail elsewhere, without a hint why."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    installed = {group: dict[str, str]() for group in project["entry-points"]}
+    for entry in metadata.distribution("msbench").entry_points:
+        if entry.group in installed:
+            installed[entry.group][entry.name] = entry.value
+    assert installed == project["entry-points"], (
+        "run make sync: the installed entry points are older than pyproject.toml"
+    )
 
 
 def test_our_models_come_by_entry_points() -> None:
