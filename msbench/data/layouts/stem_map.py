@@ -106,6 +106,9 @@ class MappedDataset(Dataset):
     Args:
         root: The dataset's folder.
         stem_map: A YAML file; when not given, stem_map.yaml in the root, or else the one that comes with msbench.
+
+    Raises:
+        ValueError: If the root is a file, or the stem map is none.
     """
 
     takes_stem_map = True
@@ -113,6 +116,8 @@ class MappedDataset(Dataset):
 
     def __init__(self, root: str | Path | None = None, stem_map: str | Path | None = None) -> None:
         super().__init__(root)
+        if not self.root.is_dir():
+            raise self.without_tracks()
         own = self.root / FILE
         packaged = PACKAGED / f"{self.name}.yaml"
         self.map = read_stem_map(Path(stem_map) if stem_map else own if own.is_file() else packaged)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from msbench.data.layouts.stem_map import PACKAGED, StemMap, read_stem_map
+from msbench.data.opening import open_dataset
 
 
 def test_labels_find_their_targets() -> None:
@@ -82,3 +83,10 @@ def test_bad_maps(tmp_path: Path, text: str, message: str) -> None:
 def test_missing_map(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"no stem map .*none.yaml: correct the path"):
         read_stem_map(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize("name", ["mass", "medleydb", "mir1k", "quasi", "slakh2100"])
+def test_a_file_in_place_of_the_folder(name: str, tmp_path: Path) -> None:
+    (tmp_path / "archive.tar.gz").write_bytes(b"")
+    with pytest.raises(ValueError, match=rf"no tracks of '{name}' in .*archive.tar.gz: its root must hold "):
+        open_dataset(name, tmp_path / "archive.tar.gz")
