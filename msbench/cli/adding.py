@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 Run = Callable[[argparse.Namespace], int]
@@ -17,9 +18,16 @@ def adder(commands: Any) -> Callable[[str, Run, str], argparse.ArgumentParser]:
             name, help=text, description=text[0].upper() + text[1:] + "."
         )
         added.set_defaults(run=run)
+        added.register("type", Path, _path)
         return added
 
     return command
+
+
+def _path(text: str) -> Path:
+    if not text:  # to Path that is the working folder; here it is a shell variable that was not set
+        raise argparse.ArgumentTypeError("a path is empty: give the file or folder")
+    return Path(text)
 
 
 Adder = Callable[[str, Run, str], argparse.ArgumentParser]

@@ -169,6 +169,6 @@ def _raise_failures(failures: Sequence[Failure], count: int, untried: int) -> No
         said, path = errors.report(failure.error), errors.one_line(str(failure.path))
         print(f"msbench: {said if path in said else f'{path}: {said}'}", file=sys.stderr)
     kind = ValueError if all(errors.is_bad_input(failure.error) for failure in failures) else RuntimeError
-    rest = f", and {untried} were not tried" if untried else ""
+    rest = f"; {untried} not tried" if untried else ""
     causes = ExceptionGroup("the failures", [failure.error for failure in failures])  # shown by --debug
-    raise kind(f"{len(failures)} of {count} inputs failed{rest}, as listed above") from causes
+    raise kind(f"{len(failures)} of {count} inputs failed, as listed above{rest}") from causes

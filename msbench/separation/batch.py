@@ -62,7 +62,8 @@ def songs_of(
         The songs, and the folders that hold none.
 
     Raises:
-        ValueError: If two files would share a folder all the same, or a stem would overwrite one of the files.
+        ValueError: If two files would share a folder all the same, a stem would overwrite one of the files, or a link
+            leads out of the output.
     """
     found: dict[Path, Path] = {}  # absolute path -> its place under the output, with the file's ending
     failures: list[Failure] = []
@@ -79,6 +80,9 @@ def songs_of(
     folds = _folds_case(output)
     places = _told_apart(found, folds)
     songs = [Song(given[path], output / place) for path, place in places.items()]
+    for song in songs:
+        if not song.folder.resolve().is_relative_to(output.resolve()):
+            raise ValueError(f"{song.folder} leads out of {output}: remove the link in it")
     _refuse_clashes(songs, [f"{target}.{extension}" for target in targets], folds)
     return songs, failures
 

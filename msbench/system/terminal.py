@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 import unicodedata
 
@@ -12,10 +13,14 @@ _CONTROLS = ("Cc", "Zl", "Zp")
 def show_any_name() -> None:
     """Let stdout and stderr escape what they cannot encode: a name is no reason for a command to end.
 
-    File names may hold bytes that are no text, and a terminal may know ASCII alone (LC_ALL=C).
+    File names may hold bytes that are no text, and a terminal may know ASCII alone (LC_ALL=C). Where a stream was
+    closed by whoever started the process, what is printed goes nowhere.
     """
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a test may have put something else there
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115  # for as long as the process lives
+        elif isinstance(stream, io.TextIOWrapper):  # a test may have put something else there
             stream.reconfigure(errors="backslashreplace")
 
 

@@ -152,3 +152,26 @@ def test_an_oracle_is_refused(
     monkeypatch.setenv("MSBENCH_PLUGINS", str(tmp_path / "tiny.py"))
     assert main(["separate", "tiny", files[0], "-o", str(tmp_path / "out")]) == 2
     assert "'tiny' needs the true stems of a song: score it, msbench evaluate tiny" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["", "-o", "out"], ["a.wav", "-o", ""]])
+def test_an_empty_path_is_not_the_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        main(["separate", "mixture", *arguments])
+    assert ended.value.code == 2
+    assert "a path is empty: give the file or folder" in capsys.readouterr().err
+
+
+def test_a_full_disk_ends_the_batch(tmp_path: Path, files: list[str]) -> None:
+    (tmp_path / "tiny.py").write_text(MODEL.replace("BODY", "pass"))
+    command = ["separate", "tiny", *files[::2], "-o", str(tmp_path / "out"), "--plugin", str(tmp_path / "tiny.py")]
+    limited = ["bash", "-c", 'ulimit -f 10; exec "$@"', "x", sys.executable, "-m", "msbench.cli", *command]
+    done = subprocess.run(limited, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    full, last = done.stderr.splitlines()
+    assert "No space left while writing" in full
+    assert last == "msbench: 1 of 2 inputs failed, as listed above; 1 not tried"
+    assert not (tmp_path / "out").exists()

@@ -96,6 +96,14 @@ def test_a_stem_is_no_folder_of_another() -> None:
         songs_of([Path("in")], Path("out"), TARGETS)
 
 
+def test_no_link_leads_out_of_the_output() -> None:
+    Path("out").mkdir()
+    Path("elsewhere").mkdir()
+    Path("out/a").symlink_to("../elsewhere")
+    with pytest.raises(ValueError, match=r"^out/a leads out of out: remove the link in it$"):
+        songs_of(song("a.wav"), Path("out"), TARGETS)
+
+
 def test_names_that_a_file_system_takes_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
     given = song("a/Song.wav", "b/song.wav")
     assert folders(*given) == {"a/Song.wav": "Song", "b/song.wav": "song"}
