@@ -100,16 +100,16 @@ def fit(arguments: list[str]) -> int:
 
     warnings.filterwarnings("ignore", ".*pkg_resources.*")
     from msbench.runs.interruption import RunInterrupted
-    from msbench.training.fit import fit
+    from msbench.training.fit import train
 
     try:
         with safe_path():  # for the ranks and workers that Lightning and torch start
-            folder = fit(arguments)
+            kept = train(arguments)
     except RunInterrupted as told:
         print(f"msbench: {errors.sentence(told)}", file=sys.stderr)
         return told.exit_code
     if os.environ.get("LOCAL_RANK", "0") == "0":
-        print(f"trained: {folder / 'best.ckpt'}")
+        print(kept.sentence)
     return 0
 
 

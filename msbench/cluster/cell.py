@@ -22,6 +22,7 @@ import yaml
 
 from msbench import records
 from msbench.runs.interruption import RunInterrupted, interrupt_on_signals
+from msbench.runs.lock import FolderInUse, exclusive
 from msbench.runs.state import begin_attempt, end_attempt, is_trained, read_state, run_summary, write_state
 from msbench.runs.suite import Cell, Suite, read_suite
 from msbench.system.errors import exit_code, is_bug, named, report, sentence
@@ -72,17 +73,21 @@ def run_stage(suite: Suite, cell: Cell, stage: str, devices: int = 1, nodes: int
         folder.mkdir(parents=True, exist_ok=True)
         if _is_done(suite, cell, stage):
             return DONE
-        if first:
+        if not first:
+            return _attempt(suite, cell, stage, devices, nodes)
+        with exclusive(folder):
             begin_attempt(folder, stage, _gpus() * nodes)
             write_state(folder, stage="starting")
-        code = _attempt(suite, cell, stage, devices, nodes)
+            code = _attempt(suite, cell, stage, devices, nodes)
+            if code in (SAVED, INTERRUPTED):
+                write_state(folder, stage="saved")
+            end_attempt(folder, code)
+            return code
+    except FolderInUse as error:  # the state there is that of the other process
+        print(f"msbench: {sentence(error)}", file=sys.stderr)
+        return exit_code(error)
     except RunInterrupted:
         return SAVED
-    if first:
-        if code in (SAVED, INTERRUPTED):
-            write_state(folder, stage="saved")
-        end_attempt(folder, code)
-    return code
 
 
 def _attempt(suite: Suite, cell: Cell, stage: str, devices: int, nodes: int) -> int:
@@ -115,7 +120,7 @@ def _is_done(suite: Suite, cell: Cell, stage: str) -> bool:
 
 
 def _train(cell: Cell, folder: Path, devices: int, nodes: int) -> None:
-    from msbench.training.fit import fit
+    from msbench.training.fit import train
 
     recipe = folder / "recipe.yaml"
     write_text(recipe, yaml.safe_dump(cell.recipe, sort_keys=False))
@@ -126,7 +131,9 @@ def _train(cell: Cell, folder: Path, devices: int, nodes: int) -> None:
         arguments += ["--data.root", str(cell.root)]
     for key, value in cell.overrides.items():
         arguments += [f"--{key}", value if isinstance(value, str) else json.dumps(value)]
-    fit(arguments)
+    kept = train(arguments)
+    if not (folder / "best.ckpt").is_file():
+        raise ValueError(f"a suite scores {folder / 'best.ckpt'}, and there is none: {kept.sentence}")
 
 
 def _evaluate(suite: Suite, cell: Cell) -> None:
@@ -143,6 +150,8 @@ def _evaluate(suite: Suite, cell: Cell) -> None:
         if not is_trained(folder):
             raise FileNotFoundError(f"{folder} holds no ended training: run the cell's stage `train` first")
         model = folder / "best.ckpt"
+        if not model.is_file():
+            raise FileNotFoundError(f"a suite scores {model}, and the training has left none: see its log")
     elif model is None:
         model = untrained(cell.model, data, **cell.separator_options())
 

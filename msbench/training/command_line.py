@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,15 +23,17 @@ from msbench.training.devices import parallel_settings
 from msbench.training.faults import fault_of
 from msbench.training.identity import identity_of
 from msbench.training.interruption import AtomicCheckpointIO, SaveInTime
+from msbench.training.kept import LAST
 from msbench.training.module import SeparationModule
+from msbench.training.recipes import Request
 
 
 class FitCLI(LightningCLI):
     """LightningCLI with the chosen model's constructor under `separator`; every other part learns its rate from it."""
 
-    def __init__(self, name: str, argv: Sequence[str], place_of: Callable[[str], str] = lambda field: "") -> None:
-        self.name = name
-        self.place_of = place_of
+    def __init__(self, request: Request) -> None:
+        self.name = name = request.name
+        self.place_of, self.gives = request.place_of, request.gives
         self.plugin = registry.load("models", name)
         if not getattr(self.plugin, "trainable", True):
             raise ValueError(f"'{name}' has nothing to train: score it with `msbench evaluate {name} --data NAME`")
@@ -40,7 +41,7 @@ class FitCLI(LightningCLI):
             SeparationModule,
             SeparationData,
             run=False,
-            args=list(argv),
+            args=list(request.arguments),
             seed_everything_default=0,
             save_config_callback=None,
             auto_configure_optimizers=False,
@@ -119,6 +120,7 @@ class FitCLI(LightningCLI):
         settings["plugins"] = [*(settings.get("plugins") or []), AtomicCheckpointIO()]
         settings["logger"] = given.logger or self._loggers()
         settings["callbacks"] = [*(given.callbacks or []), *self._callbacks()]
+        settings["enable_checkpointing"] = None  # false leaves out ours; Lightning refuses what else saves
         try:
             trainer = Trainer(**settings)
         except (MisconfigurationException, ValueError, TypeError) as error:  # its three ways to refuse a setting
@@ -142,7 +144,14 @@ class FitCLI(LightningCLI):
         return loggers
 
     def _callbacks(self) -> list[Callback]:
-        callbacks = [self.config_init.checkpoint, self.config_init.early_stopping]
+        if self.config.trainer.fast_dev_run:  # a try of a few steps: a later run must not go on from it
+            return [SaveInTime(None, self.config.checkpoint_minutes)]
+        checkpoint, early_stopping = self.config_init.checkpoint, self.config_init.early_stopping
+        checkpoint.save_last = False  # SaveInTime does so, after every epoch
+        if early_stopping.monitor in self.model.logged:
+            early_stopping.strict = False  # a run may end, or be meant, without a validation
+        keeps = self.config.trainer.enable_checkpointing is not False
+        callbacks: list[Callback] = [*([checkpoint] if keeps else []), early_stopping]
         callbacks += [RunState(self.output), StepOnPlateau()]
         if self.config.wandb:
             callbacks.append(LogExamples())
@@ -153,6 +162,5 @@ class FitCLI(LightningCLI):
             callbacks.append(EMAWeightAveraging(decay=decay))
         if self.config.trainer.enable_progress_bar is not False:
             callbacks.append(TQDMProgressBar(leave=False))
-        # Last of all: what the others do at the end of a step (moving averages) belongs into what is saved.
-        callbacks.append(SaveInTime(self.output / "last.ckpt", self.config.checkpoint_minutes))
+        callbacks.append(SaveInTime(self.output / LAST if keeps else None, self.config.checkpoint_minutes))
         return callbacks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import signal
 import warnings
@@ -11,33 +12,60 @@ from pathlib import Path
 import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import WandbLogger
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from msbench.model.checkpoints import Checkpoint
+from msbench.runs.lock import exclusive
+from msbench.system.errors import is_deliberate, sentence
 from msbench.system.wording import did_you_mean
 from msbench.training.command_line import FitCLI
+from msbench.training.identity import counted
+from msbench.training.kept import LAST, Kept, kept_by, why_no_validation
 from msbench.training.recipes import request
+from msbench.training.resuming import refuse_changes
 
 
 def fit(argv: Sequence[str]) -> Path:
     """Train as the flags and recipes say; the same command resumes an interrupted run.
 
     Returns:
-        The run's folder: `best.ckpt`, `last.ckpt`, `config.yaml`, `state.json` and `logs/`.
+        The run's folder: `best.ckpt` (unless no validation came), `last.ckpt`, `config.yaml`, `state.json` and `logs/`.
 
     Raises:
         ValueError, KeyError, FileNotFoundError: For bad input, before anything is written.
         OSError: If the folder cannot be made.
         TrainingDiverged: If the loss is no longer finite.
-        RunInterrupted: If SIGUSR2 or SIGTERM asked for its end; it is saved.
+        FolderInUse: If another run is at work in the folder.
+        RunInterrupted: If SIGUSR2, SIGTERM or Ctrl-C asked for its end; it is saved.
+    """
+    return train(argv).folder
+
+
+def train(argv: Sequence[str]) -> Kept:
+    """As `fit`; tells what is kept, which is not always a `best.ckpt`.
+
+    Raises:
+        As `fit`.
     """
     _quiet()
-    asked = request(argv)
-    cli = FitCLI(asked.name, asked.arguments, asked.place_of)
-    checkpoint = _resumed(cli)
+    cli = FitCLI(request(argv))
+    held = _resumed(cli)
+    if held is not None:
+        refuse_changes(held, cli.settings(), cli.model.separator)
     _check(cli)
-    if cli.trainer.is_global_zero:
-        _make(cli.output)
-        cli.parser.save(cli.config, cli.output / "config.yaml", overwrite=True, skip_unset=False, skip_validation=True)
+    cli.model.settings = counted(cli.settings())
+    writes = cli.trainer.is_global_zero and not cli.config.trainer.fast_dev_run
+    with contextlib.ExitStack() as stack:
+        if writes:
+            _make(cli.output)
+            stack.enter_context(exclusive(cli.output))
+            config = cli.output / "config.yaml"
+            cli.parser.save(cli.config, config, overwrite=True, skip_unset=False, skip_validation=True)
+        _run(cli, None if held is None else held.path)
+    return kept_by(cli.trainer, cli.config, cli.output, (held.step or 0) if held is not None else 0)
+
+
+def _run(cli: FitCLI, checkpoint: Path | None) -> None:
     interrupt = signal.getsignal(signal.SIGINT)
     try:
         cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=checkpoint, weights_only=True)
@@ -46,21 +74,26 @@ def fit(argv: Sequence[str]) -> Path:
         if isinstance(error.__context__, KeyboardInterrupt):
             raise KeyboardInterrupt from error
         raise
+    except MisconfigurationException as error:  # a setting that it looks at when it knows the data
+        raise ValueError(f"Lightning refuses a setting under `trainer`: {sentence(error)}") from error
+    except OSError as error:
+        if error.filename is None and not is_deliberate(error):  # a full disk, from whoever wrote there
+            error.filename = str(cli.output)
+        raise
     finally:
         _end_logs(cli.trainer)
-    return cli.output
 
 
-def _resumed(cli: FitCLI) -> Path | None:
+def _resumed(cli: FitCLI) -> Checkpoint | None:
     """The checkpoint that the run goes on from, if there is one."""
-    last = cli.output / "last.ckpt"
-    path = cli.config.ckpt_path or (last if last.exists() else None)
+    last = cli.output / LAST
+    path = cli.config.ckpt_path or (last if last.exists() and not cli.config.trainer.fast_dev_run else None)
     if path is None:
         return None
-    held = Checkpoint.read(path).name
-    if held != cli.name:
-        raise ValueError(f"{path} is a checkpoint of '{held}', not of '{cli.name}': give --output another folder")
-    return Path(path)
+    held = Checkpoint.read(path)
+    if held.name != cli.name:
+        raise ValueError(f"{path} is a checkpoint of '{held.name}', not of '{cli.name}': give --output another folder")
+    return held
 
 
 def _check(cli: FitCLI) -> None:
@@ -73,10 +106,44 @@ def _check(cli: FitCLI) -> None:
                 f"{cli.place_of(field)}field {field}: '{watched}' is not logged. {did_you_mean(watched, known)}"
                 f"Available: {', '.join(known)}."
             )
+    _check_trainer(cli)
+    _check_schedule(cli)
     cli.datamodule.setup("fit")
     cli.model.configure_optimizers()
     if cli.datamodule.unlabelled is not None:
         cli.model.remixed_criterion(torch.empty(0))
+
+
+def _check_trainer(cli: FitCLI) -> None:
+    """Refuse what Lightning takes and a separator cannot be trained with."""
+    asked = cli.config.trainer
+    field = "trainer.overfit_batches"
+    if asked.overfit_batches:
+        raise ValueError(
+            f"{cli.place_of(field)}field {field}: chunks are cut anew in each epoch, so none can be repeated: set "
+            "data.chunks_per_epoch to few chunks instead"
+        )
+    field = "trainer.precision"
+    if str(asked.precision) in ("16-true", "bf16-true", "transformer-engine", "transformer-engine-float16"):
+        raise ValueError(
+            f"{cli.place_of(field)}field {field}: the data are float32, so it can be 32, 16-mixed or bf16-mixed, not "
+            f"{asked.precision}"
+        )
+
+
+def _check_schedule(cli: FitCLI) -> None:
+    """Refuse a schedule or a stop that waits for a validation which never comes."""
+    why = why_no_validation(cli.config)
+    if why is None or cli.config.trainer.fast_dev_run:
+        return
+    watched = {"checkpoint.monitor": cli.config.checkpoint.monitor}
+    watched["early_stopping.monitor"] = cli.config.early_stopping.monitor
+    for field, monitor in watched.items():
+        if monitor in cli.model.logged and str(monitor).startswith("val_") and cli.gives(field):
+            raise ValueError(f"{cli.place_of(field)}field {field}: there will be no {monitor}: {why}")
+    schedule = cli.model.configure_optimizers()
+    if isinstance(schedule, dict) and "monitor" in schedule["lr_scheduler"]:
+        raise ValueError(f"field model.lr_scheduler: it waits for {schedule['lr_scheduler']['monitor']}: {why}")
 
 
 def _make(folder: Path) -> None:
@@ -104,6 +171,8 @@ _HINTS = (
     ".*The number of training batches.*",
     ".*isinstance.treespec, LeafSpec.*",
     ".*`srun` command is available.*",
+    ".*could not find the monitored key.*",  # of a run that ends before its first validation
+    ".*Early stopping conditioned on metric.*",
 )
 
 

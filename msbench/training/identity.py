@@ -37,11 +37,16 @@ def identity_of(settings: dict[str, Any]) -> str:
     Args:
         settings: All fields, defaults too, as YAML holds them.
     """
-    counted = deepcopy(settings)
+    return digest(counted(settings))[:8]
+
+
+def counted(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings that have a part in the weights."""
+    rest = deepcopy(settings)
     for key in COSMETIC:
         *path, last = key.split(".")
-        group = counted
+        group = rest
         for part in path:
             group = group.get(part, {})
         group.pop(last, None)
-    return digest(counted)[:8]
+    return rest

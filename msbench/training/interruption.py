@@ -108,7 +108,7 @@ class SaveInTime(Checkpoint):
 
     def _save(self, trainer: Trainer) -> None:
         if self.path is not None:
-            trainer.save_checkpoint(self.path)
+            trainer.save_checkpoint(self.path, weights_only=False)
         self._saved, self._saved_step = time.monotonic(), trainer.global_step
 
     def _agreed(self, trainer: Trainer, *wishes: bool) -> list[bool]:

@@ -11,7 +11,7 @@ from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable, Reduce
 from torch import Tensor
 
 from msbench.losses.criterion import Criterion, RemixedCriterion
-from msbench.model.checkpoints import KEY
+from msbench.model.checkpoint_file import KEY, RUN
 from msbench.model.separator import Batch, Separator, separate_batch
 from msbench.system import errors
 from msbench.training.random_state import gathered, random_state, restore_random_state
@@ -67,6 +67,7 @@ class SeparationModule(LightningModule):
         self.build_scheduler = lr_scheduler
         # Summed over the whole set before the ratio is taken: the mean of chunks' SDRs would hang on their silences.
         self._energies = torch.zeros(2, len(separator.targets), dtype=torch.float64)  # of references, of errors
+        self.settings: dict[str, Any] | None = None  # of the run, for its checkpoints
         self._rng: list[dict[str, Any]] | None = None  # of each rank
 
     @property
@@ -152,6 +153,7 @@ class SeparationModule(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint[KEY] = self.separator.registered
+        checkpoint[RUN] = {"settings": self.settings}
         data = self._data()
         checkpoint["training"] = _of_all_ranks(data.training_data()) if hasattr(data, "training_data") else None
         checkpoint["seed"] = int(seed) if (seed := os.environ.get("PL_GLOBAL_SEED")) else None  # as seed_everything set

@@ -29,6 +29,11 @@ class Request:
     arguments: tuple[str, ...]
     recipes: Mapping[str, Mapping[str, Any]]
 
+    def gives(self, field: str) -> bool:
+        """Whether a flag or a recipe gives a field."""
+        flags = any(argument.partition("=")[0] == f"--{field}" for argument in self.arguments)
+        return flags or any(_holds(content, field.split(".")) for content in self.recipes.values())
+
     def place_of(self, field: str) -> str:
         """The recipe that a field comes from, as the start of a sentence; "" for a flag, which is in sight."""
         if any(argument.partition("=")[0] == f"--{field}" for argument in self.arguments):
