@@ -18,6 +18,7 @@ from msbench.cluster.local_table import LocalTable
 from msbench.data.opening import open_dataset
 from msbench.runs.resources import Resources
 from msbench.runs.suite import Cell, Suite
+from msbench.system.files import refuse_links
 from msbench.system.safe_path import safe_path
 from msbench.system.threads import limited_threads, processors
 
@@ -65,8 +66,10 @@ def run_cells(suite: Suite, cells: Sequence[Cell], jobs: int, console: Console) 
         {cell name: why it failed}, empty where all went well.
 
     Raises:
-        ValueError: If a cell asks for more GPUs than there are.
+        ValueError: If a cell asks for more GPUs than there are, or there are links in its run's folder.
     """
+    for cell in cells:
+        refuse_links(suite.run_folder(cell))
     free = visible_gpus()
     waiting = [LocalCell(suite, cell, _gpus_of(cell, len(free))) for cell in sorted(cells, key=_comes_later)]
     known, running = list(waiting), list[LocalCell]()

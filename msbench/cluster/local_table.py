@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from msbench.cluster.local_cell import LocalCell
+from msbench.system.errors import one_line
 
 STYLES = {"failed": "red", "done": "green", "waiting": "dim"}
 
@@ -40,8 +41,8 @@ class LocalTable:
         for each in cells:
             if each.stage not in ("waiting", "starting") and self._printed.get(each.cell.name) != each.stage:
                 self._printed[each.cell.name] = each.stage
-                text = f"[{seconds:6.1f} s] {each.cell.label}: {each.stage} {_summary(each)}"
-                self.console.print(text.rstrip(), markup=False, highlight=False, soft_wrap=True)
+                said = one_line(f"{each.cell.label}: {each.stage} {_summary(each)}")
+                self.console.print(f"[{seconds:6.1f} s] {said}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _table(cells: Sequence[LocalCell]) -> Table:
@@ -50,11 +51,11 @@ def _table(cells: Sequence[LocalCell]) -> Table:
         cell, seconds = each.cell, each.seconds
         label = cell.label if cell.seed is None else f"{cell.label}, seed {cell.seed}"
         table.add_row(
-            f"{label} on {cell.dataset}",
+            Text(f"{label} on {cell.dataset}"),  # a label may look like markup
             Text(each.stage, style=STYLES.get(each.stage, "")),
             ProgressBar(1, each.part_done, width=24),
             "" if seconds is None else f"{seconds:.0f} s",
-            Text(_summary(each)),
+            Text(one_line(_summary(each))),
         )
     return table
 

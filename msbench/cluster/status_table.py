@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from msbench.cluster.status import BUSY, STATES, CellStatus
+from msbench.system.errors import one_line
 from msbench.system.wording import counted
 
 STYLES = {"done": "green", "running": "cyan", "failed": "red", "lost": "red", "cancelled": "yellow"}
@@ -49,12 +50,12 @@ def table(statuses: list[CellStatus]) -> Group:
     for each in rows[:MOST_ROWS]:
         job = "_".join(map(str, each.elements[-1 if each.stage == "evaluate" else 0])) if each.elements else ""
         shown.add_row(
-            each.name,
+            Text(each.name),  # a label may look like markup
             Text(each.state, style=STYLES.get(each.state, "")),
-            each.stage if each.state != "done" else "",
+            Text(one_line(each.stage) if each.state != "done" else ""),
             job,
-            each.node,
-            Text(_note(each)),
+            Text(each.node),
+            Text(one_line(_note(each))),
         )
     summary = ", ".join(f"{count} {state}" for state, count in counts(statuses).items())
     more = f" (the first {MOST_ROWS} are shown; --json has all)" if len(rows) > MOST_ROWS else ""
@@ -74,10 +75,10 @@ def watch(look: Callable[[], list[CellStatus]], console: Console) -> list[CellSt
 
 def log(status: CellStatus, lines: int) -> str:
     """Where a cell's logs are, of its training and its evaluation, and their ends."""
-    found = [f"{status.name}: {status.state}{f': {status.cause}' if status.cause else ''}"]
+    found = [one_line(f"{status.name}: {status.state}{f': {status.cause}' if status.cause else ''}")]
     for path in map(Path, status.logs):
-        if path.exists():
-            found += [str(path), *path.read_text("utf-8", "replace").splitlines()[-lines:]]
+        if path.is_file():
+            found += [str(path), *map(one_line, path.read_text("utf-8", "replace").splitlines()[-lines:])]
     return "\n".join(found if len(found) > 1 else [*found, "(no log yet)"])
 
 

@@ -13,6 +13,7 @@ from msbench.cluster import scripts, slurm
 from msbench.cluster.journal import SbatchCall, SbatchJournal
 from msbench.cluster.plan import Plan, Stage
 from msbench.cluster.profile import Profile
+from msbench.system import bounded
 from msbench.system.files import write_json
 from msbench.system.wording import counted
 
@@ -75,7 +76,9 @@ class Submission:
         """
         path = folder / "plan.json"
         try:
-            content: dict[str, Any] = json.loads(path.read_text("utf-8"))
+            text = bounded.read_text(path)
+            bounded.check_json(text)
+            content: dict[str, Any] = json.loads(text)
             arrays = tuple(
                 SubmittedArray(each["name"], each["stage"], tuple(each["cells"]), each["after"])
                 for each in content["arrays"]

@@ -13,6 +13,7 @@ from msbench.cluster.status import BUSY, statuses_of
 from msbench.cluster.submission import AGGREGATE, Say, Submission, jobs_folder, submissions
 from msbench.runs.failures import RETRIED
 from msbench.runs.suite import Suite
+from msbench.system.files import refuse_links
 from msbench.system.wording import counted, did_you_mean
 
 
@@ -112,6 +113,7 @@ def _longest_array(profile: Profile) -> int:
 def _check(plan: Plan, profile: Profile, say: Say) -> None:
     """Write the scripts of a plan to jobs/dry-run, and let sbatch say when they would start."""
     folder = jobs_folder(plan.suite.folder) / "dry-run"
+    refuse_links(folder)  # what is removed below is ours
     (folder / "logs").mkdir(parents=True, exist_ok=True)
     for old in (*folder.glob("*.sh"), *folder.glob("*.cells")):
         old.unlink()

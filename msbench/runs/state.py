@@ -23,7 +23,10 @@ def write_state(folder: Path, **state: Any) -> None:
 def read_state(folder: Path) -> dict[str, Any]:
     """What the run last wrote: stage, part done, metrics or error, host, time; empty where there is nothing."""
     state = read_json(folder / "state.json")
-    return state if isinstance(state, dict) else {}
+    if not isinstance(state, dict):
+        return {}
+    sound = isinstance(state.get("time", 0), int | float) and isinstance(state.get("metrics") or {}, dict)
+    return state if sound and isinstance(state.get("stage", ""), str) else {}
 
 
 def read_json(path: Path) -> Any:

@@ -52,6 +52,22 @@ def appending(path: Path) -> Iterator[TextIO]:
         yield file
 
 
+def refuse_links(folder: Path) -> None:
+    """Refuse a folder of ours that came with links in it, as a cloned board may: what is written would go elsewhere.
+
+    A link to a checkpoint is kept: it is read, and replaced where it is written.
+
+    Raises:
+        ValueError: If the folder is a link, or there is one in it.
+    """
+    found = [folder] if folder.is_symlink() else []
+    for place, folders, names in os.walk(folder):
+        found += [path for name in (*folders, *names) if (path := Path(place, name)).is_symlink()]
+    for link in found:
+        if link.suffix != ".ckpt":
+            raise ValueError(f"{link} is a link, and what is written there goes elsewhere: remove it")
+
+
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary name; what is written there, a file or a folder, is renamed to `path` at the end.

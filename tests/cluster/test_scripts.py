@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -59,3 +60,58 @@ def test_paths_with_spaces_and_percent_signs(tmp_path: Path, monkeypatch: pytest
     assert f'#SBATCH --output="{tmp_path}/50%% of it/logs/train-1_%a.log"\n' in script
     assert f'#SBATCH --chdir="{folder}"\n' in script
     assert f"'{folder}/suite.yaml'" in script
+
+
+ODD = [
+    "a b",
+    "it's",
+    'say "x"',
+    "$(touch canary)",
+    "`touch canary`",
+    "@CELLS@",
+    "@PYTHON@",
+    "a;touch canary",
+    "# x",
+    "50%",
+    "\\",
+]
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_bash_runs_the_scripts_of_any_folder(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    (folder / "suite.yaml").write_text(
+        "datasets: [demo]\nmodels: [{model: mixture, label: '-x @NODES@ $(touch canary)'}]\n"
+    )
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/bash\nprintf "%s\\n" "$PYTHONSAFEPATH" "$@" >> {tmp_path}/calls\n')
+    python.chmod(0o755)
+    srun = 'srun() { shift 2; "$@"; }; squeue() { :; }; scontrol() { echo n1; }'
+    profile = Profile(python=str(python), setup=(srun,))
+    suite = read_suite(folder)
+    write_all(make_plan(suite, train=profile.train, evaluate=profile.evaluate), profile, folder)
+    monkeypatch.chdir(tmp_path)
+    environment = {
+        "SLURM_ARRAY_TASK_ID": "0",
+        "SLURM_ARRAY_JOB_ID": "7",
+        "SLURM_JOB_ID": "7",
+        "SLURM_CPUS_PER_TASK": "1",
+    }
+    for script in ("evaluate-1.sh", "aggregate.sh"):
+        command = ["bash", str(folder / script)]
+        subprocess.run(command, env={**os.environ, **environment, "SLURM_JOB_NODELIST": "n1"}, check=True)
+    assert (tmp_path / "calls").read_text().splitlines() == [
+        *("1", "-P", "-m", "msbench.cluster.cell", "--stage", "evaluate", "--devices", "1", "--num-nodes", "1"),
+        *("--", str(folder / "suite.yaml"), suite.cells[0].name),
+        *("1", "-P", "-m", "msbench.cli", "status", str(folder / "suite.yaml")),
+        *("1", "-P", "-m", "msbench.cli", "board", "build", str(folder)),
+    ]
+    assert not list(tmp_path.rglob("canary"))
+
+
+@pytest.mark.parametrize("name", ["x\ntouch canary\ny", "a\rb", "a\x1bb", "a\u2028b"])
+def test_a_folder_whose_name_would_be_a_line_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ValueError, match="holds a control character"):
+        write(tmp_path / name, Profile())
+    assert not list(tmp_path.rglob("*.sh"))

@@ -25,7 +25,7 @@ def suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "board" / "r.yaml").write_text(yaml.safe_dump(recipe))
     rows = [
         {"recipe": "r.yaml"},
-        {"recipe": "r.yaml", "label": "b", "set": {"data.unlabelled": "../x", "a.b": "songs"}},
+        {"recipe": "r.yaml", "label": "b", "set": {"data.unlabelled": "x", "a.b": "songs"}},
     ]
     (tmp_path / "board" / "suite.yaml").write_text(yaml.safe_dump({"datasets": ["demo"], "models": rows}))
     return tmp_path / "board"

@@ -44,3 +44,15 @@ def test_training_ends_for_good(tmp_path: Path) -> None:
     assert not state.is_trained(tmp_path)
     state.mark_trained(tmp_path, metrics={})
     assert state.is_trained(tmp_path)
+
+
+def test_what_strangers_put_into_a_run_is_passed_over(tmp_path: Path) -> None:
+    for text in ("[" * 100_000, "[]", "7", '{"time": "now"}', '{"metrics": [1]}', '{"stage": 7}'):
+        (tmp_path / "state.json").write_text(text)
+        assert state.read_state(tmp_path) == {}
+    for text in ("{}", "[7]", "[" * 100_000):
+        (tmp_path / "attempts.json").write_text(text)
+        assert state.attempts(tmp_path) == []
+    (tmp_path / "state.json").unlink()
+    (tmp_path / "state.json").symlink_to("/dev/zero")
+    assert state.read_state(tmp_path) == {}

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from msbench.system import files
+from msbench.system.files import appending, refuse_links
 
 
 def test_text_and_json_are_written_and_nothing_else_is_left(tmp_path: Path) -> None:
@@ -92,3 +93,30 @@ def test_only_the_parts_of_dead_processes_are_cleared(tmp_path: Path) -> None:
 def test_the_digest_of_a_file(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"msbench")
     assert files.sha256_of(tmp_path / "x") == hashlib.sha256(b"msbench").hexdigest()
+
+
+def test_nothing_is_appended_through_a_link(tmp_path: Path) -> None:
+    with appending(tmp_path / "log.txt") as log:
+        log.write("a\n")
+    with appending(tmp_path / "log.txt") as log:
+        log.write("b\n")
+    assert (tmp_path / "log.txt").read_text() == "a\nb\n"
+    (tmp_path / "link").symlink_to(tmp_path / "log.txt")
+    with (
+        pytest.raises(ValueError, match="link is a link, and what is written there goes elsewhere"),
+        appending(tmp_path / "link"),
+    ):
+        pass
+
+
+def test_a_folder_of_ours_with_links_in_it_is_refused(tmp_path: Path) -> None:
+    run = tmp_path / "runs" / "a"
+    refuse_links(run)  # not there yet
+    (run / "logs").mkdir(parents=True)
+    (run / "best.ckpt").symlink_to(tmp_path)
+    refuse_links(run)
+    (tmp_path / "linked").symlink_to(run)
+    (run / "logs" / "x").symlink_to(tmp_path)
+    for folder in (run, tmp_path / "linked"):
+        with pytest.raises(ValueError, match="is a link"):
+            refuse_links(folder)
