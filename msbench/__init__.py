@@ -37,6 +37,8 @@ __all__ = [  # the names of PUBLIC, spelled out for those who read without runni
     "bss_eval_sources",
     "bss_eval_sources_framewise",
     "centre",
+    "eval_dir",
+    "eval_mus_track",
     "evaluate",
     "evaluate_estimates",
     "load",
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     from msbench.benchmarking import bench
     from msbench.data.dataset import Dataset
     from msbench.data.track import Track
+    from msbench.evaluation.museval_calls import eval_dir, eval_mus_track
     from msbench.evaluation.run import evaluate, evaluate_estimates
     from msbench.leaderboard.board import Board
     from msbench.metrics import (

@@ -21,6 +21,8 @@ PUBLIC = {
     "bss_eval_sources": "msbench.metrics",
     "bss_eval_sources_framewise": "msbench.metrics",
     "centre": "msbench.model.layers",
+    "eval_dir": "msbench.evaluation.museval_calls",
+    "eval_mus_track": "msbench.evaluation.museval_calls",
     "evaluate": "msbench.evaluation.run",
     "evaluate_estimates": "msbench.evaluation.run",
     "load": "msbench.model.checkpoints",
