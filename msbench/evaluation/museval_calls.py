@@ -173,7 +173,8 @@ def _wav_files(folder: Path) -> dict[str, Path]:
 
 def _read(paths: list[Path]) -> tuple[list[np.ndarray], int]:
     """The samples (T, C) of files of one sample rate, and that rate."""
-    audio, rates = [], {}
+    audio: list[np.ndarray] = []
+    rates: dict[int, Path] = {}
     for path in paths:
         samples, rate = soundfile.read(path, always_2d=True)
         audio.append(samples)
