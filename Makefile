@@ -4,7 +4,7 @@ PYTHON ?= python3.11
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 RUN := $(UV) run --frozen
 
-.PHONY: demo demo-models slurm-cluster test lint pages sync clean
+.PHONY: demo demo-models slurm-cluster test lint pages review sync clean
 
 demo: sync
 	$(RUN) msbench demo
@@ -38,12 +38,18 @@ pages: sync
 	  for board in $$boards; do echo "<li><a href=\"$$board/index.html\">$$board</a></li>"; done; \
 	  echo '</ul></html>'; } > build/pages/index.html
 
+# What a reviewer has to look at in the records that a change brings; BASE is a checkout without it.
+review: sync
+	@set -e; for board in leaderboards/*/; do \
+	  $(RUN) msbench board review $$board --against $(BASE)/$$board; \
+	done
+
 sync: $(filter .uv/bin/uv,$(UV))
 	$(UV) sync --frozen --quiet --compile-bytecode
 
 .uv/bin/uv:
 	$(or $(shell command -v $(PYTHON)),python3) -m venv .uv
-	.uv/bin/pip install --quiet uv
+	.uv/bin/pip install --quiet uv==0.13.9
 
 clean:
 	rm -rf runs evaluations leaderboards/*/runs leaderboards/*/jobs leaderboards/*/site leaderboards/demo*/records \

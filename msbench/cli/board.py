@@ -25,12 +25,14 @@ def add(parser: argparse.ArgumentParser) -> None:
     push.add_argument("--project", default="msbench", help="of Weights & Biases (msbench)")
     push.add_argument("--mode", choices=["online", "offline"], default="online")
     check = command("check", _check, "whether all that is published follows from the records")
+    look = command("review", _review, "what a reviewer has to look at: others' labels, floors, records changed or gone")
+    look.add_argument("--against", type=Path, required=True, metavar="BOARD", help="the same board without the change")
     take = command("import", _import, "rows of others: sisec18 CSV keeps SiSEC 2018's scores of tracks")
     take.add_argument("what", choices=["sisec18"])
     help_text = "medians of tracks; or the campaign's folder submissions/, for means too"
     take.add_argument("table", type=Path, metavar="CSV", help=help_text)
     take.add_argument("board", type=Path, nargs="?", default=Path("leaderboards/musdb18"))
-    for action in (build, serve, push, check):
+    for action in (build, serve, push, check, look):
         action.add_argument("board", type=Path)
 
 
@@ -55,6 +57,14 @@ def _check(options: argparse.Namespace) -> int:
     if not faults:
         print(f"{options.board}: every published number follows from the records")
     return 1 if faults else 0
+
+
+def _review(options: argparse.Namespace) -> int:
+    from msbench.leaderboard.review import review
+
+    for sentence in review(options.board, options.against):
+        print(f"review: {options.board}: {one_line(sentence)}")
+    return 0
 
 
 def _import(options: argparse.Namespace) -> int:

@@ -35,14 +35,14 @@ def _run(suite: Path, jobs: int | None) -> int:
     from rich.console import Console
 
     from msbench.benchmarking import bench
-    from msbench.leaderboard.render import NOTE, terminal
+    from msbench.leaderboard.render import SHORT_NOTE, terminal
 
     console = Console() if sys.stdout.isatty() else Console(width=120)
     with board_warnings():
         benched = bench(suite, jobs=jobs, console=console)
     for table in terminal(benched.board.table(), benched.board.title, console.width):
         console.print(table)
-    console.print(NOTE, style="dim")
+    console.print(SHORT_NOTE, style="dim")
     for path in benched.written:
         console.print(str(path), markup=False, highlight=False, soft_wrap=True)
     for name, why in benched.failed.items():

@@ -13,6 +13,8 @@ from msbench.system.errors import one_line
 from msbench.system.wording import quantity
 
 LONGEST_NAME = 80  # characters, on a page
+INFINITE = "∞"
+NOISE_DB = 100.0  # a score above is rounding noise: 32-bit samples carry some 150 dB, and nothing is left to measure
 LONGEST_LABEL = 40  # in a picture, or in a column of a terminal
 MISSING = "–"
 
@@ -40,6 +42,18 @@ def is_number(value: Any) -> bool:
 def decimals(value: Any, digits: int = 2) -> str:
     """A number as "-1.23", or a dash."""
     return f"{value:.{digits}f}" if is_number(value) else MISSING
+
+
+def decibels(value: Any, digits: int = 2, sign: str = "") -> str:
+    """A score in dB as "-1.23"; infinity where it is rounding noise, as the SAR of the mixture itself; or a dash."""
+    if is_beyond_noise(value):
+        return f"{sign and '+'}{INFINITE}"
+    return f"{value:{sign}.{digits}f}" if is_number(value) else MISSING
+
+
+def is_beyond_noise(value: Any) -> bool:
+    """Whether a score in dB, or a difference of two, stands for infinity."""
+    return isinstance(value, Real) and not isinstance(value, bool) and float(value) >= NOISE_DB
 
 
 def count(value: Any) -> str:

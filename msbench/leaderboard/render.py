@@ -11,7 +11,17 @@ import pandas as pd
 from rich.table import Table
 from rich.text import Text
 
-from msbench.leaderboard.display import LONGEST_LABEL, LONGEST_NAME, count, decimals, is_number, name
+from msbench.leaderboard.display import (
+    INFINITE,
+    LONGEST_LABEL,
+    LONGEST_NAME,
+    NOISE_DB,
+    count,
+    decibels,
+    decimals,
+    is_number,
+    name,
+)
 from msbench.leaderboard.rows import parts_of, shown
 from msbench.records.metric_id import BSSEVAL, MetricId
 from msbench.system.errors import LONGEST, one_line
@@ -20,6 +30,14 @@ from msbench.system.errors import LONGEST, one_line
 NOTE = (
     "Of BSSEval v4: the median over tracks of each track's median over 1 s windows. In brackets: SDR above the higher "
     "floor. Ceilings see the true stems; floors are the mixture itself."
+)
+SHORT_NOTE = (
+    "Of BSSEval v4: the median over tracks of each track's median over 1 s windows. Ceilings see the true stems; "
+    "floors are the mixture itself."
+)
+INFINITE_NOTE = (
+    f"{INFINITE}: above {NOISE_DB:.0f} dB, where a score is rounding noise. The mixture, for one, holds no artifacts, "
+    "so that its SAR is infinite."
 )
 CELLS_HEADING = "\nMissing:\n\n"
 COUNTED = (
@@ -31,8 +49,9 @@ COUNTED = (
 def _cells(row: Any, targets: list[str]) -> list[str]:
     cells = []
     for target in targets:
-        gain = "" if row["role"] != "system" or pd.isna(row[f"{target} gain"]) else f" ({row[f'{target} gain']:+.2f})"
-        cells.append(" / ".join(decimals(row[f"{target} {name}"]) for name in shown(row["metric"])) + gain)
+        gain = row[f"{target} gain"]
+        gain = "" if row["role"] != "system" or pd.isna(gain) else f" ({decibels(gain, sign='+')})"
+        cells.append(" / ".join(decibels(row[f"{target} {name}"]) for name in shown(row["metric"])) + gain)
     return cells
 
 
@@ -75,13 +94,20 @@ def markdown(table: pd.DataFrame, title: str, missing: dict[str, str]) -> str:
             lines += [COUNTED, ""]
     if not len(table) or any(MetricId.parse(str(m)).family == BSSEVAL.family for m in table["metric"].unique()):
         lines += [NOTE, ""]
+    if any(INFINITE in line for line in lines[2:]):
+        lines += [INFINITE_NOTE, ""]
     text = "\n".join(lines)
-    return text + CELLS_HEADING.removeprefix("\n") + "\n".join([*missing_cells(missing), ""]) if missing else text
+    return text + CELLS_HEADING + "\n".join([*missing_cells(missing), ""]) if missing else text
 
 
 def missing_cells(missing: dict[str, str]) -> list[str]:
     """A line for each cell that has no record, and why."""
-    return [f"- {_escaped(name)}: {_escaped(why)}" for name, why in missing.items()]
+    return [f"{missing_cell(name)}: {_escaped(why)}" for name, why in missing.items()]
+
+
+def missing_cell(name: str) -> str:
+    """How the line of a missing cell begins."""
+    return f"- {_escaped(name)}"
 
 
 def _escaped(text: str) -> str:
@@ -94,12 +120,22 @@ def _code(text: str) -> str:
 
 
 def csv(table: pd.DataFrame) -> str:
-    """The board as CSV, scores to three decimals; an apostrophe keeps spreadsheets from computing a name."""
-    if len(table):
-        names = [f"'{label}" if label[:1] in tuple("=+-@\t\r") else label for label in table["model"]]
-        table = table.assign(model=names)
-    text: str = table.to_csv(index=False, float_format="%.3f", lineterminator="\n")
+    """The board as CSV, scores to three decimals; spreadsheets compute no text and no heading of it."""
+    texts = {
+        column: table[column].map(_guarded) for column in table if not pd.api.types.is_numeric_dtype(table[column])
+    }
+    guarded = table.assign(**texts).rename(columns=_guarded)
+    text: str = guarded.to_csv(index=False, float_format="%.3f", lineterminator="\n")
     return text
+
+
+# Where a cell may begin: a semicolon parts cells in the spreadsheets of half of Europe, whatever the quotes.
+_FORMULA = re.compile(r"(^|;)(?=[=+\-@\t\r\n＝＋－＠])")
+
+
+def _guarded(value: Any) -> Any:
+    """A text with an apostrophe before whatever a spreadsheet would compute; numbers stay numbers."""
+    return _FORMULA.sub(r"\1'", value) if isinstance(value, str) else value
 
 
 def as_json(table: pd.DataFrame, title: str, faults: Sequence[str] = ()) -> str:
@@ -112,6 +148,8 @@ def as_json(table: pd.DataFrame, title: str, faults: Sequence[str] = ()) -> str:
 def _plain(value: Any) -> Any:
     if isinstance(value, str):
         return value
+    if value == float("inf"):
+        return "inf"  # JSON has no such number; float("inf") reads it
     if not is_number(value):
         return None
     return round(float(value), 3) if isinstance(value, float) else int(value)
@@ -142,8 +180,8 @@ def latex(table: pd.DataFrame, title: str) -> str:
         lines += [" & ".join(["", "model", *origins, *map(_tex, targets)]) + r" \\", r"\midrule"]
         for _, row in part.rows.iterrows():
             cells = [_rank(row), _tex(row["model"]), *(str(row[column]) for column in origins)]
-            values = [decimals(row[f"{target} {shown(metric)[0]}"]) for target in targets]
-            cells += [value.replace("-", "$-$").replace("–", "--") for value in values]
+            values = [decibels(row[f"{target} {shown(metric)[0]}"]) for target in targets]
+            cells += [value.replace("-", "$-$").replace("–", "--").replace(INFINITE, r"$\infty$") for value in values]
             lines.append(" & ".join(cells) + r" \\")
         lines += [r"\bottomrule", r"\end{tabular}", r"\end{table}", ""]
     return "\n".join(lines)
@@ -180,7 +218,7 @@ def terminal(table: pd.DataFrame, title: str, width: int) -> list[Table]:
             room -= 2 + max(map(len, head.plain.splitlines()))
         longest = max(SHORTEST_LABEL, min(LONGEST_LABEL, room))
         for _, row in part.rows.iterrows():
-            cells = [" ".join(f"{decimals(row[f'{t} {score}'], 1):>5}" for score in scores) for t in targets]
+            cells = [" ".join(f"{decibels(row[f'{t} {score}'], 1):>5}" for score in scores) for t in targets]
             made.add_row(_plain_text(row["model"], longest), *cells, style=STYLES.get(row["role"]))
         tables.append(made)
     return tables

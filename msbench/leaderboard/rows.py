@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from msbench import records
+from msbench.leaderboard.display import is_beyond_noise
 from msbench.records.metric_id import MetricId
 from msbench.records.types import Record, TargetScores
 
@@ -73,17 +74,39 @@ class Row:
     scores: dict[str, dict[str, float | None]]
     gains: dict[str, float | None]
 
-    def columns(self) -> dict[str, Any]:
-        """The row as a table has it, one column per score: "vocals SDR", and then "vocals gain"."""
-        scores = {f"{target} {name}": value for target, of in self.scores.items() for name, value in of.items()}
-        gains = {f"{target} gain": value for target, value in self.gains.items()}
-        return {name: getattr(self, name) for name in _COLUMNS} | scores | gains
-
 
 def as_table(rows: list[Row]) -> pd.DataFrame:
-    """The rows as a table."""
-    table = pd.DataFrame([row.columns() for row in rows])
+    """The rows as a table, one column per score: "vocals SDR", and "vocals gain"; infinite above `NOISE_DB`."""
+    headings = _headings(rows)
+    table = pd.DataFrame([_columns(row, headings) for row in rows])
     return table.astype({"rank": "Int64"}) if rows else table  # of whole numbers, though some rows have none
+
+
+def _columns(row: Row, headings: dict[tuple[str, str], str]) -> dict[str, Any]:
+    gains = {(target, "gain"): value for target, value in row.gains.items()}
+    scores = {(target, score): value for target, of in row.scores.items() for score, value in of.items()}
+    decibels = {key: float("inf") if _is_infinite(key[1], value) else value for key, value in (scores | gains).items()}
+    return {name: getattr(row, name) for name in _COLUMNS} | {headings[key]: v for key, v in decibels.items()}
+
+
+def _is_infinite(score: str, value: float | None) -> bool:
+    return score in _NOT_OTHERS and is_beyond_noise(value)
+
+
+def _headings(rows: list[Row]) -> dict[tuple[str, str], str]:
+    """{(target, score): heading}, no two alike: a metric called "x SDR" takes no column of a target "vocals x"."""
+    keys = dict.fromkeys(
+        (target, score) for row in rows for target, of in row.scores.items() for score in (*of, "gain")
+    )
+    found: dict[tuple[str, str], str] = {}
+    taken: set[str] = set(_COLUMNS)
+    for target, score in sorted(keys, key=lambda key: key[1] not in _NOT_OTHERS):  # ours first
+        heading = f"{target} {score}"
+        while heading in taken:
+            heading = f"{heading}'"
+        taken.add(heading)
+        found[target, score] = heading
+    return found
 
 
 def shown(metric: str) -> tuple[str, ...]:

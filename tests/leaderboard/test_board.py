@@ -202,3 +202,30 @@ def test_numbers_that_no_float_holds_are_refused(
     (tmp_path / "records" / "one.json").write_text(json.dumps(made).replace("123454321", number))
     assert main(["board", "build", str(tmp_path)]) == 2
     assert "one.json: not a record that can be read" in capsys.readouterr().err
+
+
+def test_missing_cells_are_checked_where_their_recipe_is_gone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "suite.yaml").write_text("datasets: [nowhere]\nmodels:\n- {recipe: own.yaml}\nseeds: [0]\n")
+    (tmp_path / "own.yaml").write_text("name: unet\n")
+    write_json(tmp_path / "reported" / "x.json", CAMPAIGN)
+    assert main(["board", "build", str(tmp_path)]) == 0
+    page = (tmp_path / "board.md").read_text()
+    assert "\n\nMissing:\n\n- own-nowhere-s0-" in page
+    (tmp_path / "own.yaml").unlink()
+    assert main(["board", "check", str(tmp_path)]) == 0
+    (tmp_path / "own.yaml").write_text("name: demucs\n")
+    assert main(["board", "check", str(tmp_path)]) == 1
+    assert "is published as a missing cell" in capsys.readouterr().err
+
+
+CAMPAIGN = {
+    "source": "x",
+    "dataset": "d",
+    "split": "test",
+    "metric": "bsseval-v4;targets=v",
+    "columns": ["SDR", "ISR", "SIR", "SAR"],
+    "tracks": ["a"],
+    "systems": {"s": {"role": "system", "data": "standard", "scores": {"v": [[1.0, 1.0, 1.0, 1.0]]}}},
+}

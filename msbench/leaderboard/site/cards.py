@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from msbench.leaderboard.board import Board
-from msbench.leaderboard.display import decimals
+from msbench.leaderboard.display import decibels, decimals
 from msbench.leaderboard.rows import Row, over_tracks
 from msbench.leaderboard.site.encoding import link, signed
+from msbench.leaderboard.site.tables import IN_DECIBELS
+from msbench.records.metric_id import MetricId
 from msbench.records.record import lacking
 from msbench.records.types import Record
 
@@ -34,6 +37,7 @@ WARNINGS = {
     "unverified": "Unverified: the record does not say in full how the numbers were made.",
     "reported": "Reported: the numbers come from a paper or a campaign; this project did not run the model.",
 }
+_COMMIT = re.compile("[0-9a-f]{7,64}")
 HIDDEN = ("tracks", "scores", "schema_version")
 
 
@@ -72,13 +76,21 @@ def _source(found: list[Record]) -> list[tuple[str, Any, str | None]]:
 
 
 def _scores(row: Row, found: list[Record], ranking: RankingPages) -> dict[str, Any]:
-    heads = [(target, score) for target in ranking.targets for score in ranking.scores_shown]
-    lines = [["all", *(signed(decimals(row.scores[target][score])) for target, score in heads)]]
-    if len(found) > 1:
-        lines += [
-            [_seed_title(record), *(signed(decimals(over_tracks(record, *head))) for head in heads)] for record in found
-        ]
-    return {"header": ["Seeds", *(f"{target} {score}" for target, score in heads)], "lines": lines}
+    """Targets down, scores across: a metric id is long, so that its family stands above the column."""
+    scores = ranking.scores_shown
+    lines = []
+    for target in ranking.targets:
+        of_all = [_shown(score, row.scores[target][score]) for score in scores]
+        lines.append([target, "all", *of_all])
+        for record in found if len(found) > 1 else ():
+            of_seed = [_shown(score, over_tracks(record, target, score)) for score in scores]
+            lines.append([target, _seed_title(record), *of_seed])
+    heads = [(MetricId.parse(score).family, score) for score in scores]
+    return {"heads": heads, "lines": lines, "ids": [score for family, score in heads if family != score]}
+
+
+def _shown(score: str, value: float | None) -> str:
+    return signed(decibels(value) if score in IN_DECIBELS else decimals(value))
 
 
 def _seed_title(record: Record) -> str:
@@ -114,37 +126,29 @@ def _flat(value: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
 def _commands(board: Board, record: Record) -> list[str]:
     """Every word quoted for a shell: it comes from a record."""
     commit = record["code"].get("commit")
-    lines = [f"git checkout {shlex.quote(str(commit))}"] if commit else []
+    lines = [f"git checkout {commit}"] if isinstance(commit, str) and _COMMIT.fullmatch(commit) else []
     labels = {cell.label for cell in board.suite.cells} if board.suite else set()
     label, data = record["model"]["label"], record["dataset"]
     inference: Mapping[str, Any] = record["inference"]
     if label in labels:
         return [*lines, f"msbench bench leaderboards/{shlex.quote(board.folder.resolve().name)}"]
+    options = {"--data": data["name"], "--split": data["split"], "--label": label}
     if inference.get("chunk_seconds") is None:
-        return [
-            *lines,
-            _words(
-                "msbench",
-                "evaluate",
-                "--estimates",
-                "DIR",
-                "--data",
-                data["name"],
-                "--split",
-                data["split"],
-                "--label",
-                label,
-            ),
-        ]
+        return [*lines, _words("msbench", "evaluate", "--estimates", "DIR", *_given(options))]
     model = record["model"]["name"] if record.get("checkpoint") is None else "best.ckpt"
-    options = [("--chunk-seconds", "chunk_seconds"), ("--overlap", "overlap"), ("--batch-size", "batch_size")]
-    chosen = [word for flag, key in options for word in (flag, str(inference[key]))]
-    return [
-        *lines,
-        _words(
-            "msbench", "evaluate", model, "--data", data["name"], "--split", data["split"], "--label", label, *chosen
-        ),
-    ]
+    chosen = {"--chunk-seconds": "chunk_seconds", "--overlap": "overlap", "--batch-size": "batch_size"}
+    options |= {flag: inference[key] for flag, key in chosen.items()}
+    if model.startswith("-"):
+        return [*lines, _words("msbench", "evaluate", *_given(options), "--", model)]
+    return [*lines, _words("msbench", "evaluate", model, *_given(options))]
+
+
+def _given(options: dict[str, Any]) -> list[str]:
+    """Words of a command; a value that begins with a hyphen, which is no flag, stands in one word with its flag."""
+    words: list[str] = []
+    for flag, value in options.items():
+        words += [f"{flag}={value}"] if str(value).startswith("-") else [flag, str(value)]
+    return words
 
 
 def _words(*words: Any) -> str:

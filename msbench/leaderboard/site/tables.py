@@ -13,13 +13,18 @@ from msbench.leaderboard.rows import Row
 from msbench.leaderboard.site.encoding import signed
 from msbench.leaderboard.statistics import Comparison
 from msbench.records.metric_id import MetricId
+from msbench.records.schema import METRICS
 
 NOTE = (
     "Bars: 95% bootstrap interval of the median over tracks, on one scale per target. Ranks and places are counted "
     "among systems of one tier and one kind of training data that were scored on the same tracks; systems that share "
     "a letter are not distinguished (Wilcoxon signed-rank test with Holm's correction over all pairs). Gain: dB above "
-    "the higher floor. Ceilings see the true stems; floors are the mixture itself. A dash: no value."
+    "the higher floor. Ceilings see the true stems; floors are the mixture itself. ∞: above 100 dB, where a score is "
+    "rounding noise, as the SAR of the mixture, which holds no artifacts. A dash: no value."
 )
+
+
+IN_DECIBELS = frozenset((*METRICS, "NSDR"))
 
 
 @dataclass(frozen=True)
@@ -105,12 +110,15 @@ def cells(row: Row, scores: list[str], comparisons: dict[str, TargetStatistics])
 def _of_target(row: Row, target: str, scores: list[str], view: str, statistics: TargetStatistics | None) -> list[Cell]:
     line = None if statistics is None else statistics.lines.get(row.model)
     first, *others = (row.scores[target][score] for score in scores)
-    numbers = [Cell(_decimals(value), "number", _sortable(value), view) for value in (row.gains[target], *others)]
+    numbers = [
+        Cell(_decibels(value, score), "number", _sortable(value), view)
+        for value, score in zip((row.gains[target], *others), scores, strict=True)
+    ]
     if statistics is None or line is None:
         blank = Cell(MISSING, "number", "", view)
         return [
             blank,
-            Cell(_decimals(first), "score", _sortable(first), f"all {view}"),
+            Cell(_decibels(first), "score", _sortable(first), f"all {view}"),
             blank,
             *numbers,
             Cell(MISSING, "word", None, view),
@@ -128,7 +136,7 @@ def _of_target(row: Row, target: str, scores: list[str], view: str, statistics: 
             view,
         ),
         Cell(
-            _decimals(first),
+            _decibels(first),
             "score",
             _sortable(first),
             f"all {view}",
@@ -146,13 +154,17 @@ def _decimals(value: Any, digits: int = 2) -> str:
     return signed(display.decimals(value, digits))
 
 
+def _decibels(value: Any, score: str = "SDR") -> str:
+    return signed(display.decibels(value) if score in IN_DECIBELS else display.decimals(value))
+
+
 def _span(line: Any) -> str:
     low, high = int(line["rank_low"]), int(line["rank_high"])
     return str(low) if low == high else f"{low}–{high}"
 
 
 def _interval(line: Any) -> str:
-    return f"{_decimals(line['low'])} to {_decimals(line['high'])}"
+    return f"{_decibels(line['low'])} to {_decibels(line['high'])}"
 
 
 def _sortable(value: Any) -> float | str:

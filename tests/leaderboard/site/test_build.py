@@ -310,7 +310,10 @@ def test_the_workflow_runs_what_is_there() -> None:
     assert "pull_request" in workflow[True]  # YAML's own reading of the key `on`
     assert workflow["permissions"] == {"contents": "read"}
     commands = [step["run"] for step in workflow["jobs"]["build"]["steps"] if "run" in step]
-    assert commands == ["make pages"]
+    assert commands == [
+        "make pages",
+        "make --silent review BASE=build/base | sed 's/^/    /' >> \"$GITHUB_STEP_SUMMARY\"",
+    ]
     done = subprocess.run(["make", "-n", "pages"], cwd=root, capture_output=True, text=True, check=True)
     for action in ("check", "build"):
         assert f"msbench board {action}" in done.stdout
