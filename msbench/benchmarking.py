@@ -17,6 +17,7 @@ from msbench.cluster.plan import missing_cells
 from msbench.leaderboard.board import Board
 from msbench.leaderboard.publish import publish
 from msbench.runs.suite import read_suite
+from msbench.system.errors import one_line
 from msbench.system.files import write_text
 from msbench.system.threads import processors
 
@@ -62,7 +63,8 @@ def bench(suite: str | Path, *, jobs: int | None = None, console: Console | None
     read = read_suite(suite)
     console = console or Console(quiet=True)
     missing = missing_cells(read)
-    console.print(f"{read.title}: {len(read.cells)} cells, {len(missing)} to do", highlight=False)
+    title = one_line(read.title)  # a stranger's, in which neither markup nor escape sequences may act
+    console.print(f"{title}: {len(read.cells)} cells, {len(missing)} to do", markup=False, highlight=False)
     failed: dict[str, str] = {}
     if missing:
         prepare_data(read, console)
