@@ -48,13 +48,13 @@ class MedleyDB(MappedDataset):
     rule = "artists are divided by the SHA-256 of their names: train 70 %, valid 15 %, test 15 %; none is in two splits"
     rates = (44100,)
     sum_error_db: float | None = None
-    errata: Mapping[str, str] = {
-        "BrandonWebster_DontHearAThing": f"{_BLEED} 2, not tagged so",
-        "ClaraBerryAndWooldog_Boys": f"{_BLEED}s 1 and 5, not tagged so",
-        "LizNelson_ImComingHome": f"{_BLEED} 2, not tagged so",
+    errata: Mapping[str, str] = {  # ERRATA.md of marl/medleydb
+        "BrandonWebster_DontHearAThing": f"{_BLEED} 2",
+        "ClaraBerryAndWooldog_Boys": f"{_BLEED}s 1 and 5",
+        "LizNelson_ImComingHome": f"{_BLEED} 2",
         "Lushlife_ToynbeeSuite": f"{_BLEED} 12, not tagged so",
         "TheScarletBrand_LesFleursDuMal": f"{_BLEED} 8, not tagged so",
-        "CelestialShore_DieForUs": "stems 1 and 2 do not match their raw tracks' processing",
+        "CelestialShore_DieForUs": "effects processing in raw tracks, of stems 1 and 2",
     }
 
     def __init__(self, root: str | Path | None = None, stem_map: str | Path | None = None) -> None:

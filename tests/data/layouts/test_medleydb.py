@@ -89,6 +89,9 @@ def test_real_metadata_of_medleydb(tmp_path: Path) -> None:
         assert len(read_metadata(copy)["stems"]) == len(gains)
     data = open_dataset("medleydb", tmp_path)
     assert data.version == "V1+V2"
+    for track, erratum in data.errata.items():
+        bleed = read_metadata(metadata / f"{track}_METADATA.yaml")["has_bleed"]
+        assert ("bleeding" in erratum and "not tagged" not in erratum) == (bleed == "yes")
     found = [track for split in data.splits for track in data.find_tracks(split)]
     assert {"+".join(data.splits): len(found)} == dict(data.published) == {"train+valid+test": 116}
 
