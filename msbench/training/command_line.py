@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,8 +32,9 @@ from msbench.training.recipes import Request
 class FitCLI(LightningCLI):
     """LightningCLI with the chosen model's constructor under `separator`; every other part learns its rate from it."""
 
-    def __init__(self, request: Request) -> None:
-        self.name = name = request.name
+    def __init__(self, name: str, argv: Sequence[str], request: Request | None = None) -> None:
+        request = request or Request(name, tuple(argv), {})
+        self.name = name
         self.place_of, self.gives = request.place_of, request.gives
         self.plugin = registry.load("models", name)
         if not getattr(self.plugin, "trainable", True):
@@ -41,7 +43,7 @@ class FitCLI(LightningCLI):
             SeparationModule,
             SeparationData,
             run=False,
-            args=list(request.arguments),
+            args=list(argv),
             seed_everything_default=0,
             save_config_callback=None,
             auto_configure_optimizers=False,

@@ -48,7 +48,8 @@ def train(argv: Sequence[str]) -> Kept:
         As `fit`.
     """
     _quiet()
-    cli = FitCLI(request(argv))
+    asked = request(argv)
+    cli = FitCLI(asked.name, asked.arguments, asked)
     held = _resumed(cli)
     if held is not None:
         refuse_changes(held, cli.settings(), cli.model.separator)
