@@ -6,26 +6,21 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-BY_LIBSNDFILE = (
+from msbench.system.visible import is_visible
+
+# Of these libsndfile reads any part to the sample; of an MP3 after a preroll.
+IN_PARTS = (
     *(".wav", ".wave", ".flac", ".aif", ".aiff", ".aifc", ".au", ".snd", ".caf", ".w64", ".rf64", ".bwf"),
-    *(".mp3", ".mp2", ".ogg", ".oga", ".opus"),
+    ".mp3",
 )
+INEXACT = (".ogg", ".oga", ".opus")  # libsndfile 1.2 goes astray seeking into the last second of these
+BY_LIBSNDFILE = (*IN_PARTS, *INEXACT, ".mp2")
 BY_FFMPEG = (
     *(".m4a", ".m4b", ".mp4", ".aac", ".wma", ".ac3", ".eac3", ".ape", ".wv", ".tta", ".mpc", ".amr", ".3gp", ".mka"),
     *(".mkv", ".webm", ".mov", ".m4v", ".avi", ".wmv", ".asf", ".mpg", ".mpeg", ".flv"),
+    *(".dts", ".tak", ".shn", ".dsf", ".dff", ".spx"),
 )
 ENDINGS = BY_LIBSNDFILE + BY_FFMPEG
-
-# Folders of thumbnails, of deleted files and of archives' resource forks; in lower case.
-_SYSTEM = {
-    *("@eadir", "#recycle", "#snapshot", "@recently-snapshot", "@recycle", "__macosx", "$recycle.bin", "lost+found"),
-    *("system volume information", "network trash folder", "temporary items"),
-}
-
-
-def is_system(name: str) -> bool:
-    """Whether a file or folder is hidden, or a system's own: "._x.wav", "@eaDir", "__MACOSX"."""
-    return name.startswith(".") or name.lower() in _SYSTEM
 
 
 def audio_files(folder: Path, on_error: Callable[[OSError], None] | None = None) -> Iterator[Path]:
@@ -36,7 +31,7 @@ def audio_files(folder: Path, on_error: Callable[[OSError], None] | None = None)
         on_error: Called with what keeps a folder from being listed; it is passed over.
     """
     for place, folders, files in os.walk(folder, onerror=on_error):
-        folders[:] = sorted(name for name in folders if not is_system(name))
+        folders[:] = sorted(name for name in folders if is_visible(name))
         for name in sorted(files):
-            if name.lower().endswith(ENDINGS) and not is_system(name):
+            if name.lower().endswith(ENDINGS) and is_visible(name):
                 yield Path(place, name)

@@ -75,10 +75,10 @@ def _at_least_one(text: str) -> int:
     return int(text)
 
 
-def _opened(options: argparse.Namespace) -> Any:
+def _opened(options: argparse.Namespace, *, keep_faults: bool = False) -> Any:
     from msbench.data.opening import open_dataset
 
-    return open_dataset(options.name, options.root, options.stem_map)
+    return open_dataset(options.name, options.root, options.stem_map, keep_faults=keep_faults)
 
 
 def _card(options: argparse.Namespace) -> int:
@@ -93,7 +93,7 @@ def _verify(options: argparse.Namespace) -> int:
     from msbench.data.upkeep.song_check import ERROR, NOTE
     from msbench.data.upkeep.verify import verify
 
-    data = _opened(options)
+    data = _opened(options, keep_faults=True)
     report = verify(data, jobs=options.jobs)
     for level, sentence in report.findings:
         if level != NOTE:
@@ -138,7 +138,7 @@ def _show(options: argparse.Namespace) -> int:
         source = FolderSource(options.estimates, data, track.split, tracks=[track])
         with source.estimates(track) as estimates:
             figure = estimates_figure(data, track, part, source.targets, estimates.read)
-    path = options.output or Path(f"{data.name}-{track.split}-{track.name.replace('/', '_')}.png")
+    path = options.output or Path(f"{data.name}-{track.split}-{track.name}.png")
     save(figure, path)
     print(path)
     return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 from msbench.data.song import Song, is_bad_file
 from msbench.data.track import Track
 from msbench.system.files import sha256_of
+from msbench.system.names import LONGEST_FILE, plain_name
 
 SPLITS = ("train", "valid", "test")
 MANIFEST = "msbench-manifest.json"
@@ -49,6 +50,7 @@ class Dataset:
     rates: tuple[int, ...] = ()  # Hz
     errata: Mapping[str, str] = {}  # track -> what its publishers say is wrong with it
     takes_stem_map = False  # whether its targets follow from a stem map, which may be given
+    may_keep_faults = False  # whether it takes keep_faults=True, and is opened with faults that `verify` then lists
     stem_map: Mapping[str, Any] = {}  # the stem map, where there is one
     sum_error_db: float | None = -25.0  # of the mixture less its stems, relative to the mixture; None: not their sum
 
@@ -56,6 +58,7 @@ class Dataset:
         self.root = default_root(self.name) if root is None else Path(root).expanduser()
         self._tracks: dict[str, list[Track]] = {}
         self._fingerprints: dict[str, str] = {}
+        self.faults: list[str] = []  # of the dataset as a whole, where it was opened to be verified
         self.notes: list[str] = []  # on tracks that were left out, as far as tracks have been looked for
         self.prepare()
         if not self.root.exists():
@@ -113,6 +116,7 @@ class Dataset:
             raise ValueError(f"dataset '{self.name}' at {self.root} has no split '{split}': it has {known}")
         tracks = list(self.find_tracks(split))
         self.check_names(split, tracks)
+        self._check_stems(split, tracks)
         with ThreadPoolExecutor(_OPENING_THREADS) as pool:  # a network's disk answers many at once
             faults = dict(zip(tracks, pool.map(self._fault, tracks), strict=True))
         return [track for track in tracks if faults[track] is None], {t.name: e for t, e in faults.items() if e}
@@ -138,12 +142,31 @@ class Dataset:
         """The tracks of a split as they were published, nothing opened: what `data prepare` and `verify` work on."""
         return self.find_tracks(split)
 
-    def check_names(self, split: str, songs: Iterable[Song]) -> None:
-        """Raise a ValueError where two songs of a split have one name."""
-        names = sorted(song.name for song in songs)
+    def check_names(self, split: str, songs: Collection[Song]) -> None:
+        """Check what becomes parts of paths: names of the split, its songs and their stems, and of all targets.
+
+        Raises:
+            ValueError: If one is not the name of a single file or folder, or two songs have one name.
+        """
+        where = f"of dataset '{self.name}' at {self.root}"
+        plain_name(split, f"the split {where}", LONGEST_FILE)
+        names = sorted(plain_name(song.name, f"the track of split '{split}' {where}", LONGEST_FILE) for song in songs)
+        for target in {*self.targets, *(stem for song in songs for stem in song.stems)}:
+            plain_name(target, f"the target {where}", LONGEST_FILE)
         twice = next((a for a, b in pairwise(names) if a == b), None)
         if twice is not None:
             raise ValueError(f"dataset '{self.name}' at {self.root} has two tracks '{twice}' in {split}: rename one")
+
+    def _check_stems(self, split: str, tracks: Sequence[Track]) -> None:
+        """Raise a ValueError where a track lacks a target that others, or the dataset, have."""
+        every = dict.fromkeys((*self.targets, *(target for track in tracks for target in track.targets)))
+        for track in tracks:
+            lacking = [target for target in every if target not in track.targets]
+            if lacking:
+                raise ValueError(
+                    f"track '{track.name}' of split '{split}' of dataset '{self.name}' has no '{lacking[0]}', which "
+                    "other tracks have: every track needs all targets, an empty sum where one is silent"
+                )
 
     def without_tracks(self) -> ValueError:
         """What to raise where no split has any."""
@@ -204,11 +227,6 @@ def divide(name: str, shares: Mapping[str, float]) -> str:
         if place < 0:
             return split
     return list(shares)[-1]
-
-
-def folders(root: Path) -> list[Path]:
-    """The visible folders in `root`, by name."""
-    return sorted(path for path in root.iterdir() if path.is_dir() and path.name[0] not in "._")
 
 
 def sampled_blocks(path: Path) -> Iterable[bytes]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from msbench.data.dataset import PREPARED, Dataset
 from msbench.data.song import Header
 from msbench.data.track import MIXTURE, Stem, Track
+from msbench.system.bounded import check_json, read_text
+from msbench.system.names import LONGEST_FILE, plain_name
 
 FORMAT = 1
 
@@ -90,13 +92,46 @@ def read_contents(root: Path) -> dict[str, Any]:
     """The list of a prepared folder.
 
     Raises:
-        ValueError: If it cannot be read, or another version of msbench wrote it.
+        ValueError: If it cannot be read, another version of msbench wrote it, or a name in it is no plain name.
     """
     path = root / PREPARED
     try:
-        contents = json.loads(path.read_text("utf-8"))
-    except ValueError:  # neither UTF-8 nor JSON
-        contents = None
-    if isinstance(contents, dict) and contents.get("format") == FORMAT and isinstance(contents.get("splits"), dict):
-        return contents
-    raise ValueError(f"{path} is not a list that this msbench wrote: run `msbench data prepare` again")
+        text = read_text(path)
+        check_json(text)
+        contents: dict[str, Any] = json.loads(text)
+        ours = contents["format"] == FORMAT and _is_list(contents)
+    except (ValueError, KeyError, TypeError, AttributeError):  # not UTF-8, not JSON, or JSON of another kind
+        ours = False
+    if not ours:
+        raise ValueError(f"{path} is not a list that this msbench wrote: run `msbench data prepare` again")
+    for name in _names(contents):
+        plain_name(name, f"{path}: the name", LONGEST_FILE)
+    return contents
+
+
+def _is_list(contents: dict[str, Any]) -> bool:
+    """Whether the list has what is read of it; what is missing, or cannot be looked into, raises an error of Python."""
+    for field in ("sample_rate", "licence", "citation", "rule", "download"):
+        contents[field]
+    tracks = [track for split in contents["splits"].values() for track in split["tracks"].values()]
+    headers = [number for track in tracks for number in track["header"]]
+    files = [(held, file) for track in tracks for held, file in track["files"].items()]
+    return (
+        isinstance(contents["dataset"], str)
+        and isinstance(contents["version"], str)
+        and isinstance(contents["stem_map"], dict)
+        and isinstance(contents["notes"], list)
+        and all(isinstance(parts, list) for parts in (contents["stems"], *contents["sums"].values()))
+        and all(part in contents["stems"] for parts in contents["sums"].values() for part in parts)
+        and all(len(track["header"]) == 3 for track in tracks)
+        and all(type(number) is int and number > 0 for number in headers)
+        and all(file["file"] == f"{held}.wav" and type(file["bytes"]) is int for held, file in files)
+    )
+
+
+def _names(contents: dict[str, Any]) -> Iterator[str]:
+    """All that become parts of paths."""
+    yield from (*contents["stems"], *contents["sums"], *contents["splits"])
+    for split in contents["splits"].values():
+        for name, track in split["tracks"].items():
+            yield from (name, *track["files"], *track["folder"].split("/", 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -10,13 +11,13 @@ from typing import NamedTuple
 import numpy as np
 import soundfile
 
+from msbench.audio.finding import INEXACT
 from msbench.audio.reading import AudioReader
 from msbench.data.samples import layout_of, read_samples
 from msbench.data.song import Header, Waves
 
 MIXTURE = "mixture"
 
-_INEXACT = (".ogg", ".oga", ".opus")  # libsndfile 1.2 goes astray seeking into the last second of these
 _AT_MOST_16_BITS = ("PCM_16", "PCM_S8", "PCM_U8")
 
 
@@ -143,9 +144,12 @@ class Track:
         return first[1]
 
     def _read_header(self, role: str, path: Path) -> Header:
-        if path.suffix.lower() in _INEXACT:
+        if path.suffix.lower() in INEXACT:
             raise _not_in_parts(path)
         try:
+            mode = path.stat().st_mode
+            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # to open a pipe would wait for ever
+                raise ValueError(f"{path} is a pipe or a device: write the audio into a file first")
             plain = layout_of(path)
             if plain is not None:
                 return Header(plain.sample_rate, plain.channels, plain.frames)

@@ -16,8 +16,10 @@ from msbench.evaluation.options import Execution
 from msbench.evaluation.signals import Read
 from msbench.evaluation.sources import ScoredSet
 from msbench.system.files import replacing
+from msbench.system.names import inside
 
 SECONDS = 8.0
+ABOUT = "excerpt.json"  # in the folder of a track's excerpt
 MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)  # in Hz
 QUALITY = 0.4  # of libsndfile's MP3 coder, 0 the best: some 190 kbit/s; every browser decodes MP3
 
@@ -31,7 +33,7 @@ class Excerpts:
 
     def wants(self, track: Track) -> bool:
         """Whether the track is one of them and not there yet."""
-        return track.name in self.tracks and not (self.folder / track.name).is_dir()
+        return track.name in self.tracks and not (inside(self.folder, track.name) / ABOUT).is_file()
 
 
 def chosen(scored: ScoredSet, execution: Execution) -> Excerpts | None:
@@ -49,12 +51,13 @@ def chosen(scored: ScoredSet, execution: Execution) -> Excerpts | None:
         raise ValueError(f"the licence of '{data.name}' does not let its sound be published: leave out excerpts")
     if execution.output is None:
         raise ValueError("excerpts need an output folder to be kept in")
-    rate, channels = scored.tracks[0].sample_rate, scored.tracks[0].channels
-    if rate not in MP3_RATES or channels > 2:
-        raise ValueError(
-            f"excerpts are kept as MP3, which cannot hold {channels} channels at {rate} Hz: leave out excerpts"
-        )
-    folder = Path(execution.output) / "excerpts" / scored.split
+    for track in scored.tracks[:count]:
+        if track.sample_rate not in MP3_RATES or track.channels > 2:
+            raise ValueError(
+                f"excerpts are kept as MP3, which cannot hold the {track.channels} channels at {track.sample_rate} Hz "
+                f"of track '{track.name}': leave out excerpts"
+            )
+    folder = inside(Path(execution.output) / "excerpts", scored.split)
     return Excerpts(folder, tuple(track.name for track in scored.tracks[:count]))
 
 
@@ -71,14 +74,14 @@ def keep(excerpts: Excerpts, track: Track, targets: list[str], estimates: Read) 
     sound = {MIXTURE: track.read(MIXTURE, start, count)}
     sound |= {f"reference.{target}": track.read(target, start, count) for target in targets}
     sound |= {f"estimate.{target}": one for target, one in zip(targets, estimates(start, start + count), strict=True)}
-    place = excerpts.folder / track.name
+    place = inside(excerpts.folder, track.name)
     about = {"targets": targets, "start": start / track.sample_rate, "seconds": count / track.sample_rate}
-    with replacing(place) as part:
+    with replacing(place, mark=ABOUT) as part:
         part.mkdir(parents=True)
         for name, samples in sound.items():
             path = part / f"{name}.mp3"
             soundfile.write(path, samples.T.clip(-1, 1), track.sample_rate, format="MP3", compression_level=QUALITY)
-        (part / "excerpt.json").write_text(json.dumps(about))
+        (part / ABOUT).write_text(json.dumps(about))
 
 
 def _place(track: Track, targets: list[str]) -> tuple[int, int]:

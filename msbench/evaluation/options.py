@@ -12,6 +12,7 @@ import torch
 from msbench.metrics import catalogue
 from msbench.metrics.bsseval.score import BACKENDS
 from msbench.records.types import Run
+from msbench.system.names import inside
 from msbench.system.wording import did_you_mean
 
 TrackProgress = Callable[[int, int, str, dict[str, float]], None]  # (done, tracks, name, {target: median SDR})
@@ -64,8 +65,12 @@ class Execution:
             raise ValueError(f"jobs must be at least 1, not {self.jobs}")
 
     def result_path(self, split: str, track: str) -> Path | None:
-        """Where the result of a track is kept; None where nothing is."""
-        return None if self.output is None else Path(self.output) / split / f"{track}.json"
+        """Where the result of a track is kept; None where nothing is.
+
+        Raises:
+            ValueError: If a name is not that of a single file, or a link leads out of the output.
+        """
+        return None if self.output is None else inside(Path(self.output), split, track).with_name(f"{track}.json")
 
 
 @dataclass(frozen=True)

@@ -69,16 +69,27 @@ def refuse_links(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, mark: str = "") -> Iterator[Path]:
     """Yield a temporary name; what is written there, a file or a folder, is renamed to `path` at the end.
 
     Until then, and if the block raises, whatever was at `path` stays as it was.
+
+    Args:
+        path: The final name.
+        mark: Where folders are written, a file that each of them holds: no other folder than such a one is replaced.
+
+    Raises:
+        FileExistsError: If a folder is at `path` that holds something, and not the mark.
     """
     with part_of(path) as part:
         yield part
         if not (part.is_dir() and path.exists()):
             part.replace(path)
             return
+        if path.is_dir() and any(path.iterdir()) and not (mark and (path / mark).is_file()):
+            raise FileExistsError(
+                f"{path} is there, and msbench has not written it: move it elsewhere, or give another folder"
+            )
         with part_of(path) as old:  # no system renames onto a folder that holds something
             path.rename(old)
             try:

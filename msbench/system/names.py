@@ -8,26 +8,28 @@ from pathlib import Path
 from msbench.system.bounded import shown
 
 LONGEST = 180  # bytes: file systems end a name at 255, and ours append a split, a seed, an extension
+LONGEST_FILE = 240  # bytes of a name that lies in a folder already, as those of tracks do
 
 
-def plain_name(name: object, what: str) -> str:
+def plain_name(name: object, what: str, longest: int = LONGEST) -> str:
     """The name itself, where it is the name of one file or folder and nothing else.
 
     Args:
         name: What was given.
         what: What it names, for the error: "label", "track of t.csv, line 3".
+        longest: In bytes.
 
     Raises:
         ValueError: If it is no text, is empty, too long, hidden, or holds a slash or a control character.
     """
-    fault = _fault(name)
+    fault = _fault(name, longest)
     if fault is not None:
         raise ValueError(f"{what} {shown(name)} {fault}: give it another name")
     assert isinstance(name, str)
     return name
 
 
-def _fault(name: object) -> str | None:
+def _fault(name: object, longest: int) -> str | None:
     if not isinstance(name, str):
         return "is no text"
     faults = {
@@ -35,7 +37,7 @@ def _fault(name: object) -> str | None:
         "begins with a dot": name.startswith("."),
         "holds a slash, and it becomes the name of one file or folder": "/" in name or "\\" in name,
         "holds a control character": any(unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") for c in name),
-        f"is longer than {LONGEST} bytes": len(name.encode(errors="replace")) > LONGEST,
+        f"is longer than {longest} bytes": len(name.encode(errors="replace")) > longest,
     }
     return next((fault for fault, found in faults.items() if found), None)
 
@@ -46,7 +48,7 @@ def inside(folder: Path, *names: str) -> Path:
     Raises:
         ValueError: If a name is not a plain one, or a link in the folder leads out of it.
     """
-    path = folder.joinpath(*(plain_name(name, "name") for name in names))
+    path = folder.joinpath(*(plain_name(name, "name", LONGEST_FILE) for name in names))
     if not path.parent.resolve().is_relative_to(folder.resolve()):
         raise ValueError(f"{path} leads out of {folder}: remove the link in it")
     return path

@@ -45,5 +45,7 @@ def test_bad_options(published: Dataset, tmp_path: Path, options: Any, sentence:
 
 def test_a_rate_that_mp3_does_not_have(published: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Track, "sample_rate", 96000)
-    with pytest.raises(ValueError, match="MP3, which cannot hold 1 channels at 96000 Hz: leave out excerpts"):
+    with pytest.raises(
+        ValueError, match="MP3, which cannot hold the 1 channels at 96000 Hz of track 'song 0': leave out excerpts"
+    ):
         evaluate(Filter(), published, output=tmp_path, excerpts=1)

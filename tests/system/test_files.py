@@ -46,10 +46,22 @@ def test_a_folder_takes_the_place_of_another(tmp_path: Path, held: bool) -> None
     if held:
         path.mkdir()
         (path / "old.html").write_text("old")
-    with files.replacing(path) as part:
+    with files.replacing(path, mark="old.html") as part:
         part.mkdir()
         (part / "new.html").write_text("new")
     assert [p.name for p in tmp_path.rglob("*")] == ["site", "new.html"]
+
+
+def test_a_folder_without_the_mark_is_somebody_elses(tmp_path: Path) -> None:
+    thesis = tmp_path / "site" / "thesis.txt"
+    thesis.parent.mkdir()
+    thesis.write_text("years of work")
+    with (
+        pytest.raises(FileExistsError, match=r"site is there, and msbench has not written it: move it elsewhere"),
+        files.replacing(tmp_path / "site", mark="old.html") as part,
+    ):
+        part.mkdir()
+    assert list(tmp_path.rglob("*")) == [thesis.parent, thesis]
 
 
 def test_a_folder_that_fails_leaves_the_other(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from msbench.system.names import inside, plain_name
+from msbench.system.names import LONGEST_FILE, inside, plain_name
 
 HOSTILE = [
     "",
@@ -32,7 +32,7 @@ HOSTILE = [
 def test_refused(name: object, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"^track .* (is|holds|begins).*: give it another name$"):
         plain_name(name, "track")
-    if isinstance(name, str):
+    if isinstance(name, str) and len(name) < 90:
         with pytest.raises(ValueError, match="name "):
             inside(tmp_path, "fine", name)
 
@@ -41,6 +41,12 @@ def test_refused(name: object, tmp_path: Path) -> None:
 def test_kept_as_it_is(name: str, tmp_path: Path) -> None:
     assert plain_name(name, "track") == name
     assert inside(tmp_path, "test", name) == tmp_path / "test" / name
+
+
+def test_names_that_lie_in_a_folder_already_may_be_longer(tmp_path: Path) -> None:
+    assert plain_name("x" * 240, "track", LONGEST_FILE) == inside(tmp_path, "x" * 240).name
+    with pytest.raises(ValueError, match=r"^name 'x+...x+' is longer than 240 bytes"):
+        inside(tmp_path, "x" * 241)
 
 
 def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from msbench.data.dataset import Dataset, divide, folders
+from msbench.data.dataset import Dataset, divide
 from msbench.data.track import Track
+from msbench.system.visible import folders
 
 
 class CCMixter(Dataset):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from msbench.data.dataset import NOT_VERIFIED, Dataset, divide, folders
+from msbench.data.dataset import NOT_VERIFIED, Dataset, divide
 from msbench.data.track import Track
+from msbench.system.visible import folders
 
 _FOLDERS = {"train": "Dev", "valid": "Dev", "test": "Test"}
 _VALID = 0.14  # of Dev, as musdb has it of its training songs

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable, Iterable, Iterator
+import warnings
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from msbench.data.dataset import SPLITS, Dataset, folders
+from msbench.data.dataset import SPLITS, Dataset
+from msbench.data.layouts.folder_files import Files, files_of
+from msbench.data.song import is_bad_file
 from msbench.data.track import MIXTURE, Stem, Track
 
-AUDIO_EXTENSIONS = (".wav", ".flac", ".mp3", ".ogg", ".aif", ".aiff")
-COLUMNS = ("split", "track", "target", "path")
 REST = "rest"
 
 _USUAL_ORDER = ("vocals", "drums", "bass", "other", "accompaniment")
 _REST_ENERGY = 10 ** (-15 / 10)  # of the mixture's; separate lossy coding, or mastering, leaves less than that
-_REST_SECONDS = 60  # of the first track that are listened to
+_REST_TRACKS, _REST_SECONDS = 16, 20  # that are listened to, taken evenly from all, in their middles
 
 
 class Folder(Dataset):
@@ -28,13 +28,17 @@ class Folder(Dataset):
     one, it is the sum of the others. Where the mixture holds clearly more than the stems, what is left is one more
     target, "rest": so vocals and a mixture are enough to train on.
 
+    Sound that is not read, of an ending that is not or where no track is looked for, is warned of and noted.
+
     Args:
         root: The folder, or the CSV file; its paths are relative to itself.
+        keep_faults: Keep what must be mended as `faults`, for `data verify` to list, and raise nothing for it; a track
+            then has the targets that are there.
 
     Raises:
         FileNotFoundError: If the root does not exist.
-        ValueError: If nothing is found there, a target is given twice or to some tracks alone, or the CSV is not
-            such a table.
+        ValueError: If nothing is found there, a target is given twice or to some tracks alone, a name cannot name a
+            file, or the CSV is not such a table.
     """
 
     name = "folder"
@@ -42,26 +46,33 @@ class Folder(Dataset):
     licence = "your own"
     rule = "as the folders or the table say"
     excerpts_allowed = True  # of their owner, who asks for them
+    may_keep_faults = True
 
-    def __init__(self, root: str | Path | None = None) -> None:
+    def __init__(self, root: str | Path | None = None, *, keep_faults: bool = False) -> None:
         super().__init__(root)
-        self._table: dict[str, dict[str, dict[str, Path]]] = {}  # split -> track -> target -> file
-        for split, track, target, path in _rows_of_csv(self.root) if self.root.is_file() else _rows_of(self.root):
-            files = self._table.setdefault(split, {}).setdefault(track, {})
-            if target in files:
-                raise ValueError(
-                    f"track '{track}' of split '{split}' has two files for '{target}', {files[target]} and {path}: "
-                    "remove one"
-                )
-            files[target] = path
-        if not self._table:
-            raise ValueError(f"no songs in {self.root}: put them in as <split>/<track>/<target>.wav")
-        self._check_targets()
+        found = files_of(self.root)
+        self._songs = found.songs
+        self.faults = list(found.faults)
+        self._keep_faults = keep_faults
+        if self._songs:
+            self.faults += self._lacking(found.unread)
+        if self.faults and not (keep_faults and self._songs):
+            more = f" ({len(self.faults) - 1} more faults: msbench data verify lists them)" if self.faults[1:] else ""
+            raise ValueError(f"{self.faults[0]}{more}")
+        if not self._songs:
+            hint = f"; {found.unread_sentence or found.misplaced_sentence}".rstrip("; ")
+            raise ValueError(f"no songs in {self.root}: put them in as <split>/<track>/<target>.wav{hint}")
+        if keep_faults and found.unread:
+            self.faults.append(f"{self.root} has {found.unread_sentence}")
+        for sentence in filter(None, ("" if keep_faults else found.unread_sentence, found.misplaced_sentence)):
+            self.note(f"not read: {sentence}")
+            if not keep_faults:
+                warnings.warn(f"{self.root} has {sentence}", stacklevel=2)
 
     @property
     def splits(self) -> tuple[str, ...]:
         """Those found; train, valid and test first."""
-        return tuple(sorted(self._table, key=_place_among(SPLITS)))
+        return tuple(sorted(self._songs, key=_place_among(SPLITS)))
 
     @cached_property
     def targets(self) -> tuple[str, ...]:  # type: ignore[override]  # an attribute of the class elsewhere
@@ -70,79 +81,90 @@ class Folder(Dataset):
 
     @cached_property
     def _given(self) -> tuple[str, ...]:
-        found = {target for tracks in self._table.values() for files in tracks.values() for target in files}
+        found = {target for tracks in self._songs.values() for files in tracks.values() for target in files}
         return tuple(sorted(found - {MIXTURE}, key=_place_among(_USUAL_ORDER)))
 
-    def _check_targets(self) -> None:
-        for split, tracks in self._table.items():
+    def _lacking(self, unread: Iterable[Path]) -> Iterable[str]:
+        """What is said of each track that lacks what others have, or has nothing to separate."""
+        lost = {(*path.parts[:2], path.stem): path.name for path in unread}
+        for split, tracks in self._songs.items():
             for track, files in tracks.items():
-                for target in self._given:
-                    if target not in files:
-                        raise ValueError(
-                            f"track '{track}' of split '{split}' has no '{target}', which other tracks have: add the "
-                            "file, a silent one where nothing plays, or remove the track"
-                        )
+                where = f"track '{track}' of split '{split}'"
+                missing = [target for target in self._given if target not in files]
+                for target in missing:
+                    fix = "add the file, a silent one where nothing plays"
+                    if (split, track, target) in lost:
+                        fix = f"convert its {lost[split, track, target]}, which is not read"
+                    yield f"{where} has no '{target}', which other tracks have: {fix}, or remove the track"
+                if missing:
+                    continue
                 if len(self._given) == 0 or (len(self._given) == 1 and MIXTURE not in files):
-                    raise ValueError(
-                        f"track '{track}' of split '{split}' has a single file, {next(iter(files.values()))}, and "
-                        f"nothing to separate it from: add its {MIXTURE} or its other stems"
+                    yield (
+                        f"{where} has a single file, {next(iter(files.values()))}, and nothing to separate it from: "
+                        f"add its {MIXTURE} or its other stems"
                     )
 
     @cached_property
     def _has_rest(self) -> bool:
-        """Whether the mixture of the first track that has one is clearly more than the sum of its stems."""
-        for split in self.splits:
-            for name, files in sorted(self._table[split].items()):
-                if MIXTURE in files and REST not in files:
-                    track = self._track(name, split, files, rest=False)
-                    frames = min(track.frames, _REST_SECONDS * track.sample_rate)
-                    start = (track.frames - frames) // 2
-                    mixture = track.read(MIXTURE, start, frames)
-                    left = mixture - sum(track.read(stem, start, frames) for stem in track.stems)
-                    return bool(np.sum(np.square(left)) > _REST_ENERGY * np.sum(np.square(mixture)))
-        return False
+        """Whether the mixtures are clearly more than the sums of their stems, in most of the tracks listened to."""
+        having = [
+            self._track(name, split, files, rest=False)
+            for split in self.splits
+            for name, files in sorted(self._songs[split].items())
+            if MIXTURE in files and files.keys() >= set(self._given)
+        ]
+        if REST in self._given:
+            return False
+        shares = {track: _more(track) for track in having[:: -(-len(having) // _REST_TRACKS) or 1]}
+        heard = {track: share for track, share in shares.items() if share is not None}
+        more = [track for track, share in heard.items() if share > _REST_ENERGY]
+        if more and len(more) * 2 < len(heard):
+            sentence = (
+                f"the mixture holds clearly more than its stems in {len(more)} of {len(heard)} tracks, "
+                f"'{more[0].name}' of split '{more[0].split}' first: add the stems that they lack"
+            )
+            self.note(sentence)
+            warnings.warn(f"{self.root}: {sentence}", stacklevel=2)
+        return len(more) * 2 >= len(heard) > 0
 
     def find_tracks(self, split: str) -> Iterable[Track]:
-        for name, files in sorted(self._table[split].items()):
-            yield self._track(name, split, files, rest=self._has_rest)
-
-    def _track(self, name: str, split: str, files: dict[str, Path], rest: bool) -> Track:
-        stems: dict[str, Stem] = {target: files[target] for target in self._given}
-        if rest:
-            if MIXTURE not in files:
-                raise ValueError(
+        for name, files in sorted(self._songs[split].items()):
+            rest = self._has_rest
+            if rest and MIXTURE not in files:
+                sentence = (
                     f"track '{name}' of split '{split}' has no {MIXTURE}, and in other tracks that is more than the "
                     "stems: add the file"
                 )
-            stems[REST] = {files[MIXTURE]: 1.0, **{files[target]: -1.0 for target in self._given}}
+                if not self._keep_faults:
+                    raise ValueError(sentence)
+                self.faults.append(sentence)
+                rest = False
+            yield self._track(name, split, files, rest)
+
+    def _track(self, name: str, split: str, files: Files, rest: bool) -> Track:
+        given = [target for target in self._given if target in files]
+        stems: dict[str, Stem] = {target: files[target] for target in given}
+        if rest:
+            stems[REST] = {files[MIXTURE]: 1.0, **{files[target]: -1.0 for target in given}}
         return Track(name, split, stems, mixture=files.get(MIXTURE))
 
 
-def _rows_of(root: Path) -> Iterator[tuple[str, str, str, Path]]:
-    for split in folders(root):
-        for track in folders(split):
-            for path in sorted(track.iterdir()):
-                if path.suffix.lower() in AUDIO_EXTENSIONS and path.name[0] != ".":
-                    yield split.name, track.name, path.stem, path
+def _more(track: Track) -> float | None:
+    """The energy of what a mixture holds in addition to its stems, relative to its own, in the middle of a track.
 
-
-def _rows_of_csv(table: Path) -> Iterator[tuple[str, str, str, Path]]:
+    None where that is silent, or a file cannot be read, which is said when the track is used.
+    """
     try:
-        with table.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
-            if missing:
-                raise ValueError(f"{table} has no column '{missing[0]}': its first line must be {','.join(COLUMNS)}")
-            for row in reader:
-                values = [(row[column] or "").strip() for column in COLUMNS]
-                if not all(values):
-                    raise ValueError(f"{table}, line {reader.line_num}: each of {', '.join(COLUMNS)} needs a value")
-                split, track, target, path = values
-                yield split, track, target, table.parent / path
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(
-            f"{table} is not a CSV in UTF-8: save it as one, its first line {','.join(COLUMNS)}"
-        ) from error
+        frames = min(track.frames, _REST_SECONDS * track.sample_rate)
+        start = (track.frames - frames) // 2
+        mixture = track.read(MIXTURE, start, frames)
+        left = mixture - sum(track.read(stem, start, frames) for stem in track.stems)
+    except (ValueError, OSError) as error:
+        if not is_bad_file(error):
+            raise
+        return None
+    energy = float(np.sum(np.square(mixture)))
+    return float(np.sum(np.square(left))) / energy if energy > 0 else None
 
 
 def _place_among(usual: tuple[str, ...]) -> Callable[[str], tuple[int, str]]:

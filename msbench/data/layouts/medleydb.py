@@ -7,10 +7,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from msbench.data.dataset import Dataset, divide, folders
+from msbench.data.dataset import Dataset, divide
 from msbench.data.layouts.stem_map import MappedDataset, metadata_stems, read_metadata
 from msbench.data.track import FileOrChannel, Track
 from msbench.system.names import plain_name
+from msbench.system.visible import folders
 from msbench.system.yaml_files import read_yaml
 
 _BLEED = "bleeding of other instruments into stem"

@@ -14,6 +14,7 @@ from msbench.data.layouts.musdb18hq import MUSDB18HQ
 from msbench.data.song import Header, Song, Waves
 from msbench.data.track import MIXTURE, Track
 from msbench.data.upkeep.prepare import plan
+from msbench.system.visible import is_visible
 
 SUFFIX = ".stem.mp4"
 STREAMS = (MIXTURE, "drums", "bass", "other", "vocals")  # in the order of the file
@@ -60,7 +61,7 @@ class MUSDB18(MUSDB18HQ):
         self._progress = progress
 
     def entries(self, folder: Path) -> list[Path]:
-        found = sorted(path for path in folder.glob(f"*{SUFFIX}") if path.name[0] != ".")
+        found = sorted(path for path in folder.glob(f"*{SUFFIX}") if is_visible(path.name))
         if not found and any(folder.glob("*/mixture.wav")):
             raise ValueError(f"{folder} holds folders of WAV, not *{SUFFIX} files: it is the dataset 'musdb18hq'")
         return found

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
-from msbench.data.dataset import NOT_VERIFIED, SPLITS, Dataset, folders
+from msbench.data.dataset import NOT_VERIFIED, SPLITS, Dataset
 from msbench.data.track import Track
+from msbench.system.visible import folders
 from msbench.system.yaml_files import read_yaml
 
 

@@ -8,11 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 
-from msbench.data.dataset import folders
 from msbench.data.layouts.stem_map import MappedDataset, metadata_stems, read_metadata
 from msbench.data.track import FileOrChannel, Track
 from msbench.system.bounded import read_text
 from msbench.system.names import plain_name
+from msbench.system.visible import folders
 
 _FOLDERS = {"train": "train", "valid": "validation", "test": "test"}
 _LAST = {"train": 1500, "valid": 1875, "test": 2100}  # numbers of the tracks of the splits first published

@@ -11,6 +11,7 @@ from typing import Any
 from msbench.data.dataset import Dataset
 from msbench.data.track import FileOrChannel
 from msbench.system.errors import sentence
+from msbench.system.names import plain_name
 from msbench.system.yaml_files import read_yaml
 
 FILE = "stem_map.yaml"  # in a dataset's folder, it stands in for the map that comes with msbench
@@ -84,6 +85,11 @@ def read_stem_map(path: Path) -> StemMap:
     unknown = [key for key in content if key not in _KEYS]
     if unknown:
         raise ValueError(f"{path} has an unknown key '{unknown[0]}': a stem map has {', '.join(_KEYS)}")
+    for key in ("sums", "options"):
+        if not isinstance(content.get(key) or {}, dict):
+            raise ValueError(f"{path}: '{key}' is no table of names: write {example}")
+    for name in (*content["targets"], *(content.get("sums") or {}), *filter(None, [content.get("rest")])):
+        plain_name(name, f"{path}: the target")
     lists = {**content["targets"], **(content.get("sums") or {})}
     for name, labels in lists.items():
         if not isinstance(name, str) or not isinstance(labels, list) or not all(isinstance(x, str) for x in labels):

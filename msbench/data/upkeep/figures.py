@@ -42,7 +42,11 @@ def find_track(data: Dataset, name: str, split: str | None = None) -> Track:
         raise ValueError(
             f"dataset '{data.name}' at {data.root} has no split '{split}': it has {', '.join(data.splits)}"
         )
-    tracks = [track for each in ([split] if split else data.splits) for track in data.find_tracks(each)]
+    tracks = []
+    for each in [split] if split else data.splits:
+        found = list(data.find_tracks(each))
+        data.check_names(each, found)
+        tracks += found
     found = [track for track in tracks if track.name == name]
     if not found:
         where = f"split '{split}' of dataset" if split else "dataset"

@@ -17,6 +17,7 @@ from msbench.data.upkeep.progress import TrackProgress, progress_bar
 from msbench.data.upkeep.stored_song import StoredSong, finished_song, store_song
 from msbench.system import errors
 from msbench.system.files import write_json
+from msbench.system.names import inside
 from msbench.system.threads import processors
 
 _SPARE_BYTES = 100_000_000  # of the disk, that are left free
@@ -73,7 +74,8 @@ class Preparation:
             progress: Called with (songs done, songs to do); None shows a bar on a terminal.
 
         Raises:
-            ValueError: If songs are broken; the others are prepared all the same.
+            ValueError: If songs are broken; the others are prepared all the same. If a link leads out of the output.
+            FileExistsError: If a folder to write holds what msbench has not written.
             FileNotFoundError: If a file is missing, or the program that decodes.
             OSError: If the output cannot be written, or has too little space.
         """
@@ -107,7 +109,11 @@ class Preparation:
                     song = waiting[job]
                     try:
                         self.stored[self.folders[song.split, song.name]] = job.result()
-                    except (ValueError, FileNotFoundError) as error:  # a full disk, an OSError, ends all
+                    except (
+                        ValueError,
+                        FileNotFoundError,
+                        FileExistsError,
+                    ) as error:  # a full disk ends all
                         if not is_bad_file(error):
                             raise
                         failed.append(error)
@@ -118,7 +124,7 @@ class Preparation:
         return failed
 
     def _folder(self, song: Song) -> Path:
-        return self.output / self.folders[song.split, song.name]
+        return inside(self.output, *self.folders[song.split, song.name].split("/"))
 
     def _is_listed(self) -> bool:
         held = self._listed()

@@ -19,6 +19,7 @@ from msbench.audio.writing import encoded, stem_writer
 from msbench.data.dataset import sampled_blocks
 from msbench.data.song import Header, Song, Waves
 from msbench.system.files import clear_parts, part_of, sha256_of, write_json
+from msbench.system.visible import is_twin
 
 _SONG = "prepared.json"  # in a song's folder: what it was made from, and what is in it
 
@@ -35,12 +36,12 @@ def store_song(song: Song, folder: Path, sample_rate: int | None, stop: threadin
         stop: Set where the run ends before this song is whole.
 
     Raises:
-        ValueError: If the song is broken, or its name cannot name a folder.
+        ValueError: If the song is broken.
+        FileExistsError: If the folder holds what msbench has not written there.
         FileNotFoundError: If a file is missing, or the program that decodes.
         OSError: If the folder cannot be written.
     """
-    if "/" in song.name or song.name[:1] in ("", "."):
-        raise ValueError(f"track '{song.name}' of split '{song.split}' cannot name a folder: rename it")
+    _refuse_what_is_not_ours(folder)  # before an hour of decoding
     # Before the samples are read: a file that is replaced meanwhile must differ from what is noted.
     state, sampled = _state(song, sample_rate), _sampled(song)
     waves = song.waves()
@@ -53,7 +54,7 @@ def store_song(song: Song, folder: Path, sample_rate: int | None, stop: threadin
             write_json(part / _SONG, {**state, "sampled": sampled, **stored})
             _publish(part, folder, song, sample_rate)
     except OSError as error:
-        if isinstance(error, FileNotFoundError):
+        if isinstance(error, FileNotFoundError | FileExistsError):
             raise
         raise OSError(
             f"cannot write the prepared {song.name} into {folder.parent} ({error.strerror or error}): free some "
@@ -159,5 +160,29 @@ def _publish(part: Path, folder: Path, song: Song, sample_rate: int | None) -> N
     except OSError:
         if finished_song(folder, song, sample_rate, hashes=True):  # another process was first
             return
+        _refuse_what_is_not_ours(folder)
         shutil.rmtree(folder, ignore_errors=True)  # of another download, map or rate
         part.rename(folder)
+
+
+def _refuse_what_is_not_ours(folder: Path) -> None:
+    """Raise FileExistsError where a folder holds anything but a song that an earlier run has stored there."""
+    if not folder.is_symlink() and not folder.exists():
+        return
+    stored = {_SONG} | {file["file"] for file in _held(folder).get("files", {}).values()}
+    others = [path for path in folder.iterdir() if path.name not in stored] if folder.is_dir() else [folder]
+    others = [path for path in others if path.is_dir() or not is_twin(path.name)]
+    if others or folder.is_symlink():
+        raise FileExistsError(
+            f"{others[0] if others else folder} is there, and `msbench data prepare` has not written it: name another "
+            "output folder, or move it elsewhere"
+        )
+
+
+def _held(folder: Path) -> dict[str, Any]:
+    """What a song's folder says of itself; nothing where it is not one of ours."""
+    try:
+        held = json.loads((folder / _SONG).read_text("utf-8"))
+        return held if all(isinstance(file["file"], str) for file in held["files"].values()) else {}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}

@@ -16,7 +16,8 @@ from msbench.data.song import Song, is_bad_file
 from msbench.data.upkeep.progress import TrackProgress, progress_bar
 from msbench.data.upkeep.song_check import ERROR, NOTE, WARNING, DataFinding, check_file, check_samples, errata
 from msbench.system import errors
-from msbench.system.files import write_json
+from msbench.system.bounded import check_json, read_text
+from msbench.system.files import appending, write_json
 from msbench.system.threads import processors
 
 Key = tuple[str, str]  # split and name of a song
@@ -63,7 +64,7 @@ def verify(data: Dataset, *, jobs: int | None = None, progress: TrackProgress | 
     """
     report = Report()
     songs = dict(_songs(data, report))
-    if not songs:
+    if not songs and not report.errors:
         raise data.without_tracks()
     report.tracks = {split: sum(key[0] == split for key in songs) for split in data.splits}
     checked = _CheckedSongs(data.root)
@@ -82,23 +83,29 @@ def verify(data: Dataset, *, jobs: int | None = None, progress: TrackProgress | 
 
 
 def _songs(data: Dataset, report: Report) -> Iterator[tuple[Key, Song]]:
-    failed: Exception | None = None
+    failed: list[Exception] = []
     found = False
     for split in data.splits:
         songs: list[Song] = []
         try:
             for song in data.songs(split):
-                found = True
                 songs.append(song)
-                yield (split, song.name), song
-            data.check_names(split, songs)
         except (ValueError, OSError) as error:  # metadata, for one: the rest of the split stays unknown
             if not is_bad_file(error):
                 raise
-            failed = error
-            report.findings.append(DataFinding(ERROR, errors.sentence(error)))
-    if failed and not found:
-        raise failed
+            failed.append(error)
+        try:
+            data.check_names(split, songs)
+        except ValueError as error:
+            if not is_bad_file(error):
+                raise
+            failed.append(error)
+        found = found or bool(songs)
+        yield from (((split, song.name), song) for song in songs)
+    sentences = dict.fromkeys(map(errors.sentence, failed))
+    if len(sentences) == 1 and not found:
+        raise failed[0]
+    report.findings += [DataFinding(ERROR, sentence) for sentence in (*dict.fromkeys(data.faults), *sentences)]
 
 
 def _examine_all(
@@ -168,7 +175,9 @@ def _manifest(data: Dataset, songs: dict[Key, Song], results: dict[Key, dict[str
 def _changes(data: Dataset, manifest: dict[str, Any]) -> Iterator[DataFinding]:
     """What an earlier manifest, or the list of what was prepared, has otherwise."""
     try:
-        earlier = _hashes(json.loads(data.manifest.read_text("utf-8")))
+        text = read_text(data.manifest)
+        check_json(text)
+        earlier = _hashes(json.loads(text))
     except FileNotFoundError:
         return
     except (ValueError, KeyError, TypeError, AttributeError):  # not JSON, or JSON of another kind
@@ -215,8 +224,8 @@ class _CheckedSongs:
         self.known: dict[str, dict[str, Any]] = {}
         self._lock = threading.Lock()
         try:
-            lines = self.path.read_text("utf-8").splitlines()
-        except (OSError, UnicodeDecodeError):
+            lines = [] if self.path.is_symlink() else read_text(self.path).splitlines()
+        except (OSError, ValueError):
             return  # no run was stopped
         for line in lines:
             try:
@@ -239,10 +248,11 @@ class _CheckedSongs:
     def keep(self, key: str, result: dict[str, Any]) -> None:
         if not key or self.path is None:
             return
+        line = json.dumps({"key": key, "result": result}) + "\n"
         try:
-            with self._lock, self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps({"key": key, "result": result}) + "\n")
-        except OSError:
+            with self._lock, appending(self.path) as file:
+                file.write(line)
+        except (OSError, ValueError):
             self.path = None  # the folder is not ours to write in: nothing is kept
 
     def remove(self) -> None:

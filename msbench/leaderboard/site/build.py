@@ -34,10 +34,11 @@ def build_site(board: Board) -> Path:
 
     Raises:
         OSError: If it cannot be written; the pages that were there before stay.
+        FileExistsError: If site/ holds something else than pages of ours.
     """
     place = board.folder / "site"
     clear_parts(place)
-    with replacing(place) as folder:
+    with replacing(place, mark="methods.html") as folder:
         folder.mkdir()
         fill_site(board, folder)
     return place / "index.html"

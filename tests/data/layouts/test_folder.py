@@ -74,7 +74,7 @@ def test_csv_bad_input(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"songs.csv, line 2: each of split, track, target, path needs a value"):
         Folder(table)
     table.write_bytes(b"split,track,target,path\ntrain,\xff\xfe,vocals,a.wav\n")
-    with pytest.raises(ValueError, match=r"songs.csv is not a CSV in UTF-8"):
+    with pytest.raises(ValueError, match=r"songs.csv is not UTF-8: line 2: save the file as UTF-8"):
         Folder(table)
     table.write_text("split,track,target,path\ntrain,a,vocals,a.wav\ntrain,a,vocals,b.wav\n")
     with pytest.raises(ValueError, match=r"track 'a' of split 'train' has two files for 'vocals', .*a.wav and .*b.wav"):

@@ -63,7 +63,7 @@ FAULTS = {
     "zero bytes": (lambda path: path.write_bytes(b""), r"bass.wav has zero length: export or download it again"),
     "no samples": (lambda path: write(path, noise(0, 0)), r"bass.wav has zero length, a header without samples"),
     "truncated": (lambda path: path.write_bytes(path.read_bytes()[:9000]), r"bass.wav is cut short: its header"),
-    "unreadable": (damage_header, r"cannot read .*bass.wav as audio, it is corrupt or of another format"),
+    "unreadable": (damage_header, r"cannot read .*bass.wav as audio, it is corrupt or of a format that"),
     "damaged": (damage_middle, r"bass.wav is corrupt between|bass.wav ends at|bass.wav does not hold"),
     "missing": (lambda path: path.unlink(), r"track 'Song 0' of split 'train' lacks its bass, .*bass.wav: restore"),
     "rate": (lambda path: write(path, noise(0), 16000), r"bass.wav has a sample rate of 16000 Hz, .* of 8000 Hz"),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from msbench.data.dataset import Dataset
 from msbench.data.track import Channel, Track
+from msbench.system.visible import is_visible
 
 MUSIC, VOICE = 0, 1  # the channels
 
@@ -39,7 +40,7 @@ class Karaoke(Dataset):
 
     def _clips(self) -> Iterator[Path]:
         folder = self.root / "Wavfile"
-        found = sorted(path for path in folder.glob("*.wav") if path.name[0] != ".")
+        found = sorted(path for path in folder.glob("*.wav") if is_visible(path.name))
         if not found:
             raise self.without_tracks()
         yield from found

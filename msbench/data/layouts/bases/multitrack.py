@@ -10,6 +10,8 @@ import soundfile
 
 from msbench.data.layouts.stem_map import MappedDataset
 from msbench.data.track import MIXTURE, Channel, FileOrChannel, Track
+from msbench.system.bounded import shown
+from msbench.system.visible import all_visible
 
 
 class Multitrack(MappedDataset):
@@ -20,7 +22,7 @@ class Multitrack(MappedDataset):
     instruments' names that are the mixture's.
 
     Raises:
-        ValueError: If no file fits a pattern, or the patterns are missing.
+        ValueError: If no file fits a pattern, or the patterns are missing or lead out of the folder.
     """
 
     rule = "test: every song"
@@ -46,11 +48,16 @@ class Multitrack(MappedDataset):
         patterns = self.map.options.get("stems")
         if not isinstance(patterns, list) or not patterns:
             raise ValueError(f"{self.map.path} does not say where the stems are: add options.stems: ['*/*.wav']")
+        if any(not isinstance(p, str) or p.startswith("/") or ".." in Path(p).parts for p in patterns):
+            raise ValueError(
+                f"{self.map.path}: options.stems has {shown(patterns)}: write patterns of paths within the dataset's "
+                "folder, such as '*/*.wav'"
+            )
         songs: dict[str, dict[str, Path]] = {}
         for pattern in patterns:
             found: dict[str, dict[str, Path]] = {}
             for path in sorted(self.root.glob(pattern)):
-                if path.name[0] not in "._":
+                if all_visible(path, self.root):
                     song, instrument = _named(path)
                     found.setdefault(song, {})[instrument] = path
             songs = {**found, **songs}
