@@ -26,6 +26,8 @@ class Products:
         references: (S, S), of references with references.
         crossed: (S, S), of the error of the one (row) with the reference of the other (column).
         errors: (S,), energies of the errors.
+        estimates_crossed: (S, S), as `crossed`, of the estimates in place of their errors.
+        estimates: (S,), energies of the estimates.
         mixture_errors: (S,), energies of mixture - reference; NaN where no mixture was given.
         silent_estimates: (S,), which of them have channels that sum to zero at every sample: silence to BSSEval.
         silent_references: (S,), the same of the references.
@@ -34,6 +36,8 @@ class Products:
     references: np.ndarray
     crossed: np.ndarray
     errors: np.ndarray
+    estimates_crossed: np.ndarray
+    estimates: np.ndarray
     mixture_errors: np.ndarray
     silent_estimates: np.ndarray
     silent_references: np.ndarray
@@ -56,12 +60,17 @@ class Products:
         if mixture is not None and tuple(mixture.shape) != (1, channels, length):
             raise ValueError(f"the mixture must be (1, {channels}, {length}), not {tuple(mixture.shape)}")
         totals = cls._zero(sources, with_mixture=mixture is not None)
-        memory = np.empty((2 * sources + 1) * channels * min(BLOCK_SAMPLES, length))  # used over and over
+        memory = np.empty((3 * sources + 1) * channels * min(BLOCK_SAMPLES, length))  # used over and over
         for start in range(0, length, BLOCK_SAMPLES):
             block = np.s_[..., start : start + BLOCK_SAMPLES]
             part = None if mixture is None else np.asarray(mixture[block])
             totals._add(np.asarray(estimates[block]), np.asarray(references[block]), part, memory)
-            energies = [totals.levels, totals.errors, *([] if mixture is None else [totals.mixture_errors])]
+            energies = [
+                totals.levels,
+                totals.errors,
+                totals.estimates,
+                *([] if mixture is None else [totals.mixture_errors]),
+            ]
             if not np.isfinite(energies).all():  # one NaN or infinity stays in a sum
                 _refuse(estimates=estimates, references=references, mixture=mixture)
         return totals
@@ -73,6 +82,8 @@ class Products:
             references=np.zeros((sources, sources)),
             crossed=np.zeros((sources, sources)),
             errors=np.zeros(sources),
+            estimates_crossed=np.zeros((sources, sources)),
+            estimates=np.zeros(sources),
             mixture_errors=np.full(sources, 0.0 if with_mixture else np.nan),
             silent_estimates=np.ones(sources, bool),
             silent_references=np.ones(sources, bool),
@@ -81,35 +92,30 @@ class Products:
     def _add(
         self, estimates: np.ndarray, references: np.ndarray, mixture: np.ndarray | None, memory: np.ndarray
     ) -> None:
-        """Add a block, (S, C, n) twice and (1, C, n); `memory` has room for 2 S + 1 of its signals as float64."""
+        """Add a block, (S, C, n) twice and (1, C, n); `memory` has room for 3 S + 1 of its signals as float64."""
         self.silent_estimates = _still_silent(self.silent_estimates, estimates)
         self.silent_references = _still_silent(self.silent_references, references)
         sources, size = len(references), references[0].size
-        block = memory[: (2 * sources + 1) * size].reshape(-1, *references.shape[1:])
-        exact, errors, mixture_error = block[:sources], block[sources:-1], block[-1]
-        flat_exact, flat_errors, flat_mixture_error = (
-            part.reshape(-1, size) for part in (exact, errors, mixture_error)
-        )
-        exact[:] = references
+        block = memory[: (3 * sources + 1) * size].reshape(-1, *references.shape[1:])
+        exact, given, errors, mixture_error = np.split(block, [sources, 2 * sources, 3 * sources])
+        flat_exact, flat_given, flat_errors = (part.reshape(sources, size) for part in (exact, given, errors))
+        exact[:], given[:] = references, estimates
         with np.errstate(over="ignore", invalid="ignore"):  # the energies tell
-            np.subtract(estimates, exact, out=errors)
+            np.subtract(given, exact, out=errors)
             self.references += flat_exact @ flat_exact.T
             self.crossed += flat_errors @ flat_exact.T
             self.errors += np.einsum("ij,ij->i", flat_errors, flat_errors)
+            self.estimates_crossed += flat_given @ flat_exact.T
+            self.estimates += np.einsum("ij,ij->i", flat_given, flat_given)
             if mixture is not None:
                 for source, reference in enumerate(exact):
-                    np.subtract(mixture[0], reference, out=mixture_error)
-                    self.mixture_errors[source] += np.einsum("ij,ij->", flat_mixture_error, flat_mixture_error)
+                    np.subtract(mixture[0], reference, out=mixture_error[0])
+                    self.mixture_errors[source] += np.einsum("ijk,ijk->", mixture_error, mixture_error)
 
     @property
     def levels(self) -> np.ndarray:
         """(S,), the energies of the references."""
         return np.diagonal(self.references)
-
-    @property
-    def own(self) -> np.ndarray:
-        """(S,), the products of each error with its own reference."""
-        return np.diagonal(self.crossed)
 
 
 def _still_silent(silent: np.ndarray, signals: np.ndarray) -> np.ndarray:

@@ -54,37 +54,52 @@ def si_sar(estimates: Any, references: Any) -> np.ndarray:
 
 def si_sdr_of(products: Products) -> np.ndarray:
     """`si_sdr` from inner products."""
-    signal, along = _signal(products)
-    return decibels(signal, difference(products.errors, along))
+    energies, crossed = _smaller(products)
+    return decibels(_signal(products), difference(energies, _along(products, crossed)))
 
 
 def si_sir_of(products: Products) -> np.ndarray:
     """`si_sir` from inner products."""
-    signal, along = _signal(products)
-    return decibels(signal, difference(_projected(products), along))
+    _, crossed = _smaller(products)
+    return decibels(_signal(products), difference(_projected(products, crossed), _along(products, crossed)))
 
 
 def si_sar_of(products: Products) -> np.ndarray:
     """`si_sar` from inner products."""
-    signal, _ = _signal(products)
-    return decibels(signal, difference(products.errors, _projected(products)))
+    energies, crossed = _smaller(products)
+    return decibels(_signal(products), difference(energies, _projected(products, crossed)))
 
 
-def _signal(products: Products) -> tuple[np.ndarray, np.ndarray]:
-    """|a s|^2, and the part of the error's energy along s; both (S,), NaN where s is silent."""
+def _smaller(products: Products) -> tuple[np.ndarray, np.ndarray]:
+    """Of each source its error or its estimate, the one with less energy: (S,) energies, (S, S) with the references.
+
+    The two differ by the reference, so that their parts orthogonal to it are the same. In the energy of the larger
+    one, those of a nearly perfect estimate, or of a faint one, would be lost in rounding.
+    """
+    faint = products.estimates < products.errors
+    crossed = np.where(faint[:, None], products.estimates_crossed, products.crossed)
+    return np.where(faint, products.estimates, products.errors), crossed
+
+
+def _signal(products: Products) -> np.ndarray:
+    """|a s|^2, (S,), NaN where s is silent."""
     levels = np.where(products.levels > 0, products.levels, np.nan)
-    estimates = levels + 2 * products.own + products.errors
-    signal = (1 + products.own / levels) ** 2 * levels
-    signal[signal < ROUNDING**2 * estimates] = 0  # orthogonal, but for what rounding left
-    return signal, products.own**2 / levels
+    signal = np.diagonal(products.estimates_crossed) ** 2 / levels
+    signal[signal < ROUNDING**2 * products.estimates] = 0  # orthogonal, but for what rounding left
+    return signal
 
 
-def _projected(products: Products) -> np.ndarray:
-    """(S,), the energy of the errors' projections on the references, silent ones left out."""
+def _along(products: Products, crossed: np.ndarray) -> np.ndarray:
+    """(S,), the energy along each source's own reference, NaN where that is silent."""
+    return np.diagonal(crossed) ** 2 / np.where(products.levels > 0, products.levels, np.nan)
+
+
+def _projected(products: Products, crossed: np.ndarray) -> np.ndarray:
+    """(S,), the energy of the projections on the references, silent ones left out."""
     sounding = np.flatnonzero(products.levels > 0)
     scale = np.sqrt(products.levels[sounding])
     matrix = products.references[np.ix_(sounding, sounding)] / np.outer(scale, scale)
-    right = products.crossed[:, sounding] / scale  # (S, sounding)
+    right = crossed[:, sounding] / scale  # (S, sounding)
     values, vectors = np.linalg.eigh(matrix)
     kept = values > SINGULAR  # a stem twice spans what it spans once
     return np.asarray(((right @ vectors[:, kept]) ** 2 / values[kept]).sum(axis=1))

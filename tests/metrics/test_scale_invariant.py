@@ -58,6 +58,7 @@ def test_a_gain_or_the_order_of_channels_makes_no_difference(metric: Callable[..
     estimates, references = signals()
     expected = metric(estimates, references)
     np.testing.assert_allclose(metric(-300 * estimates, references), expected, atol=1e-9)
+    np.testing.assert_allclose(metric(1e-8 * estimates, references), expected, atol=1e-9)
     np.testing.assert_allclose(metric(estimates[:, ::-1], 1e-3 * references[:, ::-1]), expected, atol=1e-9)
 
 
