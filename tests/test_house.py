@@ -113,6 +113,15 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
     TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle
 
 
+def test_what_is_imported_of_msbench_is_there() -> None:
+    """mypy passes over modules that it does not find, and an import within a function fails when it is too late."""
+    known = {dotted(path) for path in MODULES}
+    for path in [*MODULES, *(ROOT / "plugins").glob("*.py"), *(ROOT / "slurm").glob("*.py")]:
+        for name in imports(path):
+            if name.startswith("msbench."):
+                assert name in known or name.rpartition(".")[0] in known, f"{path.name} imports {name}"
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "plugins").glob("*.py")), ids=lambda p: p.name)
 def test_plugins_import_public_names_alone(path: Path) -> None:
     import msbench
