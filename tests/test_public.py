@@ -35,6 +35,11 @@ def test_what_needs_no_tensor_imports_nothing_heavy(statement: str) -> None:
     assert heavy_after(statement) == []
 
 
+def test_boards_are_read_built_and_checked_without_torch() -> None:
+    heavy = heavy_after("import msbench.leaderboard.publish, msbench.leaderboard.check, msbench.leaderboard.push")
+    assert not {"torch", "lightning"} & set(heavy)
+
+
 def test_every_public_name_is_there_and_listed() -> None:
     assert {*PUBLIC, "registry", "__version__"} == set(msbench.__all__)
     assert dir(msbench) == sorted(msbench.__all__)

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, TypedDict, TypeVar
-
-import torch
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from msbench.metrics import catalogue
 from msbench.metrics.bsseval.score import BACKENDS
 from msbench.records.types import Run
 from msbench.system.names import inside
 from msbench.system.wording import did_you_mean
+
+if TYPE_CHECKING:
+    import torch  # boards import this module, and are read without it
 
 TrackProgress = Callable[[int, int, str, dict[str, float]], None]  # (done, tracks, name, {target: median SDR})
 Value = TypeVar("Value")
