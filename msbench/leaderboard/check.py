@@ -12,8 +12,6 @@ from pathlib import Path
 from msbench.leaderboard.board import Board
 from msbench.leaderboard.files import FileWarning, read_records, read_text
 from msbench.leaderboard.render import CELLS_HEADING, exports, missing_cell, missing_cells
-from msbench.leaderboard.site import sound
-from msbench.leaderboard.site.build import fill_site
 from msbench.system.errors import is_bug, sentence
 
 AGAIN = "build it again"
@@ -107,6 +105,9 @@ def _published_names(board: Board) -> dict[str, str]:
 
 def _differing_pages(board: Board) -> list[str]:
     """Pages are made anew and compared file by file, but for what comes from runs, which are not published."""
+    from msbench.leaderboard.site import sound  # these import torch, which a board without pages need not wait for
+    from msbench.leaderboard.site.build import fill_site
+
     with tempfile.TemporaryDirectory() as temporary:
         made, published = Path(temporary), board.folder / "site"
         board.missing = _published_names(board)
