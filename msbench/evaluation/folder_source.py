@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from msbench import records
+from msbench.audio.finding import ENDINGS
 from msbench.data.dataset import Dataset
 from msbench.data.track import Track, header_difference
 from msbench.evaluation.sources import Estimates, Origin, ScoredSet, data_has, reader
 from msbench.system.files import sha256_of
+from msbench.system.visible import entries
 
 _EXTENSIONS = (".wav", ".flac")
 
@@ -51,7 +53,7 @@ class FolderSource:
                 f"{self._root} lacks {len(absent)} of {len(tracks)} tracks, '{absent[0]}' first: separate them, or "
                 "give the folder that holds one folder per track"
             )
-        self.targets = list(targets or self._targets_of(tracks[0], data))
+        self.targets = list(targets or self._targets_of(tracks, data))
         for target in self.targets:
             data_has(data, target)
         parts = [part for target in self.targets for part in tracks[0].parts(target)]
@@ -60,11 +62,19 @@ class FolderSource:
         self._tracks = {track.name: self._checked(track) for track in tracks}
         self._hashes: dict[str, list[list[str]]] = {}
 
-    def _targets_of(self, track: Track, data: Dataset) -> list[str]:
-        found = [target for target in data.targets if self._files(track, target)]
+    def _targets_of(self, tracks: list[Track], data: Dataset) -> list[str]:
+        """The targets that any of the tracks has an estimate of: one that lacks it is then an error that names it."""
+        found = [target for target in data.targets if any(self._files(track, target) for track in tracks)]
+        for track in tracks:
+            for path in entries(self._root / track.name):
+                if path.stem in data.targets and path.stem not in found and path.suffix.lower() in ENDINGS:
+                    raise ValueError(
+                        f"{path} is an estimate of '{path.stem}' that is not read: convert it to WAV or FLAC, or leave "
+                        "the target out with --targets"
+                    )
         if not found:
             raise ValueError(
-                f"{self._root / track.name} has no estimate of a target of '{data.name}': name the files "
+                f"{self._root / tracks[0].name} has no estimate of a target of '{data.name}': name the files "
                 f"{', '.join(f'{target}.wav' for target in data.targets)}"
             )
         # A sum such as accompaniment is left out where its parts are there: targets that overlap have no SIR.

@@ -87,3 +87,20 @@ def test_bad_estimates(
     said = capsys.readouterr().err.strip().splitlines()[-1]
     assert re.search(sentence, said.replace(str(tmp_path), "")), said
     assert not (tmp_path / "out" / "record.json").exists()
+
+
+def test_what_is_scored_follows_from_all_tracks(songs: Dataset, tmp_path: Path) -> None:
+    folder = write_estimates(tmp_path / "estimates", songs, Filter())
+    first = next(path for path in sorted(folder.rglob("*.wav")) if path.parent.name == "song 0")
+    first.unlink()
+    with pytest.raises(FileNotFoundError, match=rf"song 0 has no {first.name} or .flac, and other tracks have"):
+        evaluate_estimates(folder, songs)
+
+
+def test_an_estimate_that_is_not_read_is_named(songs: Dataset, tmp_path: Path) -> None:
+    folder = write_estimates(tmp_path / "estimates", songs, Filter())
+    for path in list(folder.rglob("*.wav")):
+        if path.stem == songs.stems[0]:
+            path.rename(path.with_suffix(".m4a"))
+    with pytest.raises(ValueError, match=rf"{songs.stems[0]}.m4a is an estimate of '{songs.stems[0]}' that is not"):
+        evaluate_estimates(folder, songs)

@@ -311,3 +311,17 @@ def test_a_slip_is_no_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("msbench.data.layouts.musdb18hq.MUSDB18HQ.songs", lambda data, split: {}["song"])
     with pytest.raises(KeyError, match="song"):
         verify(data, progress=lambda done, total: None)
+
+
+def test_all_faults_of_a_folder_are_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = write_musdb18hq(tmp_path / "own")
+    songs = sorted((root / "train").iterdir())
+    (songs[0] / "bass.wav").write_bytes(b"")
+    (songs[1] / "drums.wav").unlink()
+    (songs[2] / "other.wav").rename(songs[2] / "other.m4a")
+    assert main(["data", "verify", "folder", "--root", str(root)]) == 1
+    said = capsys.readouterr().err
+    assert "bass.wav has zero length" in said
+    assert "has no 'drums', which other tracks have: add the file" in said
+    assert "has no 'other', which other tracks have: convert its other.m4a, which is not read" in said
+    assert f"{root} has 1 file (train/Song 2/other.m4a) of an ending that is not read" in said
