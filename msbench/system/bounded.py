@@ -14,8 +14,6 @@ import stat
 from datetime import date
 from pathlib import Path
 
-import yaml
-
 LONGEST = 64 * 2**20  # bytes of a file; a record of 150 tracks has some 200,000
 DEEPEST = 64  # levels; our own files have up to 8
 MOST = 1_000_000  # values, each alias counted as what it stands for
@@ -23,7 +21,6 @@ MOST = 1_000_000  # values, each alias counted as what it stands for
 _STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)  # possessive: what it has passed takes no memory
 _NO_FILE = (errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO, errno.ENODEV)  # links in a circle, a socket, a device
 _BRACKET = re.compile(r"[\[\]{}]")
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def read_text(path: Path, longest: int = LONGEST) -> str:
@@ -79,10 +76,13 @@ def check_yaml(text: str, most: int = MOST) -> None:
         ValueError: If values lie too deep, or there are too many once aliases are expanded; the message names the line.
         yaml.YAMLError: If it is not YAML.
     """
+    import yaml  # what is listed without a look into YAML needs none of it
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     sizes: dict[str, int] = {}  # anchor -> values that an alias to it stands for
     open_nodes: list[tuple[str | None, int]] = []  # (anchor, values before it)
     count = 0
-    for event in yaml.parse(text, Loader=_LOADER):
+    for event in yaml.parse(text, Loader=loader):
         line = event.start_mark.line + 1 if event.start_mark else 0
         if isinstance(event, yaml.AliasEvent):
             assert event.anchor is not None
