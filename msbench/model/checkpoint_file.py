@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import pickle
 import re
+import warnings
+import zipfile
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -12,6 +15,7 @@ import torch
 
 KEY = "msbench_separator"  # where a checkpoint holds {"name", "options"} of its model
 RUN = "msbench_run"  # and what a training must find again to go on
+PREFIX = "separator."  # of the model's weights among those of the LightningModule
 
 _HEAD_BYTES = 512  # that tell what kind of file it is
 
@@ -40,15 +44,45 @@ def content_of(path: str | Path) -> tuple[dict[str, Any], str]:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         file.seek(0)
         content = _unpickled(file, path)
+    fault = _fault_of(content)
+    if fault is not None:
+        raise ValueError(f"{path} is not a checkpoint of msbench: {fault}")
+    return content, sha256
+
+
+def _fault_of(content: Any) -> str | None:
+    """What is missing in a checkpoint or of another type than `msbench fit` writes it; None where all is well."""
     registered = content.get(KEY) if isinstance(content, dict) else None
     if not isinstance(registered, dict) or not {"name", "options"} <= registered.keys():
-        raise ValueError(
-            f"{path} is not a checkpoint of msbench: it does not say which model it holds; give one that `msbench fit` "
-            "wrote"
-        )
-    if not isinstance(content.get("state_dict"), dict):
-        raise ValueError(f"{path} is not a checkpoint of msbench: it holds no weights")
-    return content, sha256
+        return "it does not say which model it holds; give one that `msbench fit` wrote"
+    weights = content.get("state_dict")
+    if not isinstance(weights, dict):
+        return "it holds no weights"
+    about = (content.get(key) for key in ("training", RUN))
+    faults = {
+        "its weights are not tensors with names": not all(map(_is_weight, weights.items())),
+        "its model's name is no text": not isinstance(registered["name"], str),
+        "its model's options are not what JSON can hold": not _is_plain(registered["options"]),
+        "its seed, epoch or step is no whole number": not all(
+            isinstance(content.get(key), int | None) for key in ("seed", "epoch", "global_step")
+        ),
+        "what it says of its training is not what JSON can hold": not all(v is None or _is_plain(v) for v in about),
+    }
+    return next((fault for fault, found in faults.items() if found), None)
+
+
+def _is_weight(item: tuple[Any, Any]) -> bool:
+    """Whether it is a parameter by name; what is not the model's own may hold other things."""
+    key, value = item
+    return isinstance(key, str) and (isinstance(value, torch.Tensor) or not key.startswith(PREFIX))
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a dict can be written as JSON, as all that goes into records and configurations must be."""
+    try:
+        return isinstance(value, dict) and all(isinstance(key, str) for key in value) and bool(json.dumps(value))
+    except (TypeError, ValueError, RecursionError):  # an object, one that holds itself, one too deep
+        return False
 
 
 def _no_checkpoint(head: bytes) -> str | None:
@@ -65,15 +99,31 @@ def _no_checkpoint(head: bytes) -> str | None:
     return None if head.startswith((b"PK", b"\x80")) else "it has another format; give one that `msbench fit` wrote"
 
 
-def _unpickled(file: BinaryIO, path: str | Path) -> Any:
+def _is_bomb(file: BinaryIO) -> bool:
+    """Whether an archive claims more bytes than the file has; torch stores what it writes as it is."""
+    size = file.seek(0, 2)
     try:
-        return torch.load(file, map_location="cpu", weights_only=True)
+        with zipfile.ZipFile(file) as archive:
+            return sum(entry.file_size for entry in archive.infolist()) > size
+    except (zipfile.BadZipFile, ValueError, OverflowError, NotImplementedError):  # torch says it, or it is no archive
+        return False
+    finally:
+        file.seek(0)
+
+
+def _unpickled(file: BinaryIO, path: str | Path) -> Any:
+    if _is_bomb(file):
+        raise ValueError(f"{path} is not a checkpoint that can be read: it unpacks to more than its own size")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's advice for a pickle that it does not know
+            return torch.load(file, map_location="cpu", weights_only=True)
     except MemoryError:
         raise
     # A file that is cut, or of another program, makes unpickling fail in any way. Torch's own words advise to run the
     # code in the file (weights_only=False): they are not passed on, not even as the cause of this error.
     except pickle.UnpicklingError as error:
-        named = re.search(r"(?:GLOBAL|Unsupported global:?)\s+([\w.]+)", str(error))
+        named = re.search(r"(?:GLOBAL|Unsupported global:?)\s+(?!GLOBAL)([\w.]+)", str(error))
         if named is None:
             fault = "it is damaged or has another format"
         else:

@@ -12,12 +12,11 @@ from typing import Any, Self
 from torch import Tensor
 
 from msbench import registry
-from msbench.model.checkpoint_file import KEY, RUN, content_of
+from msbench.model.checkpoint_file import KEY, PREFIX, RUN, content_of
 from msbench.model.separator import Separator
 from msbench.system import errors
 
 _SHOWN = 4  # weights that do not fit, in a message
-_PREFIX = "separator."  # of the model's weights among those of the LightningModule
 
 
 def names_checkpoint(model: str | Path) -> bool:
@@ -128,7 +127,7 @@ class Checkpoint:
         """
         content, sha256 = content_of(path)
         registered = content[KEY]
-        weights = {k.removeprefix(_PREFIX): v for k, v in content["state_dict"].items() if k.startswith(_PREFIX)}
+        weights = {k.removeprefix(PREFIX): v for k, v in content["state_dict"].items() if k.startswith(PREFIX)}
         return cls(
             path=Path(path),
             sha256=sha256,

@@ -36,14 +36,19 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
             seen.add(key)
         return made
 
-    def construct_number(self, node: yaml.ScalarNode) -> Any:
-        if len(node.value) > LONGEST_NUMBER:
+    def construct_typed(self, node: yaml.ScalarNode) -> Any:
+        """A scalar that is no text, by its form or by a tag such as `!!bool` in front of anything."""
+        kind = node.tag.rpartition(":")[2]
+        if kind in ("int", "float") and len(node.value) > LONGEST_NUMBER:
             raise ValueError(f"line {_line(node)}: a number of {len(node.value)} characters is too long to be read")
-        return self.construct_yaml_int(node) if node.tag.endswith(":int") else self.construct_yaml_float(node)
+        try:
+            return getattr(self, f"construct_yaml_{kind}")(node)
+        except (AttributeError, LookupError) as error:  # how the library fails where the tag does not fit
+            raise ValueError(f"line {_line(node)}: {bounded.shown(node.value)} is no {kind}: remove the tag") from error
 
 
-_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_number)
-_Loader.add_constructor("tag:yaml.org,2002:float", _Loader.construct_number)
+for _tag in _NOT_TEXT:
+    _Loader.add_constructor(_tag, _Loader.construct_typed)
 
 
 def read_yaml(path: Path, texts: Collection[str] = ()) -> Any:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import random
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,67 +14,10 @@ from msbench.leaderboard.check import check
 from msbench.leaderboard.files import FileWarning
 from msbench.leaderboard.publish import publish
 from msbench.system.files import write_json
+from tests.hostile.mutations import mutate
 from tests.leaderboard.boards import record
 
 COUNT, BOARDS, SEED = 500, 2, 15
-VALUES: list[Any] = [
-    *(
-        None,
-        True,
-        False,
-        0,
-        -1,
-        5,
-        1e308,
-        -1e308,
-        10**400,
-        0.1,
-        "",
-        " ",
-        "x",
-        "=1+1",
-        "<b>",
-        "a\nb",
-        "\x1b[31m",
-        "../x",
-    ),
-    *(
-        "\u202e",
-        "\x1b[31m",
-        "x" * 5000,
-        "[/x]",
-        "{{ 7*7 }}",
-        "gain",
-        "SDR",
-        "reason",
-        ";targets=",
-        "bsseval-v4;targets=,,",
-    ),
-    *([], {}, [None], [[1]], {"x": None}, ["x"] * 200, {str(i): i for i in range(200)}),
-]
-
-
-def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Where a value's inner values are."""
-    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return [found for key, each in inner for found in ((*path, key), *places(each, (*path, key)))]
-
-
-def mutate(made: dict[str, Any], rng: random.Random) -> None:
-    """Replace, remove, rename or move one value of a record."""
-    *way, last = rng.choice(places(made))
-    place: Any = made
-    for step in way:
-        place = place[step]
-    kind = rng.randrange(4)
-    if kind == 0:
-        del place[last]
-    elif kind == 1 and isinstance(place, dict):
-        place[str(rng.choice(VALUES))[:100]] = place.pop(last)
-    elif kind == 2:
-        place[last] = copy.deepcopy(rng.choice(list(made.values())))
-    else:
-        place[last] = copy.deepcopy(rng.choice(VALUES))
 
 
 @pytest.mark.parametrize("board", range(BOARDS))
