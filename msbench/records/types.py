@@ -44,6 +44,15 @@ class Dropped(TypedDict):
     reason: str
 
 
+class Changed(TypedDict):
+    """A setting that was another one before the training went on."""
+
+    field: str
+    before: NotRequired[str | float | bool | None]
+    after: NotRequired[str | float | bool | None]
+    step: NotRequired[int | None]
+
+
 class Training(TypedDict):
     """What the model was trained on."""
 
@@ -52,6 +61,8 @@ class Training(TypedDict):
     tracks: NotRequired[int | None]
     hours: NotRequired[float | None]
     unlabelled_hours: NotRequired[float | None]
+    initialized_from: NotRequired[str | None]
+    changed: NotRequired[list[Changed]]
     dropped: NotRequired[list[Dropped]]
 
 

@@ -16,7 +16,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from msbench import registry
 from msbench.data.loading.module import SeparationData
-from msbench.model.checkpoints import create
+from msbench.model.checkpoints import Checkpoint, create
 from msbench.system import errors
 from msbench.system.internals import leave_signals_alone
 from msbench.training.callbacks import LogExamples, RunState, StepOnPlateau
@@ -62,6 +62,8 @@ class FitCLI(LightningCLI):
         parser.add_argument("--output", type=Path | None, default=None, help="the run's folder (runs/NAME-HASH)")
         resume = "resume from this checkpoint; a run whose folder has a last.ckpt resumes by itself"
         parser.add_argument("--ckpt_path", type=str | None, default=None, help=resume)
+        initial = "start a new run from the weights of this checkpoint of the same model"
+        parser.add_argument("--init_from", type=str | None, default=None, help=initial)
         average = "keep a moving average of the weights with this decay; it is validated and kept"
         parser.add_argument("--ema_decay", type=float | None, default=None, help=average)
         minutes = "save last.ckpt this often, in addition to each epoch, in case the run is killed"
@@ -94,6 +96,7 @@ class FitCLI(LightningCLI):
             raise ValueError(f"{self.place_of(fault.field)}{fault.sentence}") from error
 
     def before_instantiate_classes(self) -> None:
+        self.initial = self._initial()
         self.output = self.config.output or Path("runs") / f"{self.name}-{self.identity()}"
         self.config["checkpoint"]["dirpath"] = str(self.output)
 
@@ -101,7 +104,27 @@ class FitCLI(LightningCLI):
         """All fields as YAML holds them, defaults too."""
         text = self.parser.dump(self.config, skip_unset=False, skip_validation=True)
         settings: dict[str, Any] = yaml.safe_load(text)
+        if self.initial is not None:  # what is in the file counts, wherever it lies
+            settings["init_from"] = self.initial.sha256
         return settings
+
+    def _initial(self) -> Checkpoint | None:
+        """The checkpoint whose weights a new run begins with, if there is one."""
+        path, place = self.config.init_from, self.place_of("init_from")
+        if path is None:
+            return None
+        if self.config.ckpt_path is not None:
+            raise ValueError(
+                f"{place}field init_from: it starts a new run, and ckpt_path resumes one: give one of the two"
+            )
+        with errors.located(f"{place}field init_from"):
+            initial = Checkpoint.read(Path(path).expanduser())
+        if initial.name != self.name:
+            raise ValueError(
+                f"{place}field init_from: {path} is a checkpoint of '{initial.name}', not of '{self.name}': give one "
+                "of the same model"
+            )
+        return initial
 
     def identity(self) -> str:
         """What names the run's folder: eight hexadecimal digits of all that has a part in the weights."""

@@ -17,12 +17,14 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from msbench.model.checkpoints import Checkpoint
 from msbench.runs.lock import exclusive
 from msbench.system.errors import is_deliberate, sentence
+from msbench.system.files import write_text
 from msbench.system.wording import did_you_mean
 from msbench.training.command_line import FitCLI
 from msbench.training.identity import counted
 from msbench.training.kept import LAST, Kept, kept_by, why_no_validation
+from msbench.training.lineage import Lineage, load_initial
 from msbench.training.recipes import request
-from msbench.training.resuming import refuse_changes
+from msbench.training.resuming import allowed_changes
 
 
 def fit(argv: Sequence[str]) -> Path:
@@ -51,10 +53,8 @@ def train(argv: Sequence[str]) -> Kept:
     asked = request(argv)
     cli = FitCLI(asked.name, asked.arguments, asked)
     held = _resumed(cli)
-    if held is not None:
-        refuse_changes(held, cli.settings(), cli.model.separator)
+    cli.model.lineage = _lineage(cli, held)
     _check(cli)
-    cli.model.settings = counted(cli.settings())
     writes = cli.trainer.is_global_zero and not cli.config.trainer.fast_dev_run
     with contextlib.ExitStack() as stack:
         if writes:
@@ -62,6 +62,7 @@ def train(argv: Sequence[str]) -> Kept:
             stack.enter_context(exclusive(cli.output))
             config = cli.output / "config.yaml"
             cli.parser.save(cli.config, config, overwrite=True, skip_unset=False, skip_validation=True)
+            write_text(config, config.read_text("utf-8") + cli.model.lineage.comments())
         _run(cli, None if held is None else held.path)
     return kept_by(cli.trainer, cli.config, cli.output, (held.step or 0) if held is not None else 0)
 
@@ -95,6 +96,16 @@ def _resumed(cli: FitCLI) -> Checkpoint | None:
     if held.name != cli.name:
         raise ValueError(f"{path} is a checkpoint of '{held.name}', not of '{cli.name}': give --output another folder")
     return held
+
+
+def _lineage(cli: FitCLI, held: Checkpoint | None) -> Lineage:
+    """Where the run's weights come from; those that a new run begins with are loaded."""
+    if held is not None:
+        changes = allowed_changes(held, cli.settings(), cli.model.separator)
+        return Lineage.resumed(counted(cli.settings()), held, changes)
+    if cli.initial is not None:
+        cli.initial = load_initial(cli.initial, cli.model.separator)
+    return Lineage.begun_from(counted(cli.settings()), cli.initial)
 
 
 def _check(cli: FitCLI) -> None:

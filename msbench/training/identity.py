@@ -35,7 +35,7 @@ def identity_of(settings: dict[str, Any]) -> str:
     suite bears the digest of its suite's and recipe's words instead (`SuiteFile.identity`), which needs no torch.
 
     Args:
-        settings: All fields, defaults too, as YAML holds them.
+        settings: All fields, defaults too, as YAML holds them; `init_from` is the SHA-256 of its checkpoint.
     """
     return digest(counted(settings))[:8]
 
@@ -49,4 +49,6 @@ def counted(settings: dict[str, Any]) -> dict[str, Any]:
         for part in path:
             group = group.get(part, {})
         group.pop(last, None)
+    if rest.get("init_from") is None:  # runs from before it was a setting keep their folders
+        rest.pop("init_from", None)
     return rest

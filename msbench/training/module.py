@@ -14,6 +14,7 @@ from msbench.losses.criterion import Criterion, RemixedCriterion
 from msbench.model.checkpoint_file import KEY, RUN
 from msbench.model.separator import Batch, Separator, separate_batch
 from msbench.system import errors
+from msbench.training.lineage import Lineage
 from msbench.training.random_state import gathered, random_state, restore_random_state
 
 
@@ -67,7 +68,7 @@ class SeparationModule(LightningModule):
         self.build_scheduler = lr_scheduler
         # Summed over the whole set before the ratio is taken: the mean of chunks' SDRs would hang on their silences.
         self._energies = torch.zeros(2, len(separator.targets), dtype=torch.float64)  # of references, of errors
-        self.settings: dict[str, Any] | None = None  # of the run, for its checkpoints
+        self.lineage = Lineage()  # of the run, for its checkpoints
         self._rng: list[dict[str, Any]] | None = None  # of each rank
 
     @property
@@ -153,9 +154,10 @@ class SeparationModule(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint[KEY] = self.separator.registered
-        checkpoint[RUN] = {"settings": self.settings}
+        checkpoint[RUN] = self.lineage.stored()
         data = self._data()
-        checkpoint["training"] = _of_all_ranks(data.training_data()) if hasattr(data, "training_data") else None
+        own = _of_all_ranks(data.training_data()) if hasattr(data, "training_data") else None
+        checkpoint["training"] = self.lineage.training(own)
         checkpoint["seed"] = int(seed) if (seed := os.environ.get("PL_GLOBAL_SEED")) else None  # as seed_everything set
         checkpoint["rng"] = gathered(random_state())  # called on every rank
 

@@ -10,6 +10,7 @@ from msbench.model.separator import Separator
 from msbench.system.bounded import shown
 from msbench.system.yaml_files import read_yaml
 from msbench.training.identity import counted
+from msbench.training.lineage import Change
 
 # How long and where a run goes on. All else has a part in what an undisturbed run would have come to.
 MAY_CHANGE = {
@@ -25,7 +26,7 @@ MAY_CHANGE = {
 }
 
 
-def refuse_changes(held: Checkpoint, settings: dict[str, Any], separator: Separator) -> None:
+def allowed_changes(held: Checkpoint, settings: dict[str, Any], separator: Separator) -> list[Change]:
     """Refuse to go on from a checkpoint with settings that would have made other weights.
 
     They are compared with those in the checkpoint; for an old one, which holds none, with the `config.yaml` next to it,
@@ -36,20 +37,39 @@ def refuse_changes(held: Checkpoint, settings: dict[str, Any], separator: Separa
         settings: All fields that are asked for.
         separator: The model as it is asked for.
 
+    Returns:
+        The settings that differ and may.
+
     Raises:
         ValueError: If a setting differs; the message names it, and what to do instead.
     """
     before = _settings_of(held)
     asked = counted(settings)
+    changes = []
     for field, old in _fields(before):
         new = _value(asked, field)
-        if field in MAY_CHANGE or field.partition(".")[0] in MAY_CHANGE or new is _ABSENT or old == new:
+        if new is _ABSENT or old == new:
             continue
+        if field not in MAY_CHANGE and field.partition(".")[0] not in MAY_CHANGE:
+            raise ValueError(
+                f"{held.path} was trained with {field} {shown(old)}, and {shown(new)} is asked for: go on with the "
+                f"same value, or start another run with another --output{_keeping_weights(held, field)}"
+            )
+        changes.append(Change(field, old, new, held.step))
+    if "init_from" in asked and "init_from" not in before:
         raise ValueError(
-            f"{held.path} was trained with {field} {shown(old)}, and {shown(new)} is asked for: go on with the same "
-            "value, or start another run with another --output"
+            f"{held.path} is of a run that did not begin with the weights of init_from: leave init_from out to go on "
+            "with it, or start another run with another --output"
         )
     held.load_into(separator)  # a plugin may have changed where the settings did not
+    return changes
+
+
+def _keeping_weights(held: Checkpoint, field: str) -> str:
+    """How another run begins with these weights, where they are those of the model that is asked for."""
+    if field == "init_from" or field.startswith("separator."):
+        return ""
+    return f", which --init_from {held.path} begins with these weights"
 
 
 _ABSENT = object()
