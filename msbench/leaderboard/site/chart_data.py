@@ -8,6 +8,7 @@ from typing import Any
 from msbench.leaderboard.display import name
 from msbench.leaderboard.site.encoding import rounded
 from msbench.leaderboard.site.ranking import RankingPages
+from msbench.leaderboard.site.tables import IN_DECIBELS
 from msbench.leaderboard.statistics import Comparison, RankedGroup
 
 
@@ -21,7 +22,8 @@ def chart_data(pages: RankingPages) -> Iterator[tuple[str, Any]]:
     tracks = [name(track) for track in pages.tracks]
     for i, target in enumerate(pages.targets):
         for j, score in enumerate(pages.scores_shown):
-            yield f"tracks-{pages.key}-{i}-{j}", {**head, "tracks": tracks, "values": _values(pages, target, score)}
+            own = {"values": _values(pages, target, score), "noise": score in IN_DECIBELS}  # beyond `NOISE_DB`
+            yield f"tracks-{pages.key}-{i}-{j}", {**head, "tracks": tracks, **own}
     yield f"cost-{pages.key}", {**head, "targets": [_intervals(pages, each) for each in pages.targets], **_costs(pages)}
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import cached_property
 
 from msbench.leaderboard.board import Ranking
-from msbench.leaderboard.rows import Row
+from msbench.leaderboard.rows import Row, median_of, over_tracks
 from msbench.leaderboard.site import tables
 from msbench.leaderboard.site.encoding import identifier
 from msbench.leaderboard.statistics import Comparison
 from msbench.metrics import catalogue
 from msbench.records.metric_id import MetricId
+from msbench.records.schema import METRICS
 
 FILTERS = ("tier", "data", "role")
 PAGES = ("Table", "Comparison", "Tracks", "Cost")
@@ -35,7 +37,11 @@ class RankingPages:
         self.key = identifier(self.place, ranking.fingerprint, self.metric, tiers, [row.model for row in ranking.rows])
         self._suffix = "" if first else f"-{self.key}"
         self.scores_shown = [*ranking.shown, *ranking.other_metrics]
-        self.columns = tables.columns(self.targets, self.scores_shown)
+        self._rows = [self._with_all_scores(row) for row in ranking.rows]
+        self.choices = [score for score in (*ranking.shown, *self._unshown) if self._is_scored(score)]
+        added = [score for score in self._unshown if score in self.choices]
+        self._table_scores = [*ranking.shown, *added, *ranking.other_metrics]
+        self.columns = tables.columns(self.targets, self._table_scores, self.choices)
 
     def file(self, page: str) -> str:
         """The name of one of this ranking's pages; of its table for a page that is the whole board's."""
@@ -74,10 +80,20 @@ class RankingPages:
         return [f"{family} ({unit})" if unit else family for family, unit in zip(families, units, strict=True)]
 
     @property
+    def captions(self) -> dict[str, str]:
+        """{score to choose: what the table says of itself while it shows that score}."""
+        ranks = self.ranking.shown[0]
+        others = f" Ranks, places, and groups are still those by {ranks}; intervals are drawn for {ranks} alone."
+        return {score: self._caption(score) + (others if score != ranks else "") for score in self.choices}
+
+    @property
     def caption(self) -> str:
+        return self._caption(self.ranking.shown[0])
+
+    def _caption(self, score: str) -> str:
         if MetricId.parse(self.metric).family.startswith("bsseval"):
-            return "Median over tracks of each track's median SDR over windows, in dB; higher is better."
-        return f"{self.scores_shown[0]} in dB, as the metric id says; higher is better."
+            return f"Median over tracks of each track's median {score} over windows, in dB; higher is better."
+        return f"{score} in dB, as the metric id says; higher is better."
 
     note = tables.NOTE
 
@@ -98,4 +114,23 @@ class RankingPages:
     def rows(self) -> list[tuple[Row, list[tables.Cell]]]:
         """The table's rows, each with its cells."""
         statistics = {target: tables.TargetStatistics(found) for target, found in self.comparisons.items()}
-        return [(row, tables.cells(row, self.scores_shown, statistics)) for row in self.ranking.rows]
+        return [(row, tables.cells(row, self._table_scores, self.choices, statistics)) for row in self._rows]
+
+    @property
+    def _unshown(self) -> list[str]:
+        """Scores of BSSEval that text tables have no room for."""
+        return [score for score in METRICS if score not in self.ranking.shown]
+
+    def _with_all_scores(self, row: Row) -> Row:
+        found = self.ranking.records[row.model]
+        added = {
+            target: {
+                score: median_of(over_tracks(record, target, score) for record in found) for score in self._unshown
+            }
+            for target in row.scores
+        }
+        return replace(row, scores={target: {**scores, **added[target]} for target, scores in row.scores.items()})
+
+    def _is_scored(self, score: str) -> bool:
+        ranks = score == self.ranking.shown[0]
+        return ranks or any(of[score] is not None for row in self._rows for of in row.scores.values())

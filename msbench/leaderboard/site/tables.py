@@ -59,11 +59,11 @@ class Cell:
     title: str = ""
 
 
-def columns(targets: list[str], scores: list[str]) -> list[Column]:
-    """The heads, in the order of `cells`; the first of the scores ranks."""
+def columns(targets: list[str], scores: list[str], choices: list[str]) -> list[Column]:
+    """The heads, in the order of `cells`; the first of the scores ranks, and `choices` can take its place."""
     first, *others = scores
     found = [
-        Column("Rank", "number", "all", "ascending", f"by mean {first}, systems only"),
+        Column("Rank", "number", _of_all_targets(choices), "ascending", f"by mean {first}, systems only"),
         Column("Model", "model", "", "ascending"),
     ]
     for i, target in enumerate(targets):
@@ -73,7 +73,7 @@ def columns(targets: list[str], scores: list[str]) -> list[Column]:
             Column(target, "score", f"all {own}", "descending", f"{target}: median {first} in dB"),
             Column("95% interval", "number", own),
             Column("Gain", "number", own, "descending", f"{first} above the higher floor, dB"),
-            *(Column(MetricId.parse(score).family, "number", own, help=score) for score in others),
+            *(_of_score(target, score, own, choices) for score in others),
             Column("Not distinguished", "word", own, "ascending", "rows that share a letter are not distinguished"),
             Column("P(best)", "number", own, "descending", "share of resamples in which it ranks first"),
         ]
@@ -89,14 +89,27 @@ def columns(targets: list[str], scores: list[str]) -> list[Column]:
     ]
 
 
-def cells(row: Row, scores: list[str], comparisons: dict[str, TargetStatistics]) -> list[Cell]:
+def _of_all_targets(choices: list[str]) -> str:
+    """The views of all targets: "all" shows the score that ranks; each other view is named after its score."""
+    return " ".join(("all", *choices[1:]))
+
+
+def _of_score(target: str, score: str, view: str, choices: list[str]) -> Column:
+    if score not in choices:
+        return Column(MetricId.parse(score).family, "number", view, help=score)
+    label = f"{display.name(target, 32)} {score}"
+    return Column(label, "score", f"{view} {score}", help=f"{target}: median {score} in dB")
+
+
+def cells(row: Row, scores: list[str], choices: list[str], comparisons: dict[str, TargetStatistics]) -> list[Cell]:
     """One row of the table, in the order of `columns`."""
     found = [
-        Cell("" if row.rank is None else str(row.rank), "number", _sortable(row.rank), "all"),
+        Cell("" if row.rank is None else str(row.rank), "number", _sortable(row.rank), _of_all_targets(choices)),
         Cell(row.model, "model"),
     ]
     for i, target in enumerate(row.scores):
-        found += _of_target(row, target, scores, f"t{i}", comparisons.get(target))
+        numbers = _numbers(row, target, scores, f"t{i}", choices)
+        found += _of_target(row.model, row.scores[target][scores[0]], numbers, f"t{i}", comparisons.get(target))
     parameters = row.parameters or None
     return [
         *found,
@@ -107,13 +120,20 @@ def cells(row: Row, scores: list[str], comparisons: dict[str, TargetStatistics])
     ]
 
 
-def _of_target(row: Row, target: str, scores: list[str], view: str, statistics: TargetStatistics | None) -> list[Cell]:
-    line = None if statistics is None else statistics.lines.get(row.model)
-    first, *others = (row.scores[target][score] for score in scores)
-    numbers = [
-        Cell(_decibels(value, score), "number", _sortable(value), view)
-        for value, score in zip((row.gains[target], *others), scores, strict=True)
-    ]
+def _numbers(row: Row, target: str, scores: list[str], view: str, choices: list[str]) -> list[Cell]:
+    """The gain, then the scores that do not rank."""
+    found = [Cell(_decibels(row.gains[target], scores[0]), "number", _sortable(row.gains[target]), view)]
+    for score in scores[1:]:
+        value = row.scores[target][score]
+        kind, views = ("score", f"{view} {score}") if score in choices else ("number", view)
+        found.append(Cell(_decibels(value, score), kind, _sortable(value), views))
+    return found
+
+
+def _of_target(
+    model: str, first: float | None, numbers: list[Cell], view: str, statistics: TargetStatistics | None
+) -> list[Cell]:
+    line = None if statistics is None else statistics.lines.get(model)
     if statistics is None or line is None:
         blank = Cell(MISSING, "number", "", view)
         return [
@@ -124,8 +144,8 @@ def _of_target(row: Row, target: str, scores: list[str], view: str, statistics: 
             Cell(MISSING, "word", None, view),
             blank,
         ]
-    letters = statistics.letters.get(row.model, "")
-    place = statistics.places.get(row.model)
+    letters = statistics.letters.get(model, "")
+    place = statistics.places.get(model)
     where = f", place {_span(place)}" if place else ""
     best = place["probability_best"] if place else None
     return [

@@ -15,7 +15,8 @@ import pytest
 from msbench.leaderboard.board import Board
 from msbench.leaderboard.site.build import build_site
 from msbench.leaderboard.site.serve import HOST, server
-from tests.leaderboard.boards import write_hostile_board, write_sounding_board
+from msbench.system.files import write_json
+from tests.leaderboard.boards import record, write_hostile_board, write_sounding_board
 from tests.requirements import require
 
 PAGES = ("index", "compare", "tracks", "cost", "methods", "health", "card")
@@ -139,6 +140,147 @@ def test_one_target_shows_its_intervals_and_groups(site: Site) -> None:
     assert tab.get_by_role("columnheader", name="95% interval").count() == 1
     assert tab.get_by_role("columnheader", name="band").count() == 0
     assert " to " in tab.locator("#board tbody tr").first.inner_text()
+
+
+def heads(tab: Any) -> list[str]:
+    return [head.inner_text().strip() for head in tab.locator("#board thead th:visible").all()]
+
+
+def column(tab: Any, label: str) -> list[str]:
+    place = heads(tab).index(label)
+    rows = tab.locator("#board tbody tr:visible").all()
+    return [row.locator("td:visible, th:visible").nth(place).inner_text().strip() for row in rows]
+
+
+def test_all_targets_show_the_score_that_is_chosen(site: Site) -> None:
+    tab = site.open("index")
+    choice = tab.get_by_role("combobox", name="Score")
+    assert choice.locator("option").all_inner_texts() == ["SDR", "SIR", "SAR", "ISR"]
+    by_rank, first = models(tab), heads(tab)
+    ranks = column(tab, "Rank")
+    assert "band" in first
+    assert tab.locator("#board td[style]:visible").count() == 10  # intervals
+    choice.focus()
+    tab.keyboard.press("ArrowDown")
+    assert [head.removesuffix(" SIR") for head in heads(tab)] == first
+    assert "band SIR" in heads(tab)
+    assert models(tab) == by_rank  # still by SDR
+    assert column(tab, "Rank") == ranks
+    caption = tab.locator("#board caption").inner_text()
+    assert "each track's median SIR over windows" in caption
+    assert "Ranks, places, and groups are still those by SDR" in caption
+    assert tab.locator("#shown").inner_text() == "5 of 5 rows. Scores: SIR. Ranked by SDR."
+    assert tab.locator("#board td[style]:visible").count() == 0
+    choice.select_option(label="SAR")
+    shares = dict(zip(models(tab), column(tab, "band SAR"), strict=True))
+    assert shares["mixture"] == "∞"
+    choice.select_option(label="SDR")
+    assert heads(tab) == first
+    assert "SDR over windows" in tab.locator("#board caption").inner_text()
+    assert "Ranks" not in tab.locator("#board caption").inner_text()
+
+
+def test_rows_are_sorted_by_the_score_that_is_chosen(site: Site) -> None:
+    def numbers(label: str) -> list[float]:
+        texts = [text.replace("−", "-").replace("∞", "inf") for text in column(tab, label)]
+        return [float(text) for text in texts if text != "–"]
+
+    tab = site.open("index")
+    choice = tab.locator("#score")
+    choice.select_option(label="ISR")
+    tab.get_by_role("button", name="voice ISR").click()
+    assert numbers("voice ISR") == sorted(numbers("voice ISR"), reverse=True)
+    choice.select_option(label="SIR")  # the order follows
+    assert numbers("voice SIR") == sorted(numbers("voice SIR"), reverse=True)
+    assert tab.get_by_role("columnheader", name="voice SIR").get_attribute("aria-sort") == "descending"
+    assert tab.locator("#board th[aria-sort]").count() == 1
+    choice.select_option(label="SDR")
+    assert numbers("voice") == sorted(numbers("voice"), reverse=True)
+
+
+def test_the_address_keeps_the_score_and_the_target(site: Site) -> None:
+    tab = site.open("index")
+    page = tab.url
+    tab.locator("#score").select_option(label="ISR")
+    assert tab.url == f"{page}#score=ISR"
+    tab.reload()
+    assert "band ISR" in heads(tab)
+    tab.locator("#view").select_option(label="voice")
+    assert tab.url == f"{page}#score=ISR&target=voice"
+    assert tab.locator("#score").is_disabled()  # one target shows all its scores, and bars of the first
+    assert {"voice", "voice SIR", "voice SAR", "voice ISR", "95% interval"} <= set(heads(tab))
+    assert "SDR over windows" in tab.locator("#board caption").inner_text()
+    tab.reload()
+    assert "Not distinguished" in heads(tab)
+    tab.locator("#view").select_option(label="all targets")
+    assert "band ISR" in heads(tab)
+    tab.evaluate("location.hash = '#score=none'")  # as somebody may type it
+    wait_for(tab, "document.getElementById('board').dataset.view === 'all'")
+    tab.locator("#score").select_option(label="SIR")
+    tab.locator("#score").select_option(label="SDR")
+    assert tab.url == page
+
+
+def test_without_scripts_the_table_shows_what_ranks(site: Site) -> None:
+    tab = site.open("index", java_script_enabled=False)
+    assert not tab.locator("#filters").is_visible()
+    assert "band" in heads(tab)
+    assert "band SIR" not in heads(tab)
+
+
+@pytest.fixture
+def infinite(browser: Any, tmp_path: Path) -> Iterator[Site]:
+    """One system of which only rounding noise is left, one as others; they hold SDR alone."""
+    for name, level in (("perfect", 178.2), ("usual", 6.25)):
+        made = record(name)
+        for targets in made["scores"].values():
+            for target in targets:
+                targets[target] = {"SDR": level, "SIR": None, "SAR": None, "ISR": None, "reason": "one target"}
+        write_json(tmp_path / "records" / f"{name}.json", made)
+    build_site(Board(tmp_path))
+    found = Site(browser, (tmp_path / "site").as_uri(), "")
+    yield found
+    found.check()
+    for context in browser.contexts:
+        context.close()
+
+
+def test_scores_that_no_row_has_are_not_offered(infinite: Site) -> None:
+    tab = infinite.open("index")
+    assert tab.locator("#score").count() == 0
+    tab.locator("#view").select_option(label="voice")
+    assert tab.url.endswith("#target=voice")
+    assert column(tab, "voice") == ["∞", "6.25"]
+
+
+@pytest.mark.parametrize(
+    ("page", "table", "shown"),
+    [
+        ("tracks", "#track-scores", ["∞", "6.25"]),
+        ("cost", "#cost-table", ["∞", "∞ to ∞", "6.25", "6.25 to 6.25"]),
+        ("compare", "#one", ["∞", "∞ to ∞"]),
+    ],
+)
+def test_noise_is_infinite_on_every_page(infinite: Site, page: str, table: str, shown: list[str]) -> None:
+    tab = infinite.open(page)
+    cells = tab.locator(f"{table} tbody td")
+    cells.first.wait_for()
+    texts = cells.all_inner_texts()
+    assert [text for text in texts if text in shown] == shown
+    why = {cell.get_attribute("title") for cell in cells.all() if "∞" in cell.inner_text()}
+    assert why == {"∞: 100 dB and above, where a score is rounding noise"}
+    drawing = tab.locator(f"{ {'tracks': '#map', 'cost': '#scatter', 'compare': '#matrix'}[page] } svg")
+    drawing.scroll_into_view_if_needed()
+    marks = drawing.locator("[data-mark=cell] rect, [data-mark=dot] path, [data-mark=dot] circle").all()
+    tips = []
+    for mark in marks:
+        mark.hover(force=True)
+        tips.append(drawing.text_content())
+    assert any("∞: 100 dB and above" in tip for tip in tips), tips
+    assert not any("178.2" in tip for tip in tips), tips
+    if page == "compare":
+        tab.locator("#model").select_option(label="usual")
+        assert "−∞" in tab.locator(table).inner_text()
 
 
 def test_a_click_on_a_track_plays_its_sources_in_sync(site: Site) -> None:

@@ -19,6 +19,7 @@ import yaml
 
 from msbench.cli.app import main
 from msbench.leaderboard.board import Board
+from msbench.leaderboard.display import INFINITE, NOISE_DB
 from msbench.leaderboard.site import build
 from msbench.leaderboard.site.build import build_site
 from msbench.leaderboard.site.serve import HOST, server
@@ -78,6 +79,11 @@ def test_bars_are_the_intervals_on_one_scale(board: Path) -> None:
     np.testing.assert_allclose(widths, (highs - lows) * scale, atol=0.2)
     # CSS: a background of width w at p % begins at p % of what it leaves free.
     np.testing.assert_allclose(starts * (100 - widths) / 100, (lows - lows.min()) * scale, atol=0.2)
+
+
+def test_pages_and_tables_call_the_same_scores_infinite() -> None:
+    assert f"const NOISE_DB = {NOISE_DB:.0f};" in (build.PARTS / "assets" / "site.js").read_text()
+    assert f'const INFINITE = "{INFINITE}";' in (build.PARTS / "assets" / "site.js").read_text()
 
 
 def test_a_failed_build_leaves_the_last_good_pages(board: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,7 @@
 // The comparison page: mean ranks with cliques, the matrix of pairs, and one model against the others.
 (function () {
   "use strict";
-  const { load, make, number, options, table, failed, redraw } = msbench;
+  const { load, make, number, difference, beyond, explained, options, table, failed, redraw } = msbench;
   const root = document.getElementById("compare");
   const target = document.getElementById("target");
   const model = document.getElementById("model");
@@ -81,7 +81,8 @@
     const size = n > 60 ? 9 : n > 24 ? 18 : 28;
     const cells = [];
     for (let i = 0; i < n; i += 1) for (let j = 0; j < n; j += 1) if (grid[i * n + j]) cells.push({ i, j, ...grid[i * n + j] });
-    const limit = quantile(cells.map((d) => Math.abs(d.difference ?? 0)), 0.95) || 1;
+    const sizes = cells.map((d) => Math.abs(d.difference ?? 0));
+    const limit = quantile(sizes.filter((size) => !beyond(size)), 0.95) || 1;
     const margin = 24 + 6.6 * Math.min(22, d3.max(data.models, (label) => label.length));
     const small = size < 12;
     const chart = msbench.chart({
@@ -95,7 +96,7 @@
         Plot.cell(cells.filter((d) => !d.distinguished), { x: "j", y: "i", fill: css("paper"), stroke: small ? undefined : css("rule"), inset: small ? 0 : 0.5 }),
         Plot.dot(small ? [] : cells.filter((d) => !d.distinguished), { x: "j", y: "i", r: 1.6, fill: css("quiet") }),
         Plot.tip(cells, Plot.pointer({ x: "j", y: "i", fill: css("paper"), stroke: css("line"), title: (d) =>
-          `${data.models[d.i]}\nagainst ${data.models[d.j]}\n${number(d.difference)} dB (${number(d.low)} to ${number(d.high)})\n${words(d)}` })),
+          `${data.models[d.i]}\nagainst ${data.models[d.j]}\n${explained(`${interval(d)}\n${words(d)}`)}` })),
       ],
     });
     chart.addEventListener("click", (event) => {
@@ -121,6 +122,7 @@
   }
 
   const quantile = (values, q) => d3.quantile(values, q);
+  const interval = (pair) => `${difference(pair.difference)} dB (${difference(pair.low)} to ${difference(pair.high)})`;
   const words = (pair) => `${pair.distinguished ? "distinguished" : "not distinguished"}, ${equation(pair.p)} (Holm)`;
   const p = (value) => (value === null ? "–" : value < 0.0001 ? "<0.0001" : value.toFixed(4));
 
@@ -143,7 +145,7 @@
     const right = (text) => ({ text, class: "number" });
     const rows = d3.range(n).filter((j) => grid[own * n + j]).map((j) => {
       const pair = grid[own * n + j];
-      return [data.models[j], right(number(pair.difference)), right(`${number(pair.low)} to ${number(pair.high)}`),
+      return [data.models[j], right(difference(pair.difference)), right(`${difference(pair.low)} to ${difference(pair.high)}`),
         right(String(pair.n)), right(p(pair.p)), pair.distinguished ? (pair.difference > 0 ? "better" : "worse") : "not distinguished"];
     });
     place("one").replaceChildren(table(`${data.models[own]} minus each other model: median over common tracks, in dB`,

@@ -1,7 +1,7 @@
 // Quality against cost: median SDR with its interval over RTF, parameters or memory.
 (function () {
   "use strict";
-  const { load, make, number, table, failed, redraw } = msbench;
+  const { load, make, number, decibels, explained, table, failed, redraw } = msbench;
   const root = document.getElementById("cost");
   const target = document.getElementById("target");
   const axis = document.getElementById("axis");
@@ -12,6 +12,7 @@
     parameters: { label: "parameters", show: (v) => d3.format(".3~s")(v), tick: d3.format(".2~s"), scale: 1 },
     memory: { label: "peak memory of separation (MiB)", show: (v) => `${number(v, 0)} MiB`, tick: d3.format(",~g"), scale: 2 ** -20 },
   };
+  const interval = (d) => `${decibels(d.low)} to ${decibels(d.high)}`;
   let data;
 
   function points() {
@@ -55,13 +56,13 @@
           Plot.dot(known, { x: "cost", y: "median", symbol: "role", fill: (d) => css(d.role), r: 4.5 }),
           Plot.text(known.length > 40 ? best : known, { x: "cost", y: "median", text: (d) => clip(d.model), dx: 8, dy: -8, textAnchor: "start", fill: "currentColor", stroke: css("paper"), strokeWidth: 3 }),
           Plot.tip(known, Plot.pointer({ x: "cost", y: "median", fill: css("paper"), stroke: css("line"), title: (d) =>
-            `${d.model} (${d.role})\n${number(d.median)} dB (${number(d.low)} to ${number(d.high)})\n${kind.show(d.cost)}` })),
+            `${d.model} (${d.role})\n${explained(`${decibels(d.median)} dB (${interval(d)})\n${kind.show(d.cost)}`)}` })),
         ],
       }));
     }
     const right = (text) => ({ text, class: "number" });
     const rows = d3.sort(known, (d) => d.cost).map((d) => [make("a", { href: d.card }, d.model), d.role,
-      right(kind.show(d.cost)), right(number(d.median)), right(`${number(d.low)} to ${number(d.high)}`)]);
+      right(kind.show(d.cost)), right(decibels(d.median)), right(interval(d))]);
     document.getElementById("cost-table").replaceChildren(table("The same as a table, the cheapest first",
       ["Model", "Role", right(axis.selectedOptions[0].textContent), right("Median SDR (dB)"), right("95 % interval")], rows));
   }

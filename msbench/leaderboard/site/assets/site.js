@@ -61,6 +61,26 @@
     return value === null || value === undefined ? "–" : value.toFixed(digits).replace("-", "−");
   }
 
+  // As on the board's tables (leaderboard/display.py): what stands above is rounding noise, for which no digits are shown.
+  const NOISE_DB = 100;
+  const INFINITE = "∞";
+  const WHY_INFINITE = `${INFINITE}: ${NOISE_DB} dB and above, where a score is rounding noise`;
+  const beyond = (value) => value !== null && value !== undefined && value >= NOISE_DB;
+
+  function decibels(value) {
+    return beyond(value) ? INFINITE : number(value);
+  }
+
+  // Of two scores, of which either may be infinite.
+  function difference(value) {
+    return beyond(-value) ? `−${INFINITE}` : decibels(value);
+  }
+
+  // Text of numbers for a tooltip, with the reason for an infinity in it.
+  function explained(text) {
+    return text.includes(INFINITE) ? `${text}\n${WHY_INFINITE}` : text;
+  }
+
   function options(select, names) {
     select.replaceChildren(...names.map((name, i) => make("option", { value: String(i) }, name)));
   }
@@ -69,7 +89,10 @@
   function table(caption, header, rows) {
     const cell = (value, tag) => {
       if (value instanceof Node) return make(tag, {}, value);
-      if (value !== null && typeof value === "object") return make(tag, { className: value.class || "" }, value.text);
+      if (value !== null && typeof value === "object") {
+        const title = value.text.includes(INFINITE) ? WHY_INFINITE : null;
+        return make(tag, { className: value.class || "", title }, value.text);
+      }
       return make(tag, {}, value);
     };
     const head = make("tr", {}, ...header.map((h) => {
@@ -114,6 +137,7 @@
   }
 
   window.msbench = {
-    receive: (key, content) => received.set(key, content), load, make, number, options, table, chart, failed, redraw, dark,
+    receive: (key, content) => received.set(key, content), load, make, number, decibels, difference, beyond, explained, options,
+    table, chart, failed, redraw, dark,
   };
 })();

@@ -1,7 +1,7 @@
 // The page of tracks: heat map, box plots, and one track with its scores and its sound.
 (function () {
   "use strict";
-  const { load, make, number, options, table, failed, redraw } = msbench;
+  const { load, make, number, decibels, explained, beyond, options, table, failed, redraw } = msbench;
   const root = document.getElementById("tracks");
   const place = (id) => document.getElementById(id);
   const target = place("target");
@@ -14,6 +14,9 @@
   let data;
   let order;
 
+  // Other metrics of a record may be in other units: their values are shown as they are.
+  const text = (value) => (data.noise ? decibels(value) : number(value));
+  const infinite = (value) => data.noise && beyond(value);
   const column = (j) => data.values.map((line) => line[j]).filter((v) => v !== null);
 
   function ordered() {
@@ -33,7 +36,8 @@
     const top = 20 + 6.6 * Math.min(20, d3.max(models, (m) => data.models[m].length));
     const cells = tracks.flatMap((t) => models.map((m) => ({ t, m, v: data.values[t][m] })));
     const known = cells.filter((d) => d.v !== null);
-    const sorted = known.map((d) => d.v).sort(d3.ascending);
+    const finite = known.filter((d) => !infinite(d.v)); // else noise near 200 dB takes all colors
+    const sorted = (finite.length ? finite : known).map((d) => d.v).sort(d3.ascending);
     const [low, high] = [d3.quantileSorted(sorted, 0.05), d3.quantileSorted(sorted, 0.95)];
     const chosen = Number(track.value);
     const chart = msbench.chart({
@@ -48,7 +52,7 @@
         Plot.cell(cells.filter((d) => d.v === null), { x: "m", y: "t", stroke: css("line"), fill: "none", inset: 1 }),
         Plot.cell([chosen], { y: (t) => t, stroke: "currentColor", strokeWidth: 2, fill: "none" }),
         Plot.tip(cells, Plot.pointer({ x: "m", y: "t", fill: css("paper"), stroke: css("line"), title: (d) =>
-          `${data.tracks[d.t]}\n${data.models[d.m]}\n${d.v === null ? "no value" : number(d.v)}` })),
+          `${data.tracks[d.t]}\n${data.models[d.m]}\n${d.v === null ? "no value" : explained(text(d.v))}` })),
       ],
     });
     chart.addEventListener("click", (event) => {
@@ -68,14 +72,16 @@
   function boxes() {
     const { models } = order;
     const narrow = root.clientWidth < 600;
-    const points = models.flatMap((m) => column(m).map((v) => ({ m, v })));
+    const every = models.flatMap((m) => column(m).map((v) => ({ m, v })));
+    const finite = every.filter((d) => !infinite(d.v));
+    const points = finite.length ? finite : every;
     const sorted = points.map((d) => d.v).sort(d3.ascending);
-    // A few tracks at -60 dB, or a floor's SAR (rounding noise near 200 dB), must not squeeze the rest.
+    // A few tracks at -60 dB must not squeeze the rest.
     const [q1, q3] = [d3.quantileSorted(sorted, 0.25), d3.quantileSorted(sorted, 0.75)];
     const reach = 4 * Math.max(q3 - q1, 1);
     const domain = [Math.max(sorted[0], q1 - reach), Math.min(sorted[sorted.length - 1], q3 + reach)];
-    const beyond = points.filter((d) => d.v < domain[0] || d.v > domain[1]).length;
-    const words = beyond ? `${beyond} of ${points.length} values lie beyond the frame.` : "";
+    const outside = every.filter((d) => d.v < domain[0] || d.v > domain[1]).length;
+    const words = outside ? `${outside} of ${every.length} values lie beyond the frame.` : "";
     return make("div", {}, make("p", { className: "note" }, words), msbench.chart({
       width: Math.max(340, Math.min(root.clientWidth, 980)), height: 50 + models.length * 20,
       marginLeft: narrow ? 118 : 190, marginTop: 30, marginBottom: 8,
@@ -94,7 +100,7 @@
     place("track-scores").replaceChildren(table(
       `${label()} of ${target.selectedOptions[0].textContent} on this track, median over windows`,
       ["Model", "Role", right(label())],
-      models.map((m) => [data.models[m], data.roles[m], right(number(line[m]))]),
+      models.map((m) => [data.models[m], data.roles[m], right(text(line[m]))]),
     ));
     place("track-name").textContent = data.tracks[t];
     player.show(sound(), data.tracks[t], target.selectedOptions[0].textContent);
