@@ -23,7 +23,7 @@ from tests.compatibility import interface
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("", "plugins", "slurm", "msbench/data", "leaderboards", "tests/compatibility")
-PAGES = [*(ROOT / folder / "README.md" for folder in FOLDERS), ROOT / "CONTRIBUTING.md"]
+PAGES = [*(ROOT / folder / "README.md" for folder in FOLDERS), ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md"]
 FRONT = PAGES[0].read_text("utf-8")
 NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
            "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen")  # fmt: skip

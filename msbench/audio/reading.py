@@ -23,6 +23,7 @@ from msbench.audio import ffmpeg
 from msbench.audio.headers import Patched, streamed
 
 BLOCK_FRAMES = 65536
+MOST_CHANNELS = 256  # a block of them takes 64 MiB; a header may claim 65,535
 
 _UNKNOWN_FRAMES = 2**62  # libsndfile's count for a stream that does not say its length is 2**63 - 1
 # libsndfile's log of a data chunk that claims more bytes than the file has. From 0x7FFF0000 on the claim is a
@@ -62,7 +63,8 @@ class AudioReader:
     Raises:
         FileNotFoundError: If there is no such file.
         OSError: If it cannot be opened.
-        ValueError: If it is no audio, is cut short, has zero length, or needs ffmpeg and there is none.
+        ValueError: If it is no audio, is cut short, has zero length or too many channels, or needs ffmpeg and there is
+            none.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -87,6 +89,11 @@ class AudioReader:
                 self.seconds = None if self.frames is None else self.frames / self.sample_rate
                 self.in_parts = not isinstance(file.name, Patched)
                 self._check_header(file)
+            if self.channels > MOST_CHANNELS:
+                raise ValueError(
+                    f"{self.path} has {self.channels} channels, and {MOST_CHANNELS} are the most: it is corrupt, or no "
+                    "audio to separate"
+                )
             self._stack = stack.pop_all()
 
     def __enter__(self) -> Self:

@@ -81,9 +81,15 @@ class Prepared(Dataset):
             yield Track(name, split, stems, mixture=paths.get(MIXTURE), sums=self.sums, header=header, prepared=True)
 
     def fingerprint(self, split: str) -> str:
-        """The source's, where these are its very samples: scores on both rank together; else one of its own."""
+        """The source's, where these are its very samples: scores on both rank together; else one of its own.
+
+        Raises:
+            ValueError: If the list does not have them.
+        """
         own = super().fingerprint(split)
         known = self.contents["splits"][split]
+        if not {"fingerprint", "source_fingerprint"} <= known.keys():
+            raise _not_ours(self.manifest)
         same = own == known["fingerprint"] and self.contents["sample_rate"] is None
         return str(known["source_fingerprint"]) if same else own
 
@@ -103,10 +109,14 @@ def read_contents(root: Path) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError, AttributeError):  # not UTF-8, not JSON, or JSON of another kind
         ours = False
     if not ours:
-        raise ValueError(f"{path} is not a list that this msbench wrote: run `msbench data prepare` again")
+        raise _not_ours(path)
     for name in _names(contents):
         plain_name(name, f"{path}: the name", LONGEST_FILE)
     return contents
+
+
+def _not_ours(path: Path) -> ValueError:
+    return ValueError(f"{path} is not a list that this msbench wrote: run `msbench data prepare` again")
 
 
 def _is_list(contents: dict[str, Any]) -> bool:
@@ -123,7 +133,7 @@ def _is_list(contents: dict[str, Any]) -> bool:
         and isinstance(contents["notes"], list)
         and all(isinstance(parts, list) for parts in (contents["stems"], *contents["sums"].values()))
         and all(part in contents["stems"] for parts in contents["sums"].values() for part in parts)
-        and all(len(track["header"]) == 3 for track in tracks)
+        and all(len(track["header"]) == 3 and isinstance(track["folder"], str) for track in tracks)
         and all(type(number) is int and number > 0 for number in headers)
         and all(file["file"] == f"{held}.wav" and type(file["bytes"]) is int for held, file in files)
     )

@@ -8,7 +8,10 @@ from pathlib import Path
 from msbench.system.bounded import shown
 
 LONGEST = 180  # bytes: file systems end a name at 255, and ours append a split, a seed, an extension
+LONGEST_PATH, LONGEST_PART = 4000, 255  # bytes that systems take
 LONGEST_FILE = 240  # bytes of a name that lies in a folder already, as those of tracks do
+
+_CONTROLS = ("Cc", "Cs", "Zl", "Zp")
 
 
 def plain_name(name: object, what: str, longest: int = LONGEST) -> str:
@@ -36,10 +39,23 @@ def _fault(name: object, longest: int) -> str | None:
         "is empty": not name.strip(),
         "begins with a dot": name.startswith("."),
         "holds a slash, and it becomes the name of one file or folder": "/" in name or "\\" in name,
-        "holds a control character": any(unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") for c in name),
+        "holds a control character": any(unicodedata.category(c) in _CONTROLS for c in name),
         f"is longer than {longest} bytes": len(name.encode(errors="replace")) > longest,
     }
     return next((fault for fault, found in faults.items() if found), None)
+
+
+def plain_path(text: str, what: str) -> str:
+    """The text itself, where a system can take it for a path, wherever that leads.
+
+    Raises:
+        ValueError: If it holds a control character, or it or a part of it is too long.
+    """
+    if any(unicodedata.category(c) in _CONTROLS for c in text):
+        raise ValueError(f"{what} {shown(text)} holds a control character: correct it")
+    if max(len(part.encode(errors="replace")) for part in text.split("/")) > LONGEST_PART or len(text) > LONGEST_PATH:
+        raise ValueError(f"{what} {shown(text)} is longer than a path can be: correct it")
+    return text
 
 
 def inside(folder: Path, *names: str) -> Path:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from msbench.audio.reading import AudioReader
+from msbench.audio.reading import MOST_CHANNELS, AudioReader
 from tests.audio.noise import RATE, noise
 
 needs_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="no ffmpeg")
@@ -127,3 +127,9 @@ def test_torch_is_not_imported():
     modules = "msbench.audio.reading, msbench.audio.streams, msbench.audio.writing"
     code = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_channels_whose_blocks_would_fill_the_memory(tmp_path):
+    soundfile.write(tmp_path / "wide.wav", np.zeros((10, MOST_CHANNELS + 1), np.int16), RATE)
+    with pytest.raises(ValueError, match=r"wide.wav has 257 channels, and 256 are the most"):
+        AudioReader(tmp_path / "wide.wav")

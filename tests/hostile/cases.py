@@ -116,6 +116,7 @@ def prepared_list(rng: random.Random, folder: Path) -> None:
     try:
         data = open_dataset("musdb18hq", folder / "fast")
         for split in data.splits:
+            data.fingerprint(split)
             for track in data.tracks(split):
                 assert all(file.resolve().is_relative_to(folder.resolve()) for file in track.files.values())
     finally:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from msbench.system.names import LONGEST_FILE, inside, plain_name
+from msbench.system.names import LONGEST_FILE, inside, plain_name, plain_path
 
 HOSTILE = [
     "",
@@ -54,3 +54,10 @@ def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "out" / "test").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(ValueError, match="leads out of"):
         inside(tmp_path / "out", "test", "song")
+
+
+@pytest.mark.parametrize("text", ["a\0b", "a\nb", "x" * 256, "a/" + "é" * 128, "a/" * 2100])
+def test_what_no_system_takes_for_a_path(text: str) -> None:
+    assert plain_path("../songs/a b.wav", "the path") == "../songs/a b.wav"
+    with pytest.raises(ValueError, match=r"^the path '.*' (holds a control character|is longer than a path can be)"):
+        plain_path(text, "the path")

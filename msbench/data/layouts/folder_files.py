@@ -12,7 +12,7 @@ from pathlib import Path
 from msbench.audio.finding import ENDINGS, IN_PARTS, INEXACT
 from msbench.system.bounded import read_text
 from msbench.system.errors import is_deliberate, sentence
-from msbench.system.names import LONGEST_FILE, plain_name
+from msbench.system.names import LONGEST_FILE, plain_name, plain_path
 from msbench.system.visible import entries, folders
 
 COLUMNS = ("split", "track", "target", "path")
@@ -120,7 +120,7 @@ def _read_table(table: Path, found: FoundFiles) -> None:
                 split, track, target, path = values
                 for column, value in zip(COLUMNS, (split, track, target), strict=False):
                     plain_name(value, f"{table}, line {line}: the {column}", LONGEST_FILE)
-                found.add(split, track, target, table.parent / path)
+                found.add(split, track, target, table.parent / plain_path(path, f"{table}, line {line}: the path"))
     except csv.Error as error:
         raise ValueError(f"{table} is not a CSV: save it as one, its first line {','.join(COLUMNS)}") from error
 

@@ -249,6 +249,18 @@ def test_bad_requests(tmp_path: Path) -> None:
             open_dataset("musdb18hq", tmp_path / "out")
 
 
+@pytest.mark.parametrize("lost", ["folder", "fingerprint"])
+def test_a_list_without_a_field(lost: str, tmp_path: Path) -> None:
+    prepare("musdb18hq", write_musdb18hq(tmp_path / "hq"), tmp_path / "out")
+    path = tmp_path / "out" / "msbench-prepared.json"
+    held = json.loads(path.read_text())
+    split = held["splits"]["test"]
+    del (split if lost == "fingerprint" else next(iter(split["tracks"].values())))[lost]
+    path.write_text(json.dumps(held))
+    with pytest.raises(ValueError, match=r"msbench-prepared.json is not a list that this msbench wrote: run"):
+        open_dataset("musdb18hq", tmp_path / "out").fingerprint("test")
+
+
 def test_a_name_that_is_no_folder(tmp_path: Path) -> None:
     table = write_csv(tmp_path / "source")
     table.write_text(table.read_text().replace("een,", "AC/DC,"))
