@@ -40,7 +40,7 @@ def kept_by(trainer: Trainer, settings: Any, folder: Path, step_before: int) -> 
     if asked.fast_dev_run:
         return Kept(folder, None, "nothing is kept: trainer.fast_dev_run tries a few steps and leaves no run behind")
     callback = next((each for each in trainer.checkpoint_callbacks if isinstance(each, ModelCheckpoint)), None)
-    best = Path(callback.best_model_path) if callback is not None and callback.best_model_path else folder / BEST
+    best = _best(callback, folder)
     checkpoint: Path | None
     if best.is_file():
         inside = best.parent.resolve() == folder.resolve()  # Lightning makes the path absolute
@@ -55,6 +55,14 @@ def kept_by(trainer: Trainer, settings: Any, folder: Path, step_before: int) -> 
         return Kept(folder, None, f"trained, and nothing is kept: {_why_nothing_is_kept(settings)}")
     there = "nothing is kept" if checkpoint is None else f"there is {checkpoint}{lack}"
     return Kept(folder, checkpoint, f"nothing was trained: {_why_nothing_was_trained(trainer, settings)}; {there}")
+
+
+def _best(callback: ModelCheckpoint | None, folder: Path) -> Path:
+    if callback is None or not callback.best_model_path:
+        return folder / BEST
+    best = Path(callback.best_model_path)
+    here = Path(callback.dirpath or folder) / best.name  # of a run that was moved, Lightning remembers the old place
+    return here if here.is_file() else best
 
 
 def _why_nothing_was_trained(trainer: Trainer, settings: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -73,3 +74,11 @@ def test_a_run_ended_by_steps_goes_on_from_there(arguments: list[str]) -> None:
     assert halves["global_step"] == whole["global_step"] == 8
     for name, value in whole["state_dict"].items():
         assert torch.equal(value, halves["state_dict"][name]), name
+
+
+def test_moved_run_names_its_own_checkpoint(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = [*arguments, "--trainer.max_epochs", "1"]
+    assert main(["fit", *arguments]) == 0
+    shutil.copytree("run", "copy")  # the old place is still there, and is no longer this run's
+    assert main(["fit", *arguments, "--output", "copy"]) == 0
+    assert "there is copy/best.ckpt" in capsys.readouterr().out
