@@ -129,11 +129,14 @@ def mutated_table(text: str, rng: random.Random) -> bytes:
     """A CSV with one to four changes: of a cell, a row, or a few bytes."""
     rows = [line.split(",") for line in text.splitlines()]
     for _ in range(rng.choice((1, 1, 2, 4))):
-        row, kind = rng.randrange(len(rows)), rng.randrange(5)
+        row, kind = rng.randrange(len(rows)), rng.randrange(7)
         if kind <= 1 and rows[row]:
             rows[row][rng.randrange(len(rows[row]))] = rng.choice(CELLS)
         elif kind == 2:
             rows.insert(row, list(rng.choice(rows)))
+        elif kind >= 5 and rows[row]:  # everywhere, so that the table may stay whole
+            old, new = rng.choice(rows[row]), rng.choice(CELLS)
+            rows = [[new if cell == old else cell for cell in each] for each in rows]
         elif kind == 3 and len(rows) > 1:
             del rows[row]
         else:
