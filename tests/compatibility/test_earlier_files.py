@@ -259,6 +259,10 @@ def before() -> Any:
 
 def test_every_public_name_takes_what_it_took(before: dict[str, Any]) -> None:
     assert set(before["names"]) <= set(msbench.__all__)
+    sources = np.random.default_rng(0).standard_normal((2, 4000, 1))
+    scores = msbench.bss_eval(references=sources, estimates=sources + 0.1, window=2000, hop=2000)
+    assert scores[0].shape == (2, 2)
+    assert {"references", "estimates"} <= set(before["names"].pop("bss_eval"))
     for name, known in before["names"].items():
         value = getattr(msbench, name)
         if callable(value):

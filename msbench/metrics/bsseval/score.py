@@ -13,9 +13,11 @@ References:
 
 from __future__ import annotations
 
+import functools
 import logging
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
@@ -28,10 +30,25 @@ from msbench.metrics.bsseval.settings import Scores, Settings, windows
 if TYPE_CHECKING:
     import torch
 
+Function = TypeVar("Function", bound=Callable[..., Any])
 BACKENDS = ("fast", "museval")
 log = logging.getLogger(__name__)
 
 
+def _with_earlier_names(function: Function) -> Function:
+    """Take the keywords `references` and `estimates` too, which msbench 0.1.0 had in place of museval's."""
+
+    @functools.wraps(function)
+    def called(*sources: Any, **options: Any) -> Any:
+        for earlier, name in (("references", "reference_sources"), ("estimates", "estimated_sources")):
+            if earlier in options and name not in options:
+                options[name] = options.pop(earlier)
+        return function(*sources, **options)
+
+    return cast("Function", called)
+
+
+@_with_earlier_names
 def bss_eval(
     reference_sources: Any,
     estimated_sources: Any,
