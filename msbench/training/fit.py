@@ -110,20 +110,29 @@ def _lineage(cli: FitCLI, held: Checkpoint | None) -> Lineage:
 
 def _check(cli: FitCLI) -> None:
     """Say what is wrong with the data, the optimizer, the loss and what is watched before a folder is made."""
-    for section in () if cli.config.trainer.callbacks else ("checkpoint", "early_stopping"):  # these may log more
-        watched, known = cli.config[section].monitor, [*cli.model.logged, "epoch", "step"]
-        if watched is not None and watched not in known:
-            field = f"{section}.monitor"
-            raise ValueError(
-                f"{cli.place_of(field)}field {field}: '{watched}' is not logged. {did_you_mean(watched, known)}"
-                f"Available: {', '.join(known)}."
-            )
+    if not cli.config.trainer.callbacks:  # these may log more
+        _check_watched(cli)
     _check_trainer(cli)
     _check_schedule(cli)
     cli.datamodule.setup("fit")
     cli.model.configure_optimizers()
     if cli.datamodule.unlabelled is not None:
         cli.model.remixed_criterion(torch.empty(0))
+
+
+def _check_watched(cli: FitCLI) -> None:
+    """Refuse to watch what is never logged."""
+    watched = {f"{section}.monitor": cli.config[section].monitor for section in ("checkpoint", "early_stopping")}
+    schedule = cli.model.configure_optimizers()
+    if isinstance(schedule, dict):
+        watched["model.lr_scheduler"] = schedule["lr_scheduler"].get("monitor")
+    known = [*cli.model.logged, "epoch", "step"]
+    for field, metric in watched.items():
+        if metric is not None and metric not in known:
+            raise ValueError(
+                f"{cli.place_of(field)}field {field}: '{metric}' is not logged. {did_you_mean(metric, known)}"
+                f"Available: {', '.join(known)}."
+            )
 
 
 def _check_trainer(cli: FitCLI) -> None:
