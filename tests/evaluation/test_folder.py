@@ -16,6 +16,7 @@ from tests.tiny import write_songs
 def test_labels_are_those_of_runs_models_and_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert default_label("mixture") == "mixture"
     assert default_label("runs/unet-small/best.ckpt") == "unet-small"
+    (tmp_path / "estimates").mkdir()
     assert default_label(tmp_path / "estimates") == "estimates"
     monkeypatch.chdir(tmp_path)
     assert default_label("best.ckpt") == tmp_path.name  # a run's folder is where one stands
