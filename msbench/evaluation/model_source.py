@@ -39,7 +39,7 @@ class ModelSource:
         self.registered = separator.registered or {"name": type(separator).__name__, "options": {}}
 
     def __reduce__(self) -> Any:
-        # The class of a plugin in a single file cannot be imported elsewhere: what was registered is made anew there.
+        # The class of a plugin in a single file cannot be imported elsewhere: what was registered is built again there.
         if self.separator.registered is None:
             return ModelSource, (self.separator, self.checkpoint, self.inference)
         state = {name: tensor.detach().cpu() for name, tensor in self.separator.state_dict().items()}

@@ -38,7 +38,7 @@ def eval_mus_track(
             `subset` if an `output_dir` is given.
         user_estimates: {target: (T, C) array}.
         output_dir: Where museval's JSON is written, as <output_dir>/<subset>/<name>.json; nowhere when None.
-        mode: `v4`, or `v3` for filters anew in each window.
+        mode: `v4`, or `v3` for new filters in each window.
         win: Seconds of a window.
         hop: Seconds between the starts of windows.
 
@@ -95,7 +95,7 @@ def eval_dir(
         estimates_dir: Folder of *.wav of the same names, the estimates.
         output_dir: Where museval's JSON is written, as <output_dir>/<name of reference_dir>.json; nowhere when None.
             museval writes nothing.
-        mode: `v4`, or `v3` for filters anew in each window.
+        mode: `v4`, or `v3` for new filters in each window.
         win: Seconds of a window.
         hop: Seconds between the starts of windows.
 

@@ -69,7 +69,7 @@ class Results:
             return None
         try:
             result = json.loads(path.read_text("utf-8"))
-        except (json.JSONDecodeError, UnicodeDecodeError):  # of another tool, or damaged: scored anew
+        except (json.JSONDecodeError, UnicodeDecodeError):  # of another tool, or damaged: scored again
             return None
         ours = isinstance(result, dict) and result.get("msbench_key") == self._keys[track.name]
         return cast("TrackResult", result) if ours else None

@@ -104,7 +104,7 @@ def _published_names(board: Board) -> dict[str, str]:
 
 
 def _differing_pages(board: Board) -> list[str]:
-    """Pages are made anew and compared file by file, but for what comes from runs, which are not published."""
+    """Pages are built again and compared file by file, but for what comes from runs, which are not published."""
     from msbench.leaderboard.site import sound  # these import torch, which a board without pages need not wait for
     from msbench.leaderboard.site.build import fill_site
 

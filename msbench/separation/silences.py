@@ -49,7 +49,7 @@ def find(
     """Separate every song of a folder, and list in its `silences.json` where each target is silent.
 
     The list is written after each song. A later call goes on where it stopped, and looks again at what has changed
-    since; another checkpoint or threshold begins anew.
+    since; another checkpoint or threshold starts over.
 
     Args:
         checkpoint: Of a separator, as `msbench fit` writes it.

@@ -141,7 +141,7 @@ def _check_trainer(cli: FitCLI) -> None:
     field = "trainer.overfit_batches"
     if asked.overfit_batches:
         raise ValueError(
-            f"{cli.place_of(field)}field {field}: chunks are cut anew in each epoch, so none can be repeated: set "
+            f"{cli.place_of(field)}field {field}: chunks are cut again in each epoch, so none can be repeated: set "
             "data.chunks_per_epoch to few chunks instead"
         )
     field = "trainer.precision"

@@ -31,7 +31,7 @@ COSMETIC = (
 def identity_of(settings: dict[str, Any]) -> str:
     """Eight hexadecimal digits of a configuration, without what changes no weight.
 
-    Folders of runs bear them: another way to write the settings down would make every run begin anew. A cell of a
+    Folders of runs bear them: another way to write the settings down would make every run start over. A cell of a
     suite bears the digest of its suite's and recipe's words instead (`SuiteFile.identity`), which needs no torch.
 
     Args:

@@ -85,7 +85,7 @@ class SaveInTime(Checkpoint):
         if not asked:
             return
         done = "nothing is saved" if self.path is None else f"saved {self.path}"
-        how = "begins anew" if self.path is None else "goes on from here"
+        how = "starts over" if self.path is None else "goes on from here"
         why = "Ctrl-C asked" if by_hand else "a signal asked"
         raise RunInterrupted(
             f"{done} in epoch {trainer.current_epoch}, step {trainer.global_step}, as {why}: the same command {how}",

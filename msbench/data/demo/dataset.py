@@ -40,10 +40,10 @@ class Demo(MUSDB18HQ):
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ValueError(
                 f"{self.root} is not the demo set, its {MANIFEST} is missing or broken: remove the folder, and the "
-                "set is written anew, or give another root"
+                "set is written again, or give another root"
             ) from error
         if found != VERSION:
             raise ValueError(
                 f"{self.root} holds version {found} of the demo set and this msbench makes version {VERSION}: "
-                "remove the folder, and the set is written anew"
+                "remove the folder, and the set is written again"
             )

@@ -115,7 +115,7 @@ def write_demo(root: Path, *, seed: int = 0, progress: Callable[[int, int], None
     if _is_complete(root, seed):
         return root
     with part_of(root) as part:
-        # Threads: NumPy and libsndfile release the lock, and a spawned process would import the caller's script anew.
+        # Threads: NumPy and libsndfile release the lock, and a spawned process would import the caller's script again.
         with ThreadPoolExecutor(min(4, processors())) as pool:
             songs = [pool.submit(write_song, part, index, seed=seed) for index in range(len(SONGS))]
             try:

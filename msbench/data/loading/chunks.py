@@ -126,7 +126,7 @@ class ChunkDataset(_Cutter, Dataset[Batch]):
     Which worker or rank makes a chunk, and what was made before it, changes nothing; so training resumes exactly. A
     song shorter than a chunk ends in zeros.
 
-    Where a track cannot be read, or holds NaN, the chunk is drawn anew from the others: a function of (seed, number,
+    Where a track cannot be read, or holds NaN, the chunk is drawn again from the others: a function of (seed, number,
     which tracks are bad there).
 
     Args:

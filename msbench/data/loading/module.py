@@ -40,7 +40,7 @@ class SeparationData(LightningDataModule):
         batch_size: Chunks per batch, in each process.
         workers: Loader processes; 0 loads in the training process.
         sampling: Where training chunks are cut: "random", at random; "exhaustive", at every place of every track once
-            before any comes again, in an order drawn anew for each pass, which goes on across epochs; "balanced", at
+            before any comes again, in an order drawn for each pass, which goes on across epochs; "balanced", at
             random and not where it is silent: with remix for each stem, without it for one target of each chunk, drawn
             evenly.
         remix: Draw each stem of a training chunk from a song of its own.

@@ -50,7 +50,7 @@ class ChunkPlaces:
         tracks: To cut from.
         samples: Of a chunk.
         sampling: "random": a song drawn evenly from all, then the position evenly within it. "exhaustive": all
-            consecutive places of all tracks in an order drawn anew for each pass, which goes on across epochs; no place
+            consecutive places of all tracks in an order drawn for each pass, which goes on across epochs; no place
             comes twice before each has come once. "balanced": as random, and drawn again while silent.
         seed: Not negative.
 

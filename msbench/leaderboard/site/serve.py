@@ -27,7 +27,7 @@ def server(board: str | Path, port: int) -> ThreadingHTTPServer:
 
 class _Handler(SimpleHTTPRequestHandler):
     def end_headers(self) -> None:
-        self.send_header("Cache-Control", "no-cache")  # a board built anew is seen at once
+        self.send_header("Cache-Control", "no-cache")  # a board built again is seen at once
         self.send_header("X-Content-Type-Options", "nosniff")
         super().end_headers()
 

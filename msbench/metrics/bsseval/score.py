@@ -83,7 +83,7 @@ def bss_eval(
         hop: Samples between the starts of windows.
         compute_permutation: Match estimates to references by the best mean SIR.
         filters_len: Taps of the distortion filters.
-        framewise_filters: Filters anew in each window, as BSSEval v3.
+        framewise_filters: New filters in each window, as BSSEval v3.
         bsseval_sources_version: The ratios of BSSEval v2's `bss_eval_sources`, which has no ISR (NaN).
         backend: `fast`, or `museval`: its code, time and memory.
         strict: With `fast`: where a value is rounding noise in museval too (a perfect estimate; references without any

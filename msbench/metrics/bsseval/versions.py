@@ -1,6 +1,6 @@
 """museval's calls of BSSEval v2 and v3, with its arguments and defaults: `bss_eval` with the settings of each.
 
-Filters are estimated anew in each window. `bss_eval_sources` modifies the references by the estimates, which
+Filters are estimated for each window. `bss_eval_sources` modifies the references by the estimates, which
 boosts its numbers (a frequency without estimate is not scored): museval advises against it, and so does msbench.
 """
 
@@ -48,7 +48,7 @@ def bss_eval_images_framewise(
         estimated_sources: The same for the estimates.
         window: Samples of a window.
         hop: Samples between the starts of windows.
-        compute_permutation: Match estimates to references by the best mean SIR, in each window anew.
+        compute_permutation: Match estimates to references by the best mean SIR, for each window.
 
     Returns:
         sdr, isr, sir, sar and perm, each (S, windows).
@@ -92,7 +92,7 @@ def bss_eval_sources_framewise(
         estimated_sources: The same for the estimates.
         window: Samples of a window.
         hop: Samples between the starts of windows.
-        compute_permutation: Match estimates to references by the best mean SIR, in each window anew.
+        compute_permutation: Match estimates to references by the best mean SIR, for each window.
 
     Returns:
         sdr, sir, sar and perm, each (S, windows).
