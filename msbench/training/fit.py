@@ -125,7 +125,7 @@ def _check_watched(cli: FitCLI) -> None:
     watched = {f"{section}.monitor": cli.config[section].monitor for section in ("checkpoint", "early_stopping")}
     schedule = cli.model.configure_optimizers()
     if isinstance(schedule, dict):
-        watched["model.lr_scheduler"] = schedule["lr_scheduler"].get("monitor")
+        watched["model.lr_scheduler.monitor"] = schedule["lr_scheduler"].get("monitor")
     known = [*cli.model.logged, "epoch", "step"]
     for field, metric in watched.items():
         if metric is not None and metric not in known:

@@ -127,7 +127,7 @@ def test_an_option_of_the_model_is_a_flag(arguments: list[str]) -> None:
         (["--early_stopping.monitor", "loss"], "field early_stopping.monitor: 'loss' is not logged"),
         (
             ["--model.lr_scheduler", "lightning.pytorch.cli.ReduceLROnPlateau", "--model.lr_scheduler.monitor", "loss"],
-            "field model.lr_scheduler: 'loss' is not logged. Did you mean val_loss",
+            "field model.lr_scheduler.monitor: 'loss' is not logged. Did you mean val_loss",
         ),
     ],
 )

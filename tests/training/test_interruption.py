@@ -167,7 +167,7 @@ def test_a_run_that_is_killed_goes_on_from_its_last_save(
 def test_what_the_schedule_watches_has_to_be_logged(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     arguments = [*arguments, *CASES["plateau"], "--model.lr_scheduler.monitor", "val_los", "--output", "run"]
     assert main(["fit", *arguments]) == 2
-    assert "model.lr_scheduler.monitor: 'val_los' is not logged, but train_loss, val_loss" in capsys.readouterr().err
+    assert "field model.lr_scheduler.monitor: 'val_los' is not logged. Did you mean val_loss" in capsys.readouterr().err
 
 
 def test_handlers_are_put_back(arguments: list[str]) -> None:
