@@ -41,6 +41,7 @@ __all__ = [  # the names of PUBLIC, spelled out for those who read without runni
     "eval_mus_track",
     "evaluate",
     "evaluate_estimates",
+    "initialize",
     "load",
     "registry",
     "separate",
@@ -61,7 +62,7 @@ if TYPE_CHECKING:
         bss_eval_sources_framewise,
     )
     from msbench.model.checkpoints import load
-    from msbench.model.layers import ConvUNet, centre
+    from msbench.model.layers import ConvUNet, centre, initialize
     from msbench.model.separator import MUSDB_TARGETS, Batch, Separator, SpectrogramSeparator
     from msbench.model.stft import STFT
     from msbench.separation.pipeline import separate

@@ -25,6 +25,7 @@ PUBLIC = {
     "eval_mus_track": "msbench.evaluation.museval_calls",
     "evaluate": "msbench.evaluation.run",
     "evaluate_estimates": "msbench.evaluation.run",
+    "initialize": "msbench.model.layers",
     "load": "msbench.model.checkpoints",
     "separate": "msbench.separation.pipeline",
 }

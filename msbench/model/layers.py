@@ -1,4 +1,4 @@
-"""Layers that several models share."""
+"""Layers that several models share, and how their weights begin."""
 
 from __future__ import annotations
 
@@ -6,6 +6,39 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+
+INITIALIZATIONS = ("torch", "normal", "xavier_normal", "xavier_uniform")
+
+
+def initialize(module: nn.Module, how: str) -> None:
+    """Draw the weights of a new network as its authors did.
+
+    Weights are the parameters of two or more dimensions. Scales and shifts of normalizations stay 1 and 0.
+
+    Args:
+        module: The network, changed in place.
+        how: `torch` leaves what torch has drawn. `normal` is N(0, 0.02), and `xavier_uniform` the uniform distribution
+            of Glorot & Bengio 2010, which TensorFlow draws by default; with both, the biases of convolutions and linear
+            layers become zero, as in Keras. `xavier_normal` is the normal distribution of Glorot & Bengio 2010; biases
+            stay as torch has drawn them.
+
+    Raises:
+        ValueError: If `how` is none of these.
+    """
+    if how not in INITIALIZATIONS:
+        raise ValueError(f"initialization must be one of {', '.join(INITIALIZATIONS)}, not '{how}'")
+    if how == "torch":
+        return
+    for parameter in module.parameters():
+        if parameter.dim() > 1 and how == "normal":
+            nn.init.normal_(parameter, std=0.02)
+        elif parameter.dim() > 1:
+            getattr(nn.init, f"{how}_")(parameter)
+    if how != "xavier_normal":
+        for layer in module.modules():
+            weight, bias = getattr(layer, "weight", None), getattr(layer, "bias", None)
+            if weight is not None and bias is not None and weight.dim() > 1:
+                nn.init.zeros_(bias)
 
 
 class ConvUNet(nn.Module):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
 
-from msbench.model.layers import ConvUNet, centre
+from msbench.model.layers import ConvUNet, centre, initialize
 
 
 @pytest.mark.parametrize("skip", [True, False])
@@ -36,3 +37,36 @@ def test_a_depth_that_has_no_recipe() -> None:
 def test_the_middle() -> None:
     assert centre(torch.arange(5), 3).tolist() == [1, 2, 3]
     assert centre(torch.arange(6), 3).tolist() == [1, 2, 3]  # of two middles the earlier one
+
+
+def _network() -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv1d(8, 32, 25), nn.BatchNorm1d(32), nn.ConvTranspose2d(32, 16, 5), nn.Linear(64, 200))
+
+
+@pytest.mark.parametrize(
+    ("how", "deviations"),  # of the convolution (fans 200 and 800), the transposed one (400, 800), the linear layer
+    [
+        ("normal", (0.02, 0.02, 0.02)),
+        ("xavier_normal", tuple((2 / fans) ** 0.5 for fans in (1000, 1200, 264))),
+        ("xavier_uniform", tuple((2 / fans) ** 0.5 for fans in (1000, 1200, 264))),
+    ],
+)
+def test_initial_weights(how: str, deviations: tuple[float, ...]) -> None:
+    network, bias = _network(), _network()[0].bias
+    initialize(network, how)
+    for layer, deviation in zip((network[0], network[2], network[3]), deviations, strict=True):
+        assert layer.weight.std().item() == pytest.approx(deviation, rel=0.03)
+        assert (layer.bias == 0).all() == (how != "xavier_normal")
+        uniform = layer.weight.abs().max().item() < 1.74 * deviation  # sqrt(3) of a uniform distribution
+        assert uniform == (how == "xavier_uniform")
+    assert torch.equal(network[0].bias, bias) == (how == "xavier_normal")
+    assert (network[1].weight == 1).all()
+
+
+def test_the_initialization_of_torch_changes_nothing() -> None:
+    network = _network()
+    initialize(network, "torch")
+    assert all(torch.equal(a, b) for a, b in zip(network.parameters(), _network().parameters(), strict=True))
+    with pytest.raises(ValueError, match=r"initialization must be one of torch, normal, .*, not 'zeros'"):
+        initialize(network, "zeros")
