@@ -23,20 +23,9 @@ lint: sync
 	$(RUN) ruff format --check
 	$(RUN) mypy
 
-# Checks and builds every leaderboard whose records are committed; build/pages is ready for any web host.
+# Checks every leaderboard that has records and builds its pages; build/pages is ready for any web host.
 pages: sync
-	rm -rf build/pages && mkdir -p build/pages
-	set -e; boards=$$(git ls-files leaderboards \
-	  | sed -nE 's#^leaderboards/([a-z0-9_-]+)/(records/.+|reported\.yaml|.+\.csv)$$#\1#p' | sort -u); \
-	for board in $$boards; do \
-	  rm -rf leaderboards/$$board/site; \
-	  $(RUN) msbench board check leaderboards/$$board; \
-	  $(RUN) msbench board build leaderboards/$$board; \
-	  cp -r leaderboards/$$board/site build/pages/$$board; \
-	done; \
-	{ echo '<!doctype html><html lang="en"><meta charset="utf-8"><title>Boards</title><h1>Boards</h1><ul>'; \
-	  for board in $$boards; do echo "<li><a href=\"$$board/index.html\">$$board</a></li>"; done; \
-	  echo '</ul></html>'; } > build/pages/index.html
+	$(RUN) msbench board publish leaderboards/*/ -o build/pages
 
 # What a reviewer has to look at in the records that a change brings; BASE is a checkout without it.
 review: sync

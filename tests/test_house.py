@@ -54,6 +54,7 @@ TESTED_ELSEWHERE = {
     "leaderboard/sisec18": "leaderboard/test_reported",
     "leaderboard/site/cards": "leaderboard/site/test_build and test_browser",
     "leaderboard/site/chart_data": "leaderboard/site/test_build and test_browser",
+    "leaderboard/site/home_cards": "leaderboard/site/test_home",
     "leaderboard/site/health": "leaderboard/site/test_build and test_browser",
     "leaderboard/site/methods": "leaderboard/site/test_build and test_browser",
     "leaderboard/site/ranking": "leaderboard/site/test_build and test_browser",

@@ -32,6 +32,10 @@ def add(parser: argparse.ArgumentParser) -> None:
     help_text = "medians of tracks; or the campaign's folder submissions/, for means too"
     take.add_argument("table", type=Path, metavar="CSV", help=help_text)
     take.add_argument("board", type=Path, nargs="?", default=Path("leaderboards/musdb18"))
+    everything = command("publish", _publish, "the pages of several boards, checked, with a home in front of them")
+    everything.add_argument("boards", type=Path, nargs="+", metavar="BOARD")
+    everything.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="replaced where it is ours")
+    everything.add_argument("--docs", default="", metavar="ADDRESS", help="of the documentation, or a path from DIR")
     for action in (build, serve, push, check, look):
         action.add_argument("board", type=Path)
 
@@ -57,6 +61,17 @@ def _check(options: argparse.Namespace) -> int:
     if not faults:
         print(f"{options.board}: every published number follows from the records")
     return 1 if faults else 0
+
+
+def _publish(options: argparse.Namespace) -> int:
+    from msbench.leaderboard.site.home import publish_boards
+
+    with board_warnings():
+        home, empty = publish_boards(options.boards, options.output, options.docs)
+    for folder in empty:
+        print(f"msbench: {folder} has no record yet, and was left out", file=sys.stderr)
+    print(home)
+    return 0
 
 
 def _review(options: argparse.Namespace) -> int:

@@ -17,10 +17,14 @@ from msbench.system.errors import is_bug, sentence
 AGAIN = "build it again"
 
 
-def check(folder: str | Path) -> list[str]:
+def check(folder: str | Path, pages: bool = True) -> list[str]:
     """Read every record of a board, and compute all that is published of it again from the scores of its tracks.
 
     Tables and pages need not be there, as in a pull request that brings records alone; but where one table is, all are.
+
+    Args:
+        folder: The board's.
+        pages: Whether to compare the pages in site/ too, where they are there.
 
     Returns:
         A sentence for each fault, none where all is well: records that cannot be read or come twice, tables that are
@@ -52,7 +56,7 @@ def check(folder: str | Path) -> list[str]:
             faults.append(f"{path} is absent, and {there[0]} is there: {AGAIN}")
         else:
             faults += _difference(path, read_text(folder, path), text, list(board.missing))
-    if not faults and (folder / "site").is_dir():
+    if pages and not faults and (folder / "site").is_dir():
         faults += _differing_pages(board)
     return faults
 

@@ -53,6 +53,7 @@ class Metric:
     Attributes:
         name: Of `--metrics` and of a suite's `metrics`; the metric id begins with it.
         function: One value per target of a track; for voices alone, where the metric is `of_voices`.
+        title: What it is, in words; see `msbench.metrics.wording`.
         settings: Of the metric id, `name=value` each: everything that changes the number.
         undefined: Why a value is NaN; empty where none ever is.
         infinite: Why a value is infinite; empty where none ever is.
@@ -66,6 +67,7 @@ class Metric:
 
     name: str
     function: Callable[[ScoredTrack], np.ndarray]
+    title: str
     settings: tuple[str, ...]
     undefined: str = ""
     infinite: str = ""
@@ -97,6 +99,7 @@ METRICS = (
     Metric(
         "si-sdr",
         lambda track: scale_invariant.si_sdr_of(track.products),
+        title="SI-SDR",
         settings=("channels=joint",),
         undefined="the reference or the estimate is silent from end to end",
         infinite="infinite, because the estimate is the reference, but for a gain",
@@ -106,6 +109,7 @@ METRICS = (
     Metric(
         "si-sir",
         lambda track: scale_invariant.si_sir_of(track.products),
+        title="SI-SIR",
         settings=("channels=joint",),
         undefined="the reference is silent from end to end, or the estimate holds nothing of any reference",
         infinite="infinite, because the estimate holds nothing of the other references",
@@ -116,6 +120,7 @@ METRICS = (
     Metric(
         "si-sar",
         lambda track: scale_invariant.si_sar_of(track.products),
+        title="SI-SAR",
         settings=("channels=joint",),
         undefined="the reference is silent from end to end, or the estimate holds neither the reference nor artifacts",
         infinite="infinite, because the estimate is a sum of the references, without artifacts",
@@ -126,6 +131,7 @@ METRICS = (
     Metric(
         "snr",
         lambda track: ratios.snr_of(track.products),
+        title="SNR of the whole track",
         settings=("channels=joint",),
         undefined=_NO_REFERENCE,
         infinite="infinite, because the estimate is the reference",
@@ -134,6 +140,7 @@ METRICS = (
     Metric(
         "track-sdr",
         lambda track: ratios.track_sdr_of(track.products),
+        title="SDR of the Music Demixing Challenge",
         settings=(f"delta={ratios.DELTA:g}",),
         undefined=_NO_REFERENCE,
         by_default=True,
@@ -141,6 +148,7 @@ METRICS = (
     Metric(
         "nsdr",
         lambda track: ratios.nsdr_of(track.products),
+        title="NSDR, the gain in SDR over the mixture",
         settings=("of=track-sdr", f"delta={ratios.DELTA:g}"),
         undefined=_NO_REFERENCE,
         by_default=True,
@@ -148,6 +156,7 @@ METRICS = (
     Metric(  # of a track, the mean of BSSEval's SDR over windows; of a dataset, the mean over tracks
         metric_id.MEAN_SDR.family,
         lambda track: np.array([mean_of(of_target) for of_target in track.windows]),
+        title="SDR by BSSEval v4",
         settings=metric_id.MEAN_SDR.settings,
         undefined="no window with a finite score",
         by_default=True,
@@ -156,12 +165,14 @@ METRICS = (
     Metric(
         "l1-spectrogram",
         lambda track: spectral.l1_spectrogram(track.estimates, track.references),
+        title="L1 distance of magnitude spectrograms",
         settings=(f"win={spectral.WINDOW}", f"hop={spectral.HOP}"),
         unit="",
     ),
     Metric(
         "stoi",
         lambda track: perceptual.stoi(track.estimates, track.references, track.sample_rate),
+        title="STOI of voices",
         settings=(f"win={perceptual.WINDOW_SECONDS}", "agg=median", "channels=mean"),
         undefined=_NO_VOICE,
         unit="",
@@ -171,6 +182,7 @@ METRICS = (
     Metric(
         "pesq",
         lambda track: perceptual.pesq(track.estimates, track.references, track.sample_rate),
+        title="PESQ of voices",
         settings=("mode=wb", f"win={perceptual.WINDOW_SECONDS}", "agg=median", "channels=mean"),
         undefined=_NO_VOICE,
         unit="",

@@ -61,7 +61,14 @@ def test_the_help_of_evaluate_names_them_all() -> None:
 def test_a_row_is_all_that_a_metric_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(TypeError, match="settings"):
         Metric("new", lambda track: track.products.errors)  # type: ignore[call-arg]
-    new = Metric("new", lambda track: track.products.errors, settings=("of=errors",), unit="W", of_all_targets=True)
+    new = Metric(
+        "new",
+        lambda track: track.products.errors,
+        title="Energy of the errors",
+        settings=("of=errors",),
+        unit="W",
+        of_all_targets=True,
+    )
     monkeypatch.setitem(catalogue.BY_NAME, "new", new)
     estimates, references = signals((2, 1, 1000))
     catalogue.check_names(["new"], ["vocals", "bass"])

@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from msbench.leaderboard import display
 from msbench.leaderboard.board import Board
+from msbench.leaderboard.render import exports
 from msbench.leaderboard.site.cards import card
 from msbench.leaderboard.site.chart_data import chart_data
 from msbench.leaderboard.site.encoding import script
@@ -44,9 +45,20 @@ def build_site(board: Board) -> Path:
     return place / "index.html"
 
 
-def fill_site(board: Board, folder: Path) -> None:
-    """Write the pages of a board into an empty folder."""
-    _Site(board, folder).write()
+def fill_site(board: Board, folder: Path, home: str = "") -> None:
+    """Write the pages of a board into an empty folder.
+
+    Args:
+        board: The board.
+        folder: Where to write.
+        home: The page of all boards, as the pages link to it; empty for none.
+    """
+    _Site(board, folder, home).write()
+
+
+def copy_assets(folder: Path) -> None:
+    """Write the scripts and styles that pages load into assets/ of their folder."""
+    shutil.copytree(PARTS / "assets", folder / "assets")
 
 
 def environment() -> Environment:
@@ -59,25 +71,23 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters |= {"name": display.name, "or_dash": display.or_dash}
+    made.globals["version"] = VERSION
     return made
 
 
 class _Site:
-    def __init__(self, board: Board, folder: Path) -> None:
-        self._board, self._folder = board, folder
+    def __init__(self, board: Board, folder: Path, home: str) -> None:
+        self._board, self._folder, self._home = board, folder, home
         self._environment = environment()
-        self._environment.globals |= {"board": board, "version": VERSION}
+        self._environment.globals |= {"board": board, "site_title": board.title}
         (folder / "data").mkdir()
 
     def write(self) -> None:
-        shutil.copytree(PARTS / "assets", self._folder / "assets")
+        copy_assets(self._folder)
         for file in (PARTS / "vendor").iterdir():
             if file.suffix == ".js" or file.name.startswith("LICENSE"):
                 shutil.copy(file, self._folder / "assets")
-        downloads = [name for name in EXPORTS if _is_plain_file(self._board.folder / name)]
-        for name in downloads:
-            shutil.copy(self._board.folder / name, self._folder)
-        self._environment.globals["downloads"] = downloads
+        self._environment.globals["downloads"] = self._write_tables()
         rankings = self._board.rankings()
         pages = [RankingPages(ranking, i == 0) for i, ranking in enumerate(rankings)]
         sound = Sound(self._board.folder, self._folder)
@@ -88,6 +98,19 @@ class _Site:
         first = pages[0] if pages else None
         self._page("methods.html", "methods.html", "Methods", first, methods=methods(pages))
         self._page("health.html", "health.html", "Run health", first, health=health(self._board, sound.faults))
+
+    def _write_tables(self) -> list[str]:
+        """Copy the text exports that the board's folder holds, or write all where the site stands for the board."""
+        if self._home:
+            board = self._board
+            texts = exports(board.table(), board.title, board.missing, board.public_faults)
+            for name, text in texts.items():
+                (self._folder / name).write_text(text, "utf-8")
+            return list(texts)
+        found = [name for name in EXPORTS if _is_plain_file(self._board.folder / name)]
+        for name in found:
+            shutil.copy(self._board.folder / name, self._folder)
+        return found
 
     def _write_ranking(self, ranking: RankingPages, pages: list[RankingPages], sound: Sound) -> None:
         for key, content in chart_data(ranking):
@@ -102,6 +125,7 @@ class _Site:
     def _page(self, template: str, file: str, here: str, of: RankingPages | None, **content: Any) -> None:
         navigation = [(page, of.file(page)) for page in PAGES] if of else [("Table", "index.html")]
         navigation += [("Methods", "methods.html"), ("Run health", "health.html")]
+        navigation += [("All boards", self._home)] if self._home else []
         made = self._environment.get_template(template).render(here=here, navigation=navigation, **content)
         (self._folder / file).write_text(made, "utf-8")
 

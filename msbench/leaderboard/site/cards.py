@@ -49,6 +49,7 @@ def card(board: Board, ranking: RankingPages, row: Row) -> dict[str, Any]:
         "role": row.role,
         "tier": row.tier,
         "place": ranking.place,
+        "metric": ranking.metric_words,
         "table": ranking.file("Table"),
         "warning": _warning(row, found),
         "source": _source(found),
@@ -77,7 +78,7 @@ def _source(found: list[Record]) -> list[tuple[str, Any, str | None]]:
 
 def _scores(row: Row, found: list[Record], ranking: RankingPages) -> dict[str, Any]:
     """Targets down, scores across: a metric id is long, so that its family stands above the column."""
-    scores = ranking.scores_shown
+    scores, words = ranking.scores_shown, {id: words for words, id in ranking.metric_ids}
     lines = []
     for target in ranking.targets:
         of_all = [_shown(score, row.scores[target][score]) for score in scores]
@@ -85,8 +86,8 @@ def _scores(row: Row, found: list[Record], ranking: RankingPages) -> dict[str, A
         for record in found if len(found) > 1 else ():
             of_seed = [_shown(score, over_tracks(record, target, score)) for score in scores]
             lines.append([target, _seed_title(record), *of_seed])
-    heads = [(MetricId.parse(score).family, score) for score in scores]
-    return {"heads": heads, "lines": lines, "ids": [score for family, score in heads if family != score]}
+    heads = [(MetricId.parse(score).family, words.get(score, "")) for score in scores]
+    return {"heads": heads, "lines": lines, "ids": ranking.metric_ids}
 
 
 def _shown(score: str, value: float | None) -> str:

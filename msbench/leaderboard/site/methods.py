@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msbench.evaluation.excerpts import SECONDS
 from msbench.leaderboard import statistics
@@ -11,12 +12,21 @@ from msbench.leaderboard import statistics
 if TYPE_CHECKING:
     from msbench.leaderboard.site.ranking import RankingPages
 
-Section = tuple[str, list[str], list[tuple[str, Any]]]
+
+class Section(NamedTuple):
+    """A part of the page: its paragraphs, then settings, then what is folded."""
+
+    title: str
+    paragraphs: list[str]
+    settings: Sequence[tuple[str, Any]] = ()
+    metric_ids: Sequence[tuple[str, str]] = ()
 
 
 def methods(rankings: list[RankingPages]) -> list[Section]:
-    """(title, paragraphs, settings) of each section."""
-    places = [(page.place, f"{page.metric} ({page.track_words}, {len(page.ranking.rows)} rows)") for page in rankings]
+    """The sections of the page."""
+    sizes = [f"{page.track_words}, {len(page.ranking.rows)} rows" for page in rankings]
+    places = [(page.place, f"{page.metric_words} ({size})") for page, size in zip(rankings, sizes, strict=True)]
+    ids = list(dict.fromkeys(each for page in rankings for each in page.metric_ids))
     scores = (
         "SDR, SIR and SAR are BSSEval v4 as museval 0.4.1 computes them: 512-tap distortion filters for each track, "
         "windows and hops of 1 s, the median over windows, then the median over tracks, and finally the median over "
@@ -55,10 +65,10 @@ def methods(rankings: list[RankingPages]) -> list[Section]:
     )
     software = [(name, version(name)) for name in ("msbench", "numpy", "scipy", "pandas")]
     return [
-        ("Scores", list(scores), []),
-        ("Rankings", [], places),
-        ("Statistics", list(tests), settings),
-        ("Tiers", list(tiers), []),
-        ("Listening", [listening], []),
-        ("Software", ["These versions built the pages; each card names those that made its scores."], software),
+        Section("Scores", list(scores)),
+        Section("Rankings", [], places, ids),
+        Section("Statistics", list(tests), settings),
+        Section("Tiers", list(tiers)),
+        Section("Listening", [listening]),
+        Section("Software", ["These versions built the pages; each card names those that made its scores."], software),
     ]

@@ -12,6 +12,7 @@ from msbench.leaderboard.site import tables
 from msbench.leaderboard.site.encoding import identifier
 from msbench.leaderboard.statistics import Comparison
 from msbench.metrics import catalogue
+from msbench.metrics.wording import in_words
 from msbench.records.metric_id import MetricId
 from msbench.records.schema import METRICS
 
@@ -73,6 +74,16 @@ class RankingPages:
         return f"{len(self.tracks)} tracks" if self.tracks else "no scores of individual tracks"
 
     @property
+    def metric_words(self) -> str:
+        return in_words(MetricId.parse(self.metric))
+
+    @property
+    def metric_ids(self) -> list[tuple[str, str]]:
+        """(words, id) of its metric and of those that models were scored by in addition."""
+        ids = [self.metric, *self.ranking.other_metrics]
+        return [(in_words(MetricId.parse(each)), each) for each in ids]
+
+    @property
     def score_labels(self) -> list[str]:
         """Of the scores to choose from, with their unit."""
         families = [MetricId.parse(score).family for score in self.scores_shown]
@@ -93,7 +104,7 @@ class RankingPages:
     def _caption(self, score: str) -> str:
         if MetricId.parse(self.metric).family.startswith("bsseval"):
             return f"Median over tracks of each track's median {score} over windows, in dB; higher is better."
-        return f"{score} in dB, as the metric id says; higher is better."
+        return f"{score} in dB: {self.metric_words}; higher is better."
 
     note = tables.NOTE
 

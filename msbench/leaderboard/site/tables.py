@@ -12,6 +12,7 @@ from msbench.leaderboard.display import MISSING, count, is_number
 from msbench.leaderboard.rows import Row
 from msbench.leaderboard.site.encoding import signed
 from msbench.leaderboard.statistics import Comparison
+from msbench.metrics.wording import in_words
 from msbench.records.metric_id import MetricId
 from msbench.records.schema import METRICS
 
@@ -96,7 +97,8 @@ def _of_all_targets(choices: list[str]) -> str:
 
 def _of_score(target: str, score: str, view: str, choices: list[str]) -> Column:
     if score not in choices:
-        return Column(MetricId.parse(score).family, "number", view, help=score)
+        metric = MetricId.parse(score)
+        return Column(metric.family, "number", view, help=in_words(metric))
     label = f"{display.name(target, 32)} {score}"
     return Column(label, "score", f"{view} {score}", help=f"{target}: median {score} in dB")
 

@@ -1,12 +1,9 @@
-"""The pages of a board in a real browser, from a server and from the file system."""
+"""The pages of a board in a real browser: charts, sound, colors, accessibility, and what enemies write."""
 
 from __future__ import annotations
 
 import json
-import shutil
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,218 +11,11 @@ import pytest
 
 from msbench.leaderboard.board import Board
 from msbench.leaderboard.site.build import build_site
-from msbench.leaderboard.site.serve import HOST, server
 from msbench.system.files import write_json
-from tests.leaderboard.boards import record, write_hostile_board, write_sounding_board
-from tests.requirements import require
+from tests.leaderboard.boards import record, write_hostile_board
+from tests.leaderboard.site.pages import Site, accessibility_faults, column, wait_for
 
 PAGES = ("index", "compare", "tracks", "cost", "methods", "health", "card")
-
-
-@dataclass
-class Site:
-    """A board's pages, and what a browser has to say of them."""
-
-    browser: Any
-    base: str
-    card: str
-    complaints: list[str] = field(default_factory=list)
-    requests: list[str] = field(default_factory=list)
-
-    def open(self, page: str, **context: Any) -> Any:
-        """A new tab at a page, which must stay silent and at home."""
-        tab = self.browser.new_context(**context).new_page()
-        tab.set_default_timeout(15_000)
-        tab.on("console", lambda message: self.complaints.append(f"{message.type}: {message.text}"))
-        tab.on("pageerror", lambda error: self.complaints.append(str(error)))
-        tab.on("request", lambda request: self.requests.append(request.url))
-        tab.goto(f"{self.base}/{self.card if page == 'card' else page}.html")
-        return tab
-
-    def check(self) -> None:
-        assert self.complaints == []
-        assert [url for url in self.requests if not url.startswith((self.base, "data:"))] == []
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    require("browser")
-    from playwright.sync_api import sync_playwright
-
-    path = next(found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name)))
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])  # as root it needs that
-        yield running
-        running.close()
-
-
-@pytest.fixture(scope="module")
-def board(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    require("browser")
-    folder = write_sounding_board(tmp_path_factory.mktemp("sounding") / "board")
-    build_site(Board(folder))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def address(board: Path) -> Iterator[str]:
-    with server(board, 0) as running:
-        thread = threading.Thread(target=running.serve_forever)
-        thread.start()
-        yield f"http://{HOST}:{running.server_port}"
-        running.shutdown()
-        thread.join()
-
-
-@pytest.fixture(params=["http", "file"])
-def site(request: pytest.FixtureRequest, browser: Any, board: Path, address: str) -> Iterator[Site]:
-    pages = board / "site"
-    card = sorted(path.stem for path in pages.glob("model-*.html"))[0]
-    found = Site(browser, address if request.param == "http" else pages.as_uri(), card)
-    yield found
-    found.check()
-    for context in browser.contexts:
-        context.close()
-
-
-def wait_for(tab: Any, expression: str) -> None:
-    """Until a JavaScript expression holds; Playwright's own way needs eval in the page, which its policy forbids."""
-    for _ in range(100):
-        if tab.evaluate(expression):
-            return
-        tab.wait_for_timeout(50)
-    raise AssertionError(f"not within 5 s: {expression}")
-
-
-def models(tab: Any) -> list[str]:
-    return [row.inner_text().strip() for row in tab.locator("#board tbody tr:visible th").all()]
-
-
-def test_the_table_sorts_by_mouse_and_by_keyboard(site: Site) -> None:
-    tab = site.open("index")
-    first = models(tab)
-    assert first[0] == "oracle_irm"
-    assert set(first) == {"oracle_irm", "net_small", "net_large", "mixture", "mixture_share"}
-    tab.get_by_role("button", name="Parameters").click()
-    head = tab.get_by_role("columnheader", name="Parameters")
-    assert head.get_attribute("aria-sort") == "ascending"
-    assert models(tab)[:2] == ["net_small", "net_large"]
-    assert tab.locator("#board tbody tr:visible").last.locator("td").nth(0).inner_text() == ""  # no value, so below
-    tab.get_by_role("button", name="Model").focus()
-    tab.keyboard.press("Enter")
-    assert models(tab) == sorted(first)
-    tab.keyboard.press("Space")
-    assert models(tab) == sorted(first, reverse=True)
-    assert "Sorted by Model, descending" in tab.locator("#shown").inner_text()
-    assert head.get_attribute("aria-sort") is None
-
-
-def test_rows_are_filtered_by_role_and_name(site: Site) -> None:
-    tab = site.open("index")
-    tab.get_by_label("ceiling").uncheck()
-    tab.get_by_label("floor").uncheck()
-    assert sorted(models(tab)) == ["net_large", "net_small"]
-    tab.locator("#search").fill("LARGE")
-    assert models(tab) == ["net_large"]
-    assert tab.locator("#shown").inner_text().startswith("1 of 5 rows")
-    tab.get_by_role("button", name="Show all rows").click()
-    assert len(models(tab)) == 5
-
-
-def test_one_target_shows_its_intervals_and_groups(site: Site) -> None:
-    tab = site.open("index")
-    assert tab.get_by_role("columnheader", name="Not distinguished").count() == 0
-    tab.locator("#view").select_option(label="voice")
-    assert tab.get_by_role("columnheader", name="Not distinguished").count() == 1
-    assert tab.get_by_role("columnheader", name="95% interval").count() == 1
-    assert tab.get_by_role("columnheader", name="band").count() == 0
-    assert " to " in tab.locator("#board tbody tr").first.inner_text()
-
-
-def heads(tab: Any) -> list[str]:
-    return [head.inner_text().strip() for head in tab.locator("#board thead th:visible").all()]
-
-
-def column(tab: Any, label: str) -> list[str]:
-    place = heads(tab).index(label)
-    rows = tab.locator("#board tbody tr:visible").all()
-    return [row.locator("td:visible, th:visible").nth(place).inner_text().strip() for row in rows]
-
-
-def test_all_targets_show_the_score_that_is_chosen(site: Site) -> None:
-    tab = site.open("index")
-    choice = tab.get_by_role("combobox", name="Score")
-    assert choice.locator("option").all_inner_texts() == ["SDR", "SIR", "SAR", "ISR"]
-    by_rank, first = models(tab), heads(tab)
-    ranks = column(tab, "Rank")
-    assert "band" in first
-    assert tab.locator("#board td[style]:visible").count() == 10  # intervals
-    choice.focus()
-    tab.keyboard.press("ArrowDown")
-    assert [head.removesuffix(" SIR") for head in heads(tab)] == first
-    assert "band SIR" in heads(tab)
-    assert models(tab) == by_rank  # still by SDR
-    assert column(tab, "Rank") == ranks
-    caption = tab.locator("#board caption").inner_text()
-    assert "each track's median SIR over windows" in caption
-    assert "Ranks, places, and groups are still those by SDR" in caption
-    assert tab.locator("#shown").inner_text() == "5 of 5 rows. Scores: SIR. Ranked by SDR."
-    assert tab.locator("#board td[style]:visible").count() == 0
-    choice.select_option(label="SAR")
-    shares = dict(zip(models(tab), column(tab, "band SAR"), strict=True))
-    assert shares["mixture"] == "∞"
-    choice.select_option(label="SDR")
-    assert heads(tab) == first
-    assert "SDR over windows" in tab.locator("#board caption").inner_text()
-    assert "Ranks" not in tab.locator("#board caption").inner_text()
-
-
-def test_rows_are_sorted_by_the_score_that_is_chosen(site: Site) -> None:
-    def numbers(label: str) -> list[float]:
-        texts = [text.replace("−", "-").replace("∞", "inf") for text in column(tab, label)]
-        return [float(text) for text in texts if text != "–"]
-
-    tab = site.open("index")
-    choice = tab.locator("#score")
-    choice.select_option(label="ISR")
-    tab.get_by_role("button", name="voice ISR").click()
-    assert numbers("voice ISR") == sorted(numbers("voice ISR"), reverse=True)
-    choice.select_option(label="SIR")  # the order follows
-    assert numbers("voice SIR") == sorted(numbers("voice SIR"), reverse=True)
-    assert tab.get_by_role("columnheader", name="voice SIR").get_attribute("aria-sort") == "descending"
-    assert tab.locator("#board th[aria-sort]").count() == 1
-    choice.select_option(label="SDR")
-    assert numbers("voice") == sorted(numbers("voice"), reverse=True)
-
-
-def test_the_address_keeps_the_score_and_the_target(site: Site) -> None:
-    tab = site.open("index")
-    page = tab.url
-    tab.locator("#score").select_option(label="ISR")
-    assert tab.url == f"{page}#score=ISR"
-    tab.reload()
-    assert "band ISR" in heads(tab)
-    tab.locator("#view").select_option(label="voice")
-    assert tab.url == f"{page}#score=ISR&target=voice"
-    assert tab.locator("#score").is_disabled()  # one target shows all its scores, and bars of the first
-    assert {"voice", "voice SIR", "voice SAR", "voice ISR", "95% interval"} <= set(heads(tab))
-    assert "SDR over windows" in tab.locator("#board caption").inner_text()
-    tab.reload()
-    assert "Not distinguished" in heads(tab)
-    tab.locator("#view").select_option(label="all targets")
-    assert "band ISR" in heads(tab)
-    tab.evaluate("location.hash = '#score=none'")  # as somebody may type it
-    wait_for(tab, "document.getElementById('board').dataset.view === 'all'")
-    tab.locator("#score").select_option(label="SIR")
-    tab.locator("#score").select_option(label="SDR")
-    assert tab.url == page
-
-
-def test_without_scripts_the_table_shows_what_ranks(site: Site) -> None:
-    tab = site.open("index", java_script_enabled=False)
-    assert not tab.locator("#filters").is_visible()
-    assert "band" in heads(tab)
-    assert "band SIR" not in heads(tab)
 
 
 @pytest.fixture
@@ -373,8 +163,6 @@ def test_the_theme_is_kept_from_page_to_page(site: Site) -> None:
 @pytest.mark.parametrize("colors", ["light", "dark"])
 @pytest.mark.parametrize("page", PAGES)
 def test_pages_are_accessible_and_fit_a_phone(browser: Any, board: Path, address: str, page: str, colors: str) -> None:
-    from axe_playwright_python.sync_playwright import Axe
-
     card = sorted(path.stem for path in (board / "site").glob("model-*.html"))[0]
     site = Site(browser, address, card)
     for width in (375, 1280):
@@ -385,9 +173,7 @@ def test_pages_are_accessible_and_fit_a_phone(browser: Any, board: Path, address
             choice, label = ("#score", "SAR") if width == 375 else ("#view", "voice")
             tab.locator(choice).select_option(label=label)
             assert tab.evaluate("document.documentElement.scrollWidth") <= width
-        violations = Axe().run(tab).response["violations"]
-        found = [(each["id"], [node["html"][:120] for node in each["nodes"][:2]]) for each in violations]
-        assert found == []
+        assert accessibility_faults(tab) == []
         tab.context.close()
     site.check()
 

@@ -321,5 +321,4 @@ def test_the_workflow_runs_what_is_there() -> None:
         "make --silent review BASE=build/base | sed 's/^/    /' >> \"$GITHUB_STEP_SUMMARY\"",
     ]
     done = subprocess.run(["make", "-n", "pages"], cwd=root, capture_output=True, text=True, check=True)
-    for action in ("check", "build"):
-        assert f"msbench board {action}" in done.stdout
+    assert "msbench board publish leaderboards/" in done.stdout

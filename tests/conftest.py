@@ -1,0 +1,23 @@
+"""The browser that tests of pages share."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.requirements import require
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    require("browser")
+    from playwright.sync_api import sync_playwright
+
+    path = next(found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name)))
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])  # as root it needs that
+        yield running
+        running.close()
