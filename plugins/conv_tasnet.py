@@ -6,8 +6,12 @@ with dilations 1, 2, 4, ..., global layer normalization, skip connections, and t
 place of the learned bank, those of an STFT or of parametrized sinc filters (Pariente et al. 2020,
 asteroid-filterbanks). Outputs are asteroid's: frames are whole, so up to a stride of samples at the end is zero.
 
-Differences: a learned bank reads all audio channels and writes as many (as Défossez et al. 2021 train it on music);
-the fixed ones read each channel by itself. An input shorter than a frame is padded.
+Défossez et al. 2021 (arXiv:1911.13254) train another variant on music, facebookresearch/demucs, branch v2,
+demucs/tasnet.py. `conv_tasnet.yaml` is that one: a ReLU after the bank, the first normalization per frame, no skip
+connections, biases or PReLU before the masks, and weights drawn as Glorot & Bengio 2010 (normal).
+
+Differences: a learned bank reads all audio channels and writes as many, as in the variant for music; the fixed ones
+read each channel by itself. An input shorter than a frame is padded.
 """
 
 from __future__ import annotations
@@ -18,9 +22,9 @@ from collections.abc import Sequence
 from asteroid_filterbanks import STFTFB, Decoder, Encoder, ParamSincFB
 from torch import Tensor, nn
 
-from msbench import MUSDB_TARGETS, Separator
+from msbench import MUSDB_TARGETS, Separator, initialize
 
-ACTIVATIONS = {"sigmoid": nn.Sigmoid, "relu": nn.ReLU}
+ACTIVATIONS = {"none": nn.Identity, "sigmoid": nn.Sigmoid, "relu": nn.ReLU}
 BANKS = {"stft": STFTFB, "sinc": ParamSincFB}
 
 
@@ -41,7 +45,13 @@ class ConvTasNet(Separator):
         repeats: How often they are repeated [R].
         mask: `sigmoid` or `relu`.
         bank: `free` (learned), `stft` or `sinc`.
-        bias: Of the convolutions; Défossez et al. 2021 have none.
+        bias: Of the convolutions.
+        encoder_activation: What follows the bank, `none` or `relu`.
+        first_norm: Normalization of the bank's output over channels and frames, `global` (gLN), or over the channels of
+            each frame, `channel` (cLN).
+        mask_prelu: Whether a PReLU comes before the convolution of the masks.
+        initialization: Of the weights, as `msbench.initialize` takes it; `xavier_normal` is that of tasnet.py, which
+            draws the scales and shifts of normalizations too.
     """
 
     def __init__(
@@ -60,14 +70,22 @@ class ConvTasNet(Separator):
         mask: str = "sigmoid",
         bank: str = "free",
         bias: bool = True,
+        encoder_activation: str = "none",
+        first_norm: str = "global",
+        mask_prelu: bool = True,
+        initialization: str = "torch",
     ) -> None:
         super().__init__(targets, sample_rate, channels)
-        if mask not in ACTIVATIONS:
-            raise ValueError(f"mask must be one of {', '.join(ACTIVATIONS)}, not '{mask}'")
+        for option, value, known in (
+            ("mask", mask, ("sigmoid", "relu")),
+            ("bank", bank, ("free", *BANKS)),
+            ("encoder_activation", encoder_activation, ("none", "relu")),
+            ("first_norm", first_norm, ("global", "channel")),
+        ):
+            if value not in known:
+                raise ValueError(f"{option} must be one of {', '.join(known)}, not '{value}'")
         if kernel_samples < 2 or kernel_samples % 2:
             raise ValueError(f"kernel_samples must be even and at least 2, not {kernel_samples}")
-        if bank not in ("free", *BANKS):
-            raise ValueError(f"bank must be one of free, {', '.join(BANKS)}, not '{bank}'")
         self.kernel_samples = kernel_samples + int(bank == "sinc")  # those are symmetric: odd
         self.stride_samples = kernel_samples // 2
         self.encoder: nn.Module
@@ -83,21 +101,35 @@ class ConvTasNet(Separator):
             self.decoder = Decoder(synthesis)
             self.layout = (channels, analysis.n_feats_out)
         features = math.prod(self.layout)
-        self.bottleneck = nn.Sequential(_global_norm(features), nn.Conv1d(features, bottleneck, 1, bias=bias))
+        self.activation = ACTIVATIONS[encoder_activation]()
+        norm = _global_norm(features) if first_norm == "global" else ChannelNorm(features, eps=1e-8)
+        self.bottleneck = nn.Sequential(norm, nn.Conv1d(features, bottleneck, 1, bias=bias))
         self.blocks = nn.ModuleList(
             Block(bottleneck, hidden, skip, kernel, 2**i, bias) for _ in range(repeats) for i in range(blocks)
         )
         if skip:  # nothing reads what the last block passes on: it has its weights in the published models alone
             self.blocks[-1].residual.requires_grad_(False)
         self.mask = nn.Sequential(
-            nn.PReLU(),
+            nn.PReLU() if mask_prelu else nn.Identity(),
             nn.Conv1d(skip or bottleneck, len(self.targets) * features, 1, bias=bias),
             ACTIVATIONS[mask](),
         )
+        initialize(self, initialization)
+        if initialization == "xavier_normal":
+            self._draw_as_tasnet()
+
+    def _draw_as_tasnet(self) -> None:
+        """Scales and shifts, which are 1 x n x 1 in tasnet.py, and the decoder, which is a linear layer there."""
+        for norm in self.modules():
+            if isinstance(norm, nn.GroupNorm | ChannelNorm):
+                for parameter in norm.parameters():
+                    nn.init.xavier_normal_(parameter.data[None, :, None])
+        if isinstance(self.decoder, nn.ConvTranspose1d):
+            nn.init.xavier_normal_(self.decoder.weight.data.flatten(1))
 
     def forward(self, mixture: Tensor) -> Tensor:
         batch, channels, time = mixture.shape
-        features = self.encoder(nn.functional.pad(mixture, (0, max(0, self.kernel_samples - time))))
+        features = self.activation(self.encoder(nn.functional.pad(mixture, (0, max(0, self.kernel_samples - time)))))
         x = self.bottleneck(features.flatten(1, -2))  # (B, features, frames)
         skips: Tensor | None = None
         for block in self.blocks:
@@ -131,6 +163,14 @@ class Block(nn.Module):
         """(B, channels, frames) to the input of the next block, and the skip (B, skip, frames)."""
         y = self.body(x)
         return self.residual(y).add_(x), self.skip(y) if self.skip else None
+
+
+class ChannelNorm(nn.LayerNorm):
+    """Layer normalization of each frame over its channels, as the cLN of demucs' tasnet.py."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, channels, frames) to the same."""
+        return super().forward(x.transpose(1, 2)).transpose(1, 2)
 
 
 def _global_norm(channels: int) -> nn.GroupNorm:

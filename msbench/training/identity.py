@@ -26,6 +26,17 @@ COSMETIC = (
     "data.memory_gb",
     "data.strict",
 )
+# Settings that came later, each with the value that stands for what was done before it was one. At that value it has no
+# part either: a run from before keeps its folder, and is resumed.
+LATER: dict[str, Any] = {
+    "init_from": None,
+    "separator.encoder_activation": "none",
+    "separator.first_norm": "global",
+    "separator.initialization": "torch",
+    "separator.mask_prelu": True,
+    "separator.normalize": None,
+    "separator.upsampling_edge": "repeat",
+}
 
 
 def identity_of(settings: dict[str, Any]) -> str:
@@ -43,12 +54,11 @@ def identity_of(settings: dict[str, Any]) -> str:
 def counted(settings: dict[str, Any]) -> dict[str, Any]:
     """The settings that have a part in the weights."""
     rest = deepcopy(settings)
-    for key in COSMETIC:
+    for key in (*COSMETIC, *LATER):
         *path, last = key.split(".")
         group = rest
         for part in path:
             group = group.get(part, {})
-        group.pop(last, None)
-    if rest.get("init_from") is None:  # runs from before it was a setting keep their folders
-        rest.pop("init_from", None)
+        if key in COSMETIC or group.get(last) == LATER[key]:
+            group.pop(last, None)
     return rest
