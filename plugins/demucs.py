@@ -2,9 +2,15 @@
 arXiv:1911.13254.
 
 As in the paper (figure 2): layers of strided convolution, ReLU, 1x1 convolution and GLU down; a two-layer BLSTM; layers
-of skip by addition, convolution, GLU and transposed convolution up; initial weights rescaled (section 4.1.2). v2 brings
-the mixture to zero mean and unit deviation and works at twice its rate, with padded convolutions, as the authors'
-package 4.x; v1 does neither, and its convolutions up take from the padding of the input instead.
+of skip by addition, convolution, GLU and transposed convolution up; initial weights rescaled (section 4.1.2). v1 works
+at the mixture's rate, and its convolutions up take their context from the padding of the input. v2 works at twice the
+rate, with padded convolutions, as in the authors' package 4.x.
+
+Differences: the convolutions up of the paper's own v2 (facebookresearch/demucs, branch v2) have no padding either: with
+the same weights, outputs are 75 to 88 dB apart. For both versions, the authors normalize a track outside the network,
+by the mean and the deviation of its whole mixture (the mean of its channels), and their loss compares normalized
+signals. Here the network normalizes each chunk that it is given, and the loss compares signals as they are. Where
+`chunk_seconds` is longer than the track, a separation is normalized as theirs.
 """
 
 from __future__ import annotations
@@ -27,11 +33,13 @@ class Demucs(Separator):
         sample_rate: Rate in Hz.
         channels: Audio channels.
         version: `v1` or `v2`.
-        filters: Channels of the first layer, doubled by each further one; 64 in the paper, 48 in its light model.
+        filters: Channels of the first layer, doubled by each further one: 64 in v2, 100 in v1 (64 in its light model).
         depth: Number of layers down.
         context: Taps of the convolutions up.
         lstm_layers: Of the BLSTM; 0 for none.
         rescale: Standard deviation that initial weights are brought half way to; 0 leaves them.
+        normalize: Whether the mean of the mixture's channels is brought to zero mean and unit deviation, and estimates
+            back. None, as in checkpoints from before this was an option: in v2 alone.
     """
 
     def __init__(
@@ -45,6 +53,7 @@ class Demucs(Separator):
         context: int = 3,
         lstm_layers: int = 2,
         rescale: float = 0.1,
+        normalize: bool | None = None,
     ) -> None:
         super().__init__(targets, sample_rate, channels)
         if version not in ("v1", "v2"):
@@ -52,6 +61,7 @@ class Demucs(Separator):
         if context < 1 or context % 2 == 0:
             raise ValueError(f"context must be odd, not {context}")
         self.v2 = version == "v2"
+        self.normalize = self.v2 if normalize is None else normalize
         self.unpadded = 0 if self.v2 else context - 1
         self.stride_samples = STRIDE**depth // (2 if self.v2 else 1)
         self.down, self.up = nn.ModuleList(), nn.ModuleList()
@@ -87,7 +97,7 @@ class Demucs(Separator):
     def forward(self, mixture: Tensor) -> Tensor:
         time = mixture.shape[-1]
         x = mixture
-        if self.v2:
+        if self.normalize:
             mono = mixture.mean(1, keepdim=True)
             mean = mono.mean(-1, keepdim=True)
             deviation = mono.std(-1, keepdim=True, correction=min(1, time - 1))
@@ -105,5 +115,7 @@ class Demucs(Separator):
         for layer in self.up:
             x = layer(x + centre(skips.pop(), x.shape[-1]))
         if self.v2:
-            x = self.downsample(x) * deviation + mean
+            x = self.downsample(x)
+        if self.normalize:
+            x = x * deviation + mean
         return centre(x, time).unflatten(1, (len(self.targets), -1))

@@ -10,9 +10,13 @@ convolutions are not padded, so that 147443 samples give 16389 in their middle (
     M3  as M2 with context: true                           M7  as M3 with sample_rate: 8192, filters: 34
     M4  as M3 with channels: 2, targets: [accompaniment, vocals]
 
+M7 is trained on batches of 4 chunks that give at least 98,560 samples (f90/Wave-U-Net, Config.py,
+`baseline_comparison`): 102,405 from 233,459.
+
 In training with context, a chunk gives the loss of its middle; in separation, the mixture is padded with zeros at its
 ends. Differences: a single target has no others to be the rest of, so `output` has no effect on it; estimates are not
-clipped.
+clipped. The reference separates 16,389 samples at a time, each with its own grid of decimated samples (Evaluate.py);
+here all chunks lie on one grid, and the outputs differ by -43 dB (untrained network of 6 layers).
 """
 
 from __future__ import annotations
@@ -23,7 +27,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from msbench import Batch, Separator, centre
+from msbench import Batch, Separator, centre, initialize
 
 
 class WaveUNet(Separator):
@@ -39,6 +43,9 @@ class WaveUNet(Separator):
         context: Whether convolutions see real samples alone, and only the middle is estimated.
         learned_upsampling: Whether a weight is learned for each interpolated channel; else it is a half.
         output: `difference`, the last target is the mixture less the others; or `direct`, each is estimated.
+        initialization: Of the weights, as `msbench.initialize` takes it; `xavier_uniform` is that of the reference.
+        upsampling_edge: What follows the last sample where weights are learned without context: `repeat`, itself; or
+            `zero`, as in the reference.
     """
 
     def __init__(
@@ -53,14 +60,19 @@ class WaveUNet(Separator):
         context: bool = True,
         learned_upsampling: bool = False,
         output: str = "difference",
+        initialization: str = "torch",
+        upsampling_edge: str = "repeat",
     ) -> None:
         super().__init__(targets, sample_rate, channels)
         if output not in ("difference", "direct"):
             raise ValueError(f"output must be 'difference' or 'direct', not '{output}'")
+        if upsampling_edge not in ("repeat", "zero"):
+            raise ValueError(f"upsampling_edge must be 'repeat' or 'zero', not '{upsampling_edge}'")
         if kernel_down % 2 == 0 or kernel_up % 2 == 0:
             raise ValueError(f"kernel_down and kernel_up must be odd, not {kernel_down} and {kernel_up}")
         self.kernels = (kernel_down, kernel_up)
         self.context = context
+        self.zero_edge = learned_upsampling and upsampling_edge == "zero"
         self.difference = output == "difference" and len(self.targets) > 1
         self.stride_samples = 2**depth
         widths = [channels, *(filters * (i + 1) for i in range(depth + 1))]
@@ -77,7 +89,14 @@ class WaveUNet(Separator):
         learned = reversed(range(1, depth + 1)) if learned_upsampling else ()
         self.upsampling = nn.ParameterList(nn.Parameter(torch.zeros(widths[i + 1], 1)) for i in learned)
         estimated = len(self.targets) - int(self.difference)
-        self.last = nn.Sequential(nn.Conv1d(widths[1] + channels, estimated * channels, 1), nn.Tanh())
+        last = nn.Conv1d(widths[1] + channels, estimated * channels, 1)
+        self.last = nn.Sequential(last, nn.Tanh())
+        initialize(self, initialization)
+        if initialization == "xavier_uniform":  # the reference has one last layer per target, and vectors to learn
+            for weight in last.weight.data.split(channels):
+                nn.init.xavier_uniform_(weight)
+            for weight in self.upsampling:
+                nn.init.uniform_(weight, -math.sqrt(3 / len(weight)), math.sqrt(3 / len(weight)))
 
     def sizes(self, time: int) -> tuple[int, int]:
         """Samples in and out of the unpadded network for at least `time` out, (147443, 16389) for 16384 in M4."""
@@ -113,8 +132,11 @@ class WaveUNet(Separator):
         return estimates
 
     def _upsampled(self, x: Tensor, weight: Tensor | float) -> Tensor:
-        """T samples to 2 T - 1, those between by interpolation; without context to 2 T, the last one twice."""
-        following = x[..., 1:] if self.context else torch.cat([x[..., 1:], x[..., -1:]], -1)
+        """T samples to 2 T - 1, those between by interpolation; without context to 2 T, the last beyond the end."""
+        following = x[..., 1:]
+        if not self.context:
+            edge = x[..., -1:]
+            following = torch.cat([following, torch.zeros_like(edge) if self.zero_edge else edge], -1)
         weight = weight.to(x.dtype) if isinstance(weight, Tensor) else weight
         between = torch.lerp(following, x[..., : following.shape[-1]], weight)
         if not self.context:

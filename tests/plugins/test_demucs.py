@@ -1,8 +1,12 @@
-"""Demucs against the authors' package, with the same weights."""
+"""Demucs against the authors' package and against their code of v1 and v2, with the same weights."""
 
+from math import ceil
+
+import julius
 import pytest
 import torch
 from demucs.demucs import Demucs as Published
+from torch.nn.functional import conv1d, conv_transpose1d, glu, pad, relu
 
 import msbench
 from msbench.model.costs import parameter_count
@@ -47,11 +51,94 @@ def test_v1_takes_the_context_from_the_padding():
     assert model(noise(1, 2, 1001)).shape == (1, 4, 2, 1001)
 
 
-@pytest.mark.parametrize(("filters", "millions"), [(48, 149.46), (64, 265.68)])
-def test_parameter_counts(filters, millions):
+def published(ours, song, version):
+    """What the authors' own code makes of a song (C, T) with our weights.
+
+    That is facebookresearch/demucs, branches v1 (110f8fe) and v2 (64ed2cb): the normalization of demucs/test.py,
+    `apply_model` of demucs/utils.py, and the network of demucs/model.py, line by line.
+    """
+
+    def trim(signal, time):
+        extra = signal.shape[-1] - time
+        return signal[..., extra // 2 : -(extra - extra // 2)] if extra else signal
+
+    def layer(function, x, name, **options):
+        return function(x, weights[f"{name}.weight"], weights[f"{name}.bias"], **options)
+
+    weights, depth, rate = ours.state_dict(), len(ours.down), 2 if version == "v2" else 1
+    context = weights["up.0.0.weight"].shape[-1]
+    mono = song.mean(0)
+    length = rate * song.shape[-1]
+    for _ in range(depth):
+        length = max(1, ceil((length - 8) / 4) + 1) + context - 1
+    for _ in range(depth):
+        length = (length - 1) * 4 + 8
+    missing = ceil(length / rate) - song.shape[-1]
+    x = pad((song - mono.mean()) / mono.std(), (missing // 2, missing - missing // 2))[None]
+    x, saved = julius.resample_frac(x, 1, rate), []
+    for i in range(depth):
+        x = relu(layer(conv1d, x, f"down.{i}.0", stride=4))
+        x = glu(layer(conv1d, x, f"down.{i}.2"), 1)
+        saved.append(x)
+    x = ours.linear(ours.lstm(x.permute(2, 0, 1))[0]).permute(1, 2, 0)
+    for i in range(depth):
+        x = glu(layer(conv1d, x + trim(saved.pop(), x.shape[-1]), f"up.{i}.0"), 1)
+        x = layer(conv_transpose1d, x, f"up.{i}.2", stride=4)
+        x = relu(x) if i + 1 < depth else x
+    x = trim(julius.resample_frac(x, rate, 1), song.shape[-1]) * mono.std() + mono.mean()
+    return x.unflatten(1, (len(ours.targets), -1))
+
+
+@pytest.mark.parametrize(("depth", "context"), [(6, 3), (4, 3), (4, 5)])
+def test_v1_gives_the_outputs_of_branch_v1(depth, context):
+    torch.manual_seed(0)
+    options = {"version": "v1", "normalize": True, "filters": 8, "depth": depth, "context": context}
+    ours = msbench.load("demucs", **options).eval()
+    for time in (4096, 9999, 30011):
+        mixture = 3 * noise(1, 2, time) + 0.05
+        with torch.no_grad():
+            assert largest_difference(ours(mixture), published(ours, mixture[0], "v1")) < 2e-5
+
+
+def test_v2_is_near_branch_v2_whose_convolutions_up_have_no_padding():
+    torch.manual_seed(0)
+    ours = msbench.load("demucs", filters=8).eval()
+    mixture = 3 * noise(1, 2, 30011) + 0.05
+    with torch.no_grad():
+        estimates, theirs = ours(mixture), published(ours, mixture[0], "v2")
+    snr = 10 * torch.log10(theirs.square().sum() / (estimates - theirs).square().sum())
+    assert 60 < snr < 100
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_a_quieter_song_gives_quieter_estimates(version):
+    torch.manual_seed(0)
+    model = msbench.load("demucs", version=version, normalize=True, filters=8).eval()
+    mixture = 3 * noise(1, 2, 9999)
+    with torch.no_grad():
+        assert largest_difference(10 * model(0.1 * mixture), model(mixture)) < 1e-3
+
+
+def test_v1_from_before_the_option_does_not_normalize():
+    torch.manual_seed(0)
+    model = msbench.load("demucs", version="v1", filters=4).eval()
+    mixture = noise(1, 2, 9999)
+    with torch.no_grad():
+        assert largest_difference(10 * model(0.1 * mixture), model(mixture)) > 0.1
+
+
+@pytest.mark.parametrize(
+    ("options", "count"),
+    [
+        ({"filters": 48}, 149_462_504),
+        ({"filters": 64}, 265_679_496),
+        ({"version": "v1", "filters": 100}, 648_548_208),
+    ],
+)
+def test_parameter_counts(options, count):
     with torch.device("meta"):
-        model = msbench.registry.load("models", "demucs")(filters=filters, rescale=0)
-    assert round(parameter_count(model) / 1e6, 2) == millions
+        model = msbench.registry.load("models", "demucs")(**options, rescale=0)
+    assert parameter_count(model) == count
 
 
 def test_initial_weights_are_rescaled():

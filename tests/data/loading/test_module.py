@@ -137,7 +137,9 @@ def test_settings_from_yaml(root: Path, tmp_path: Path) -> None:
     ("recipe", "flags", "identity"),
     [
         ("unet", [], "f8712e4c"),
-        ("demucs", [], "8d8fc788"),
+        ("demucs_small", [], "4fbccb81"),
+        ("conv_tasnet_small", [], "5a24fd6d"),
+        ("wave_unet_small", [], "e644efb1"),
         (
             "unet_small",
             ["--data.gain_db", "[-6,6]", "--data.remix", "true", "--data.sampling", "balanced"],
