@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -12,9 +13,13 @@ import numpy as np
 
 from msbench import records
 from msbench.metrics.catalogue import mean_of
+from msbench.records.faults import LARGEST
 from msbench.records.frames import medians_over_windows
 from msbench.records.metric_id import BSSEVAL, MEAN_SDR
+from msbench.system import bounded
+from msbench.system.bounded import shown
 from msbench.system.files import write_text
+from msbench.system.names import LONGEST_FILE, plain_name
 
 TARGETS = ("vocals", "drums", "bass", "other", "accompaniment")
 # Which targets were scored together was each participant's choice, and moves vocals by up to some 0.2 dB.
@@ -76,33 +81,42 @@ def _of_submissions(folder: Path) -> BySystem:
     for path in files:
         of_system = scores.setdefault(path.parts[-3], {})
         try:
-            for target in json.loads(path.read_text("utf-8"))["targets"]:
+            text = bounded.read_text(path)
+            bounded.check_json(text)
+            for target in json.loads(text)["targets"]:
                 medians = medians_over_windows(target["frames"])
                 windows = np.array([frame["metrics"]["SDR"] for frame in target["frames"]], float)
                 mean = None if medians["SDR"] is None else mean_of(windows)
                 values = [None if value is None else round(value, 5) for value in (*medians.values(), mean)]
                 of_system.setdefault(target["name"], {})[path.stem] = values
-        except (KeyError, TypeError, ValueError) as error:  # whatever is not as museval writes it
+                if not _are_scores(values):
+                    raise ValueError("a score is no number that a board can show")
+        except (KeyError, TypeError, ValueError, RecursionError) as error:  # whatever is not as museval writes it
             raise ValueError(f"{path} is not a file of museval's scores: restore it") from error
     return scores
 
 
 def _of_csv(table: Path) -> BySystem:
     scores: BySystem = {}
-    with table.open(encoding="utf-8", newline="") as file:
-        for number, row in enumerate(csv.DictReader(file), 2):
+    text = io.StringIO(bounded.read_text(table), newline="")
+    try:
+        for number, row in enumerate(csv.DictReader(text), 2):
             where = f"{table}, line {number}"
             values = _values(row)
             if values is None:
                 wanted = "method, track, target, frames, SDR, ISR, SIR, SAR"
-                raise ValueError(f"{where}: expected {wanted}, not {list(row.values())}")
+                raise ValueError(f"{where}: expected {wanted}, not {shown(list(row.values()))}")
             method, track, target = row["method"], row["track"], row["target"]
+            for name in (method, track):
+                plain_name(name, f"{where}: the name", LONGEST_FILE)
             if target not in TARGETS:
-                raise ValueError(f"{where}: target '{target}' is none of {', '.join(TARGETS)}")
+                raise ValueError(f"{where}: target {shown(target)} is none of {', '.join(TARGETS)}")
             of_target = scores.setdefault(method, {}).setdefault(target, {})
             if track in of_target:
                 raise ValueError(f"{where}: a second row of {method}, {track}, {target}")
             of_target[track] = values
+    except csv.Error as error:
+        raise ValueError(f"{table} is not CSV that can be read: {error}") from error
     return scores
 
 
@@ -111,9 +125,15 @@ def _values(row: dict[str, Any]) -> list[float | None] | None:
     if None in row.values() or not {"method", "track", "target", *records.METRICS} <= row.keys():
         return None
     try:
-        return [float(row[metric]) if row[metric] else None for metric in records.METRICS]
+        values = [float(row[metric]) if row[metric] else None for metric in records.METRICS]
     except ValueError:
         return None
+    return values if _are_scores(values) else None
+
+
+def _are_scores(values: list[float | None]) -> bool:
+    """Whether a board can show them: no record may hold larger ones either."""
+    return all(value is None or abs(value) <= LARGEST for value in values)  # NaN is not
 
 
 def _compact(content: dict[str, Any]) -> str:

@@ -13,6 +13,8 @@ from typing import Any, BinaryIO
 
 import torch
 
+from msbench.system.bounded import DEEPEST, MOST
+
 KEY = "msbench_separator"  # where a checkpoint holds {"name", "options"} of its model
 RUN = "msbench_run"  # and what a training must find again to go on
 PREFIX = "separator."  # of the model's weights among those of the LightningModule
@@ -74,14 +76,33 @@ def _fault_of(content: Any) -> str | None:
 def _is_weight(item: tuple[Any, Any]) -> bool:
     """Whether it is a parameter by name; what is not the model's own may hold other things."""
     key, value = item
-    return isinstance(key, str) and (isinstance(value, torch.Tensor) or not key.startswith(PREFIX))
+    return isinstance(key, str) and (not key.startswith(PREFIX) or _is_stored(value))
+
+
+def _is_stored(value: Any) -> bool:
+    """Whether it is a tensor whose values are in the file; those of the meta device and sparse ones claim any shape."""
+    is_plain = type(value) in (torch.Tensor, torch.nn.Parameter) and value.layout is torch.strided
+    return is_plain and value.device.type == "cpu" and not value.is_quantized
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether a dict can be written as JSON, as all that goes into records and configurations must be."""
+    """Whether a dict can be written as JSON, as all that goes into records and configurations must be.
+
+    A value that a pickle holds many times counts each time: 40 lists that hold the next one twice are 2**40 values.
+    """
+    count, open_values = 0, [(value, 0)]
+    while open_values:
+        each, depth = open_values.pop()
+        inner = list(each.values()) if isinstance(each, dict) else each if isinstance(each, list | tuple) else []
+        if isinstance(each, dict) and not all(isinstance(key, str) for key in each):
+            return False
+        count += 1 + len(inner) + (len(each) if isinstance(each, str) else 0)
+        if count > MOST or depth > DEEPEST:
+            return False
+        open_values += [(one, depth + 1) for one in inner]
     try:
-        return isinstance(value, dict) and all(isinstance(key, str) for key in value) and bool(json.dumps(value))
-    except (TypeError, ValueError, RecursionError):  # an object, one that holds itself, one too deep
+        return isinstance(value, dict) and bool(json.dumps(value))
+    except (TypeError, ValueError):  # an object, an integer of more digits than Python turns into text
         return False
 
 
@@ -99,21 +120,24 @@ def _no_checkpoint(head: bytes) -> str | None:
     return None if head.startswith((b"PK", b"\x80")) else "it has another format; give one that `msbench fit` wrote"
 
 
-def _is_bomb(file: BinaryIO) -> bool:
-    """Whether an archive claims more bytes than the file has; torch stores what it writes as it is."""
+def _archive_fault(file: BinaryIO) -> str | None:
+    """What is wrong with an archive as a whole: torch stores what it writes as it is, so that none is larger inside."""
     size = file.seek(0, 2)
     try:
         with zipfile.ZipFile(file) as archive:
-            return sum(entry.file_size for entry in archive.infolist()) > size
-    except (zipfile.BadZipFile, ValueError, OverflowError, NotImplementedError):  # torch says it, or it is no archive
-        return False
+            is_bomb = sum(entry.file_size for entry in archive.infolist()) > size
+    except (zipfile.BadZipFile, ValueError, OverflowError, NotImplementedError):
+        return "it is cut short or damaged"
     finally:
         file.seek(0)
+    return "it unpacks to more than its own size" if is_bomb else None
 
 
 def _unpickled(file: BinaryIO, path: str | Path) -> Any:
-    if _is_bomb(file):
-        raise ValueError(f"{path} is not a checkpoint that can be read: it unpacks to more than its own size")
+    fault = _archive_fault(file) if file.read(2) == b"PK" else None
+    if fault is not None:
+        raise ValueError(f"{path} is not a checkpoint that can be read: {fault}: copy it again")
+    file.seek(0)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch's advice for a pickle that it does not know

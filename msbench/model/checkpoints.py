@@ -13,8 +13,10 @@ from torch import Tensor
 
 from msbench import registry
 from msbench.model.checkpoint_file import KEY, PREFIX, RUN, content_of
+from msbench.model.rebuilding import rebuild
 from msbench.model.separator import Separator
 from msbench.system import errors
+from msbench.system.bounded import shown
 
 _SHOWN = 4  # weights that do not fit, in a message
 
@@ -157,8 +159,11 @@ class Checkpoint:
         """
         if self.weights is None:
             raise RuntimeError(f"{self.path} was pickled without its weights: build the model before, or read it again")
-        separator = create(self.name, {**self.options, **options})
-        self.load_into(separator)
+        registry.load("models", self.name)
+        separator = rebuild(
+            self.path, lambda: create(self.name, {**self.options, **options}), self.weights, self._refuse_misfit
+        )
+        separator.load_state_dict(self.weights)
         return separator
 
     def load_into(self, separator: Separator) -> None:
@@ -168,21 +173,24 @@ class Checkpoint:
             ValueError: If they do not fit it; the message names those that do not.
         """
         assert self.weights is not None, "read from its file"
-        known = separator.state_dict()
-        shapes = {name: tuple(tensor.shape) for name, tensor in known.items()}
+        self._refuse_misfit(separator)
+        separator.load_state_dict(self.weights)
+
+    def _refuse_misfit(self, separator: Separator) -> None:
+        assert self.weights is not None, "read from its file"
+        shapes = {name: tuple(tensor.shape) for name, tensor in separator.state_dict().items()}
         faults = [
             f"{name} is {_shape(tensor.shape)} in the file and {_shape(shapes[name])} in the model"
             for name, tensor in self.weights.items()
             if name in shapes and shapes[name] != tuple(tensor.shape)
         ]
-        faults += [f"{name} is missing in the file" for name in known if name not in self.weights]
-        faults += [f"the model has no {name}" for name in self.weights if name not in known]
+        faults += [f"{name} is missing in the file" for name in shapes if name not in self.weights]
+        faults += [f"the model has no {name}" for name in self.weights if name not in shapes]
         if faults:
             more = f", and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
             raise ValueError(
                 f"{self.path} does not fit {type(separator).__name__} as configured: {'; '.join(faults[:_SHOWN])}{more}"
             )
-        separator.load_state_dict(self.weights)
 
 
 def _shape(shape: Sequence[int]) -> str:
@@ -210,11 +218,11 @@ def create(name: str, options: dict[str, Any]) -> Separator:
         with errors.located(f"model '{name}'"):
             separator = plugin(**options)
     except Exception as error:
-        wrong = None if errors.is_deliberate(error) else _refused(plugin, options)
+        wrong = None if errors.is_deliberate(error) else _refused(plugin, options, required)
         if wrong is None:
             raise
         raise ValueError(
-            f"model '{name}' cannot be built with {wrong}={options[wrong]!r}: "
+            f"model '{name}' cannot be built with {', '.join(f'{key}={shown(options[key])}' for key in wrong)}: "
             f"{type(error).__name__}: {errors.sentence(error)}"
         ) from error
     if not isinstance(separator, Separator):
@@ -223,15 +231,17 @@ def create(name: str, options: dict[str, Any]) -> Separator:
     return separator
 
 
-def _refused(plugin: Callable[..., Any], options: dict[str, Any]) -> str | None:
+def _refused(plugin: Callable[..., Any], options: dict[str, Any], required: list[str]) -> list[str] | None:
     """The option that makes a constructor fail by accident, deep in torch or so: without it, it does not.
 
-    None where the constructor fails without any one option too: that is a bug of the plugin.
+    Where that is no single one, all that are given beyond those that have no default. None where the constructor fails
+    without these too: that is a bug of the plugin.
     """
-    for option in options:
+    given = [option for option in options if option not in required]
+    for left_out in (*([option] for option in options), given):
         try:
-            plugin(**{key: value for key, value in options.items() if key != option})
+            plugin(**{key: value for key, value in options.items() if key not in left_out})
         except Exception:
             continue
-        return option
+        return left_out
     return None

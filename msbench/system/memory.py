@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import resource
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 
@@ -45,3 +47,23 @@ def free_bytes(meminfo: Path = Path("/proc/meminfo"), cgroup: Path = Path("/sys/
     except (OSError, ValueError):
         pass
     return max(0, min(free)) if free else None
+
+
+@contextlib.contextmanager
+def limited_memory(extra: int) -> Iterator[None]:
+    """Let this process take so many bytes more than it has, within; the system refuses what is above (only Linux does).
+
+    Raises:
+        MemoryError: Within, from Python; torch raises RuntimeError.
+    """
+    taken = _status("VmData")
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    bounds = [limit for limit in (soft, hard) if limit != resource.RLIM_INFINITY]
+    if taken is None or any(limit <= taken + extra for limit in bounds):
+        yield
+        return
+    resource.setrlimit(resource.RLIMIT_DATA, (taken + extra, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import copy
+import io
 import random
 import struct
+import warnings
+import zipfile
 from pathlib import Path
 from typing import Any
+
+import torch
+
+from msbench.model.checkpoint_file import KEY, PREFIX
 
 ROOT = Path(__file__).parents[2]
 VALUES: list[Any] = [None, True, False, 0, -1, 5, 1e308, -1e308, 10**400, 0.1]
@@ -158,3 +165,94 @@ def mutated_audio(content: bytes, rng: random.Random) -> bytes:
         else:
             content = mutated_bytes(content, rng, within=64)
     return content
+
+
+SIZES = (-1, 0, 1, 7, 10**4, 10**6, 10**9, 10**12, 10**18, 2**63 - 1, 10**400, 1.5, 1e300)
+
+
+def mutated_checkpoint(content: bytes, rng: random.Random, canary: Path) -> bytes:
+    """A checkpoint with a change of its options, of what it says of itself, of a tensor, of an entry, or of bytes."""
+    kind = rng.randrange(6)
+    if kind == 5:
+        return mutated_bytes(content, rng)
+    if kind == 4:
+        return _with_odd_entries(content, rng, canary)
+    held = torch.load(io.BytesIO(content), weights_only=True)
+    if kind <= 1:  # the options alone: sizes and loops
+        options = held[KEY]["options"]
+        for _ in range(rng.choice((1, 1, 2))):
+            options[rng.choice([*options, "window_samples", "hop_samples", "dropout", "depth"])] = rng.choice(
+                SIZES if rng.random() < 0.7 else VALUES
+            )
+    elif kind == 2:
+        about = {key: value for key, value in held.items() if key != "state_dict"}
+        mutate(about, rng)
+        held = {**about, "state_dict": held["state_dict"]}
+    else:
+        _change_tensor(held["state_dict"], rng)
+        if rng.random() < 0.3:
+            held[KEY]["options"]["filters"] = rng.choice(SIZES)
+    file = io.BytesIO()
+    try:
+        torch.save(held, file)
+    except (RuntimeError, OverflowError):  # no file holds it
+        return content
+    return file.getvalue()
+
+
+def _change_tensor(weights: dict[str, Any], rng: random.Random) -> None:
+    name = rng.choice(sorted(weights))
+    tensor = weights[name]
+    changes = (
+        lambda: torch.zeros(1).expand(rng.choice((10**6, 10**9, 10**15))),
+        lambda: torch.empty(tensor.shape, device="meta"),
+        lambda: torch.empty(10**12, device="meta"),
+        lambda: tensor.float().to_sparse() if tensor.ndim else tensor,
+        lambda: tensor.to(rng.choice((torch.float16, torch.complex64, torch.bool, torch.int8, torch.float64))),
+        lambda: torch.full_like(tensor.float(), rng.choice((float("nan"), float("inf"), 1e38, -1.0, 0.0))),
+        lambda: tensor.flatten()[:0],
+        lambda: tensor[None],
+        lambda: torch.nn.Parameter(tensor.float()),
+        lambda: rng.choice(VALUES),
+    )
+    changed = rng.choice(changes)()
+    kind = rng.randrange(4)
+    if kind == 0:
+        weights[f"{PREFIX}{str(rng.choice(VALUES))[:100]}"] = weights.pop(name)
+    elif kind == 1 and rng.random() < 0.3:
+        del weights[name]
+    else:
+        weights[name] = changed
+
+
+def _with_odd_entries(content: bytes, rng: random.Random, canary: Path) -> bytes:
+    """The archive with an entry changed, renamed, packed, doubled or left out; the sums of what is in it are right."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        entries = [(info.filename, archive.read(info)) for info in archive.infolist()]
+    place = rng.randrange(len(entries))
+    name, held = entries[place]
+    kind = rng.randrange(7)
+    if kind == 0:
+        del entries[place]
+    elif kind == 1:
+        entries[place] = (name, mutated_bytes(held, rng) if held else b"x")
+    elif kind == 2:
+        entries[place] = (f"{rng.choice(('../', '/', 'x/', ''))}{name}{rng.choice(('', 'x', '/'))}", held)
+    elif kind == 3:
+        entries.insert(rng.randrange(len(entries)), (name, mutated_bytes(held, rng) if held else b"x"))
+    elif kind == 4:
+        entries[place] = (name, bytes(2**26))
+    elif kind == 5:
+        code = b"cposix\nsystem\n(X" + struct.pack("<I", len(f"touch {canary}")) + f"touch {canary}".encode() + b"tR0"
+        entries = [
+            (each, inner[:2] + code + inner[2:] if each.endswith("data.pkl") else inner) for each, inner in entries
+        ]
+    else:  # one byte of the pickle, which is most of what a file of weights says
+        entries = [(each, mutated_bytes(inner, rng) if each.endswith("data.pkl") else inner) for each, inner in entries]
+    file = io.BytesIO()
+    packed = zipfile.ZIP_DEFLATED if kind == 4 or rng.random() < 0.1 else zipfile.ZIP_STORED
+    with warnings.catch_warnings(), zipfile.ZipFile(file, "w", packed) as archive:
+        warnings.simplefilter("ignore")  # of two entries of one name
+        for each, inner in entries:
+            archive.writestr(each, inner)
+    return file.getvalue()
