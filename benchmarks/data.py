@@ -42,6 +42,10 @@ PAPER = ("unet", "film_unet", "wave_unet", "conv_tasnet", "demucs", "complex_une
 AUGMENTATIONS: dict[str, dict[str, Any]] = {
     "none": {},
     "gain_db": {"gain_db": (-6, 6)},
+    "gain": {"gain": (0.25, 1.25)},
+    "remix": {"remix": True},
+    "remix_group": {"remix": True, "remix_group": 4},
+    "shift_seconds": {"shift_seconds": 1.0},
     "channel_swap": {"channel_swap": True},
     "polarity": {"polarity": True},
     "sampling: exhaustive": {"sampling": "exhaustive"},
@@ -49,6 +53,7 @@ AUGMENTATIONS: dict[str, dict[str, Any]] = {
     "speed": {"speed": (0.9, 1.1)},
     "pitch_semitones": {"pitch_semitones": (-3, 3)},
     "stretch": {"stretch": (0.8, 1.2)},
+    "repitch_share": {"pitch_semitones": (-2, 2), "stretch": (0.89, 1.14), "repitch_share": 0.2},
     "formants": {"formants": (0.85, 1.15)},
 }
 

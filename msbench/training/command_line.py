@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -34,7 +35,7 @@ class FitCLI(LightningCLI):
 
     def __init__(self, name: str, argv: Sequence[str], request: Request | None = None) -> None:
         request = request or Request(name, tuple(argv), {})
-        self.name = name
+        self.name, self.request = name, request
         self.place_of, self.gives = request.place_of, request.gives
         self.plugin = registry.load("models", name)
         if not getattr(self.plugin, "trainable", True):
@@ -76,24 +77,40 @@ class FitCLI(LightningCLI):
         for key in ("targets", "sample_rate", "channels"):
             parser.link_arguments(f"separator.{key}", f"data.{key}", apply_on="instantiate")
         parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
-        parser.add_lightning_class_args(EarlyStopping, "early_stopping")
         parser.set_defaults(
             {
                 "checkpoint.monitor": "val_loss",
                 "checkpoint.filename": "best",
                 "checkpoint.save_last": True,
                 "checkpoint.enable_version_counter": False,
-                "early_stopping.monitor": "val_loss",
-                "early_stopping.patience": 40,
             }
         )
+        without = "null trains to the last epoch, without early stopping"
+        if self.request.stops_early:
+            parser.add_lightning_class_args(EarlyStopping, "early_stopping")
+            parser.set_defaults({"early_stopping.monitor": "val_loss", "early_stopping.patience": 40})
+            (switch,) = [each for each in parser._actions if each.dest == "early_stopping"]
+            switch.help = without
+        else:  # a class's arguments cannot be null
+            parser.add_argument("--early_stopping", type=dict | None, default=None, help=without)
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         try:
-            self.config = parser.parse_args(args)
+            self.config = parser.parse_args(self._with_stopping(parser, args))
         except argparse.ArgumentError as error:
             fault = fault_of(str(error), parser.get_defaults(skip_validation=True).keys())
             raise ValueError(f"{self.place_of(fault.field)}{fault.sentence}") from error
+
+    def _with_stopping(self, parser: LightningArgumentParser, args: Sequence[str]) -> list[str]:
+        """The flags, with the defaults of early stopping after each recipe that turns it off, if it is on again."""
+        recipes = self.request.recipes.items()
+        off = [path for path, content in recipes if content.get("early_stopping", {}) is None]
+        made = []
+        for before, argument in zip(("", *args), args, strict=False):
+            made.append(argument)
+            if before == "--config" and argument in off and self.request.stops_early:
+                made += ["--early_stopping", json.dumps(vars(parser.get_defaults(skip_validation=True).early_stopping))]
+        return made
 
     def before_instantiate_classes(self) -> None:
         self.initial = self._initial()
@@ -173,10 +190,12 @@ class FitCLI(LightningCLI):
             return [SaveInTime(None, self.config.checkpoint_minutes)]
         checkpoint, early_stopping = self.config_init.checkpoint, self.config_init.early_stopping
         checkpoint.save_last = False  # SaveInTime does so, after every epoch
-        if early_stopping.monitor in self.model.logged:
-            early_stopping.strict = False  # a run may end, or be meant, without a validation
         keeps = self.config.trainer.enable_checkpointing is not False
-        callbacks: list[Callback] = [*([checkpoint] if keeps else []), early_stopping]
+        callbacks: list[Callback] = [checkpoint] if keeps else []
+        if early_stopping is not None:
+            if early_stopping.monitor in self.model.logged:
+                early_stopping.strict = False  # a run may end, or be meant, without a validation
+            callbacks.append(early_stopping)
         callbacks += [RunState(self.output), StepOnPlateau()]
         if self.config.wandb:
             callbacks.append(LogExamples())

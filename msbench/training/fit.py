@@ -120,9 +120,15 @@ def _check(cli: FitCLI) -> None:
         cli.model.remixed_criterion(torch.empty(0))
 
 
+def _watched(cli: FitCLI) -> dict[str, str | None]:
+    """What the best checkpoint and early stopping watch, by the field that says so."""
+    sections = [section for section in ("checkpoint", "early_stopping") if cli.config[section] is not None]
+    return {f"{section}.monitor": cli.config[section].monitor for section in sections}
+
+
 def _check_watched(cli: FitCLI) -> None:
     """Refuse to watch what is never logged."""
-    watched = {f"{section}.monitor": cli.config[section].monitor for section in ("checkpoint", "early_stopping")}
+    watched = _watched(cli)
     schedule = cli.model.configure_optimizers()
     if isinstance(schedule, dict):
         watched["model.lr_scheduler.monitor"] = schedule["lr_scheduler"].get("monitor")
@@ -157,9 +163,7 @@ def _check_schedule(cli: FitCLI) -> None:
     why = why_no_validation(cli.config)
     if why is None or cli.config.trainer.fast_dev_run:
         return
-    watched = {"checkpoint.monitor": cli.config.checkpoint.monitor}
-    watched["early_stopping.monitor"] = cli.config.early_stopping.monitor
-    for field, monitor in watched.items():
+    for field, monitor in _watched(cli).items():
         if monitor in cli.model.logged and str(monitor).startswith("val_") and cli.gives(field):
             raise ValueError(f"{cli.place_of(field)}field {field}: there will be no {monitor}: {why}")
     schedule = cli.model.configure_optimizers()

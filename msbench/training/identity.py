@@ -23,6 +23,7 @@ COSMETIC = (
     "trainer.default_root_dir",
     "data.workers",
     "data.root",
+    "data.extra_root",
     "data.memory_gb",
     "data.strict",
 )
@@ -36,6 +37,12 @@ LATER: dict[str, Any] = {
     "separator.mask_prelu": True,
     "separator.normalize": None,
     "separator.upsampling_edge": "repeat",
+    "data.gain": None,
+    "data.remix_share": 1.0,
+    "data.remix_group": None,
+    "data.shift_seconds": 0.0,
+    "data.repitch_share": 1.0,
+    "data.extra": None,
 }
 
 
@@ -54,11 +61,28 @@ def identity_of(settings: dict[str, Any]) -> str:
 def counted(settings: dict[str, Any]) -> dict[str, Any]:
     """The settings that have a part in the weights."""
     rest = deepcopy(settings)
-    for key in (*COSMETIC, *LATER):
-        *path, last = key.split(".")
-        group = rest
-        for part in path:
-            group = group.get(part, {})
-        if key in COSMETIC or group.get(last) == LATER[key]:
-            group.pop(last, None)
+    for field in COSMETIC:
+        group, name = _holder(rest, field)
+        group.pop(name, None)
+    for field, default in LATER.items():
+        group, name = _holder(rest, field)
+        if group.get(name, default) == default:
+            group.pop(name, None)
     return rest
+
+
+def completed(settings: dict[str, Any]) -> dict[str, Any]:
+    """What `counted` gave, with the fields that came later, of the sections that are there."""
+    rest = deepcopy(settings)
+    for field, default in LATER.items():
+        section = field.partition(".")[0]
+        if "." in field and isinstance(rest.get(section), dict):
+            rest[section].setdefault(field.partition(".")[2], default)
+    return rest
+
+
+def _holder(settings: dict[str, Any], field: str) -> tuple[dict[str, Any], str]:
+    """The section that holds a field, an empty one where there is none, and the field's name in it."""
+    section, _, name = field.rpartition(".")
+    holder = settings.get(section) if section else settings
+    return (holder if isinstance(holder, dict) else {}), name

@@ -29,6 +29,18 @@ class Request:
     arguments: tuple[str, ...]
     recipes: Mapping[str, Mapping[str, Any]]
 
+    @property
+    def stops_early(self) -> bool:
+        """Whether early stopping is on: the last word on it counts, and `early_stopping: null` turns it off."""
+        words = [content["early_stopping"] for content in self.recipes.values() if "early_stopping" in content]
+        for argument, following in zip(self.arguments, (*self.arguments[1:], ""), strict=True):
+            name, given, value = argument.partition("=")
+            if name == "--early_stopping":
+                words.append(None if (value if given else following) == "null" else argument)
+            elif name.startswith("--early_stopping."):
+                words.append(argument)
+        return not words or words[-1] is not None
+
     def gives(self, field: str) -> bool:
         """Whether a flag or a recipe gives a field."""
         flags = any(argument.partition("=")[0] == f"--{field}" for argument in self.arguments)
@@ -81,7 +93,8 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(content.get("name", ""), str):
         raise ValueError(f"{path}: field name must be the name of a model, not {content['name']!r}")
     for section in SECTIONS:
-        if not isinstance(content.get(section, {}), dict):
+        off = section == "early_stopping" and content.get(section, {}) is None
+        if not off and not isinstance(content.get(section, {}), dict):
             raise ValueError(f"{path}: field {section} must hold fields of its own, not {content[section]!r}")
     return content
 

@@ -9,7 +9,7 @@ from msbench.model.checkpoints import Checkpoint
 from msbench.model.separator import Separator
 from msbench.system.bounded import shown
 from msbench.system.yaml_files import read_yaml
-from msbench.training.identity import counted
+from msbench.training.identity import completed, counted
 from msbench.training.lineage import Change
 
 # How long and where a run goes on. All else has a part in what an undisturbed run would have come to.
@@ -43,8 +43,8 @@ def allowed_changes(held: Checkpoint, settings: dict[str, Any], separator: Separ
     Raises:
         ValueError: If a setting differs; the message names it, and what to do instead.
     """
-    before = _settings_of(held)
-    asked = counted(settings)
+    before = completed(_settings_of(held))
+    asked = completed(counted(settings))
     changes = []
     for field, old in _fields(before):
         new = _value(asked, field)

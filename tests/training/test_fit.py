@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 import msbench
 from msbench.cli.app import main
@@ -79,6 +80,30 @@ def test_early_stopping(arguments: list[str]) -> None:
     flags = ["--early_stopping.patience", "1", "--early_stopping.min_delta", "1e9", "--trainer.max_epochs", "50"]
     folder = fit([*arguments, *flags])
     assert '"epoch": 49' not in (folder / "state.json").read_text()
+
+
+def test_no_early_stopping(arguments: list[str]) -> None:
+    stops = ["--early_stopping.patience", "1", "--early_stopping.min_delta", "1e9"]  # no epoch is good enough
+    Path("on.yaml").write_text("early_stopping: {patience: 1, min_delta: 1.0e+9}\n")
+    Path("off.yaml").write_text("early_stopping: null\n")
+    for off, folder in (
+        (["-c", "on.yaml", "--early_stopping", "null"], "a"),
+        (["-c", "on.yaml", "-c", "off.yaml"], "b"),
+    ):
+        fit([*arguments, *off, "--output", folder, "--trainer.max_epochs", "4"])
+        assert torch.load(f"{folder}/last.ckpt", weights_only=True)["epoch"] == 3
+        assert yaml.safe_load(Path(folder, "config.yaml").read_text())["early_stopping"] is None
+    on_again = [*arguments, "-c", "off.yaml", *stops, "--output", "c", "--trainer.max_epochs", "4"]
+    assert torch.load(fit(on_again) / "last.ckpt", weights_only=True)["epoch"] == 1
+    before = yaml.safe_load(Path("c/config.yaml").read_text())["early_stopping"]
+    assert (
+        before
+        == yaml.safe_load(
+            (fit([*arguments, *stops, "--output", "d", "--trainer.max_epochs", "1"]) / "config.yaml").read_text()
+        )["early_stopping"]
+    )
+    fit(["-c", "a/config.yaml", "--output", "a", "--trainer.max_epochs", "5"])  # its own configuration goes on with it
+    assert torch.load("a/last.ckpt", weights_only=True)["epoch"] == 4
 
 
 def test_wandb_offline_logs_audio_and_spectrograms(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from msbench.training.identity import identity_of
+from msbench.training.identity import LATER, completed, counted, identity_of
 
 
 def test_what_changes_no_weight_has_no_part() -> None:
-    settings = {"name": "unet", "data": {"workers": 2, "seed": 0}, "output": "here", "trainer": {"max_epochs": 3}}
+    settings = {
+        "name": "unet",
+        "data": {"workers": 2, "seed": 0, "extra_root": "there"},
+        "output": "here",
+        "trainer": {"max_epochs": 3},
+    }
     same = {"name": "unet", "data": {"workers": 0, "seed": 0}, "output": "there", "trainer": {"max_epochs": 3}}
     assert identity_of(settings) == identity_of(same)
     assert identity_of(settings) != identity_of({**settings, "data": {"workers": 2, "seed": 1}})
@@ -18,3 +23,15 @@ def test_a_setting_that_came_later_has_no_part_until_it_is_used() -> None:
     before = identity_of(settings)
     assert identity_of({**settings, "init_from": None, "separator": {"version": "v1", "normalize": None}}) == before
     assert identity_of({**settings, "separator": {"version": "v1", "normalize": True}}) != before
+
+
+def test_a_field_that_came_later_counts_where_it_changes_something() -> None:
+    before = {"name": "unet", "data": {"seed": 0}, "early_stopping": None}
+    now = {**before, "init_from": None, "data": {"seed": 0, "gain": None, "remix_share": 1.0, "extra": None}}
+    assert identity_of(now) == identity_of(before)
+    assert counted(now) == before
+    for data in ({"seed": 0, "gain": [0.25, 1.25]}, {"seed": 0, "extra": ["ccmixter"]}):
+        assert identity_of({**before, "data": data}) != identity_of(before)
+    fields = {field.removeprefix("data."): value for field, value in LATER.items() if field.startswith("data.")}
+    assert completed(before)["data"] == {"seed": 0, **fields}
+    assert completed({"separator": {"width": 3}}) == {"separator": {"width": 3}}

@@ -41,6 +41,30 @@ def test_a_field_is_told_with_the_last_recipe_that_holds_it() -> None:
 
 
 @pytest.mark.parametrize(
+    ("recipes", "flags", "on"),
+    [
+        (["patience: 5"], [], True),
+        (["null"], [], False),
+        (["patience: 5", "null"], [], False),
+        (["null", "patience: 5"], [], True),
+        (["null"], ["--early_stopping.patience", "3"], True),
+        (["null"], ["--early_stopping.patience=3"], True),
+        (["patience: 5"], ["--early_stopping", "null"], False),
+        (["patience: 5"], ["--early_stopping.patience", "3", "--early_stopping=null"], False),
+    ],
+)
+def test_the_last_word_says_whether_a_run_stops_early(recipes: list[str], flags: list[str], on: bool) -> None:
+    given = []
+    for number, content in enumerate(recipes):
+        Path(f"{number}.yaml").write_text(
+            f"name: unet\nearly_stopping: {content if content == 'null' else {'patience': 5}}\n"
+        )
+        given += ["-c", f"{number}.yaml"]
+    assert request([*given, *flags]).stops_early is on
+    assert request(["-c", "a.yaml"]).stops_early
+
+
+@pytest.mark.parametrize(
     ("content", "sentence"),
     [
         ("", "c.yaml is no recipe: it must hold fields"),

@@ -36,16 +36,27 @@ def test_what_makes_other_weights_is_refused(
         (["--model.optimizer", "torch.optim.SGD"], "with model.optimizer {"),
         (["--data.dataset", "demo"], "with data.dataset 'folder', and 'demo' is asked for"),
         (["--seed_everything", "3"], "with seed_everything 0, and 3 is asked for"),
+        (["--data.gain", "[0.5,1]"], "with data.gain None, and [0.5, 1.0] is asked for"),
     ):
         assert main(["fit", *arguments, *flags]) == 2
         assert f"run/last.ckpt was trained {said}" in capsys.readouterr().err
     assert Path("run/config.yaml").read_text() == before
 
 
+def test_a_field_that_came_later_may_not_go(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    louder = [*arguments, "--data.gain", "[0.5,1]", "--output", "louder"]
+    assert main(["fit", *louder]) == 0
+    arguments[arguments.index("run")] = "louder"
+    assert main(["fit", *arguments]) == 2
+    assert "louder/last.ckpt was trained with data.gain [0.5, 1.0], and None is" in capsys.readouterr().err
+
+
 def test_how_long_and_where_may_change(arguments: list[str]) -> None:
     flags = ["--data.workers", "1", "--early_stopping.patience", "3", "--trainer.precision", "bf16-mixed"]
     assert main(["fit", *arguments, *flags]) == 0
     assert torch.load("run/last.ckpt", weights_only=True)["epoch"] == 1
+    assert main(["fit", *arguments[:-1], "3", "--early_stopping", "null"]) == 0
+    assert torch.load("run/last.ckpt", weights_only=True)["epoch"] == 2
 
 
 def test_a_model_whose_code_has_changed_is_told_by_its_weights(

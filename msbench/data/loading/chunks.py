@@ -10,10 +10,10 @@ import torch
 from torch.utils.data import Dataset
 
 from msbench.data.loading.adapted import AdaptedTrack
-from msbench.data.loading.augmentation import DRAWN_EVENLY, Augmentation, StemChange
-from msbench.data.loading.draws import BAD, stream
+from msbench.data.loading.augmentation import Augmentation
 from msbench.data.loading.faults import BadTrack, Faults
-from msbench.data.loading.places import ChunkPlace, ChunkPlaces, Sampling, StemDraw, consecutive
+from msbench.data.loading.places import ChunkPlace, ChunkPlaces, Sampling, consecutive
+from msbench.data.loading.stem_draws import Drawn, StemDraws
 from msbench.data.loading.vocoder import replayed, source_samples, with_formants
 from msbench.data.loops import sum_of
 from msbench.data.track import MIXTURE, Track
@@ -54,7 +54,7 @@ class _Cutter:
     """Tracks, and how one chunk is cut from one of them; the base of both datasets.
 
     Args:
-        tracks: All with the same stems.
+        tracks: All with the same stems, or with targets that add up to the mixture, which are then read as stems.
         format: Of every chunk.
         strict: Raise the error of a bad track, instead of passing it over.
 
@@ -62,7 +62,7 @@ class _Cutter:
         faults: What was found bad, in any process.
 
     Raises:
-        ValueError: If there is no track, or the channel count cannot be made.
+        ValueError: If there is no track, the channel count cannot be made, or the tracks have no stems in common.
     """
 
     def __init__(self, tracks: Sequence[Track], format: ChunkFormat, strict: bool) -> None:
@@ -72,8 +72,10 @@ class _Cutter:
         self.format = format
         self.targets = format.targets
         self.samples = format.samples
-        self.stems = tracks[0].stems
-        self.parts = [[self.stems.index(part) for part in tracks[0].parts(target)] for target in self.targets]
+        self.stems = _common_stems(tracks, self.targets)
+        whole = self.stems == self.targets
+        parts = [(target,) if whole else tracks[0].parts(target) for target in self.targets]
+        self.parts = [[self.stems.index(part) for part in names] for names in parts]
         self.covering = tracks[0].covers(self.targets)
         self.strict = strict
         self.faults = Faults(tracks)
@@ -130,8 +132,7 @@ class ChunkDataset(_Cutter, Dataset[Batch]):
     which tracks are bad there).
 
     Args:
-        tracks: All with the same stems.
-        format: Of every chunk.
+        tracks, format: As for `_Cutter`.
         augmentation: What is changed at random; nothing by default.
         sampling: Where chunks are cut, see `ChunkPlaces`. "balanced" draws a place again while it is silent: with
             remix, for each stem; without, for one target of the chunk, drawn evenly, so that a target that rarely
@@ -159,6 +160,7 @@ class ChunkDataset(_Cutter, Dataset[Batch]):
         self.seed = seed
         self.augmentation = augmentation or Augmentation()
         self.places = ChunkPlaces(self.tracks, self.samples, sampling, seed)
+        self.draws = StemDraws(self.augmentation, seed, len(self.tracks), self.parts, len(self.stems))
 
     @property
     def read_targets(self) -> tuple[str, ...]:
@@ -174,46 +176,41 @@ class ChunkDataset(_Cutter, Dataset[Batch]):
         bad: set[int] = set()
         while True:
             try:
-                return self._drawn(number, bad)
+                return self._cut_as_drawn(number, bad)
             except BadTrack as error:
                 bad.add(self.note(error))
                 if len(bad) == len(self.tracks):
                     raise BadTrack(f"no track is left to train on, each of {len(bad)} is bad, as {error}") from error
 
-    def _drawn(self, number: int, bad: Set[int]) -> Batch:
+    def _cut_as_drawn(self, number: int, bad: Set[int]) -> Batch:
         """The chunk as it is drawn without the tracks in `bad`."""
-        # Another stream for other bad tracks, not a second draw from the same: what was drawn before a file went bad
-        # depends on the process, and the chunk must not.
-        rng = stream(self.seed, number, BAD, *sorted(bad)) if bad else stream(self.seed, number)
-        count = len(self.stems)
-        all_tracks = range(len(self.tracks))
-        usable: Sequence[int] = [i for i in all_tracks if i not in bad] if bad else all_tracks
-        # All is drawn in one order whether it is needed or not, so that no option moves the draws of another.
-        tracks = [usable[i] for i in rng.integers(len(usable), size=count)]
-        positions, *uniform = rng.random((1 + DRAWN_EVENLY, count))
-        draws = [StemDraw(number, i, tracks[i], positions[i]) for i in range(count)]
+        drawn, usable = self.draws.of(number, bad), self.draws.usable(bad)
         if not self.augmentation.changes_stems:
-            place, read = self.places.find(draws[0], self.samples, self._heard(draws[0]), usable)
+            place, read = self.places.find(drawn.stems[0], self.samples, self._heard(drawn, 0), usable)
             return self.cut(place, read)
-        stems = self._changed_stems(draws, self.augmentation.draw(self.seed, number, uniform), usable)
+        stems = self._changed_stems(drawn, usable)
         references = stems
         if self.targets != self.stems:
             references = np.stack([sum_of([stems[part] for part in parts]) for parts in self.parts])
         return Batch(torch.from_numpy(sum_of(stems)), torch.from_numpy(references))
 
-    def _changed_stems(
-        self, draws: Sequence[StemDraw], changes: Sequence[StemChange], usable: Sequence[int]
-    ) -> np.ndarray:
+    def _changed_stems(self, drawn: Drawn, usable: Sequence[int]) -> np.ndarray:
         """(S, C, T), each stem read and changed as drawn."""
         rate = self.format.sample_rate
+        longest_shift = round(self.augmentation.shift_seconds * rate)
         stems = np.empty((len(self.stems), self.format.channels, self.samples), np.float32)
-        for i, (stem, draw, change) in enumerate(zip(self.stems, draws, changes, strict=True)):
-            if i == 0 or self.augmentation.remix:  # else all stems are of one song, in time and in tune
-                replay = change.replay._asdict()
-                needed = source_samples(self.samples, rate, **replay)
-                place, read = self.places.find(draw, needed, self._heard(draw), usable)
+        for i, (stem, change) in enumerate(zip(self.stems, drawn.changes, strict=True)):
+            replay = change.replay._asdict()
+            needed = source_samples(self.samples, rate, **replay)
+            spare = source_samples(self.samples + longest_shift, rate, **replay) - needed
+            if i == 0 or drawn.stems[i] != drawn.stems[i - 1]:  # else it is of the same song, in time and in tune
+                place, read = self.places.find(drawn.stems[i], needed + spare, self._heard(drawn, i), usable)
+            later = round(change.shift * spare)
             into = stems[i] if needed == self.samples else None  # as long as the chunk: read without a copy
-            part = read[stem] if stem in read else place.track.read(stem, place.start, needed, into)
+            if stem in read:
+                part = read[stem][:, later : later + needed]
+            else:
+                part = place.track.read(stem, place.start + later, needed, into)
             part = replayed(part, self.samples, rate, **replay)
             part = with_formants(part, change.formants, rate)
             if change.swap_channels:
@@ -224,16 +221,36 @@ class ChunkDataset(_Cutter, Dataset[Batch]):
                 stems[i] *= np.float32(change.factor)
         return stems
 
-    def _heard(self, draw: StemDraw) -> list[str]:
+    def _heard(self, drawn: Drawn, stem: int) -> list[str]:
         """What, added up, may not be silent at the place of a stem of a chunk; only balanced sampling asks."""
         if self.places.sampling != "balanced":
             return []
-        if self.augmentation.remix:
-            return [self.stems[draw.stem]]
-        target = self.places.target(draw.number, len(self.targets))
+        if drawn.remixed:
+            return [self.stems[stem]]
+        target = self.places.target(drawn.stems[stem].number, len(self.targets))
         if self.augmentation.changes_stems:
             return [self.stems[part] for part in self.parts[target]]
         return [self.targets[target]]
+
+
+def _common_stems(tracks: Sequence[Track], targets: tuple[str, ...]) -> tuple[str, ...]:
+    """The stems that all tracks have; the targets, where tracks have different ones that the targets sum."""
+
+    def made_of(track: Track) -> list[list[str]]:
+        return [sorted(track.stems), *(sorted(track.parts(target)) for target in targets)]
+
+    first = tracks[0]
+    other = next((track for track in tracks if made_of(track) != made_of(first)), None)
+    if other is None:
+        return first.stems
+    for track in tracks:
+        if not track.covers(targets):
+            raise ValueError(
+                f"track '{first.name}' has the stems {', '.join(first.stems)}, and '{other.name}' has "
+                f"{', '.join(other.stems)}: both can be trained on with targets that add up to the mixture of each, "
+                f"and {', '.join(targets)} do not"
+            )
+    return targets
 
 
 class ExhaustiveChunks(_Cutter, Dataset[Batch]):

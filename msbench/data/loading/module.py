@@ -9,18 +9,14 @@ import torch
 from lightning.pytorch import LightningDataModule, Trainer
 from torch.utils.data import DataLoader, DistributedSampler, Sampler
 
-from msbench.data.dataset import Dataset
 from msbench.data.loading.augmentation import Augmentation
 from msbench.data.loading.chunks import ChunkDataset, ChunkFormat, ExhaustiveChunks
-from msbench.data.loading.faults import warn_dropped
 from msbench.data.loading.loader import ChunkLoader, start_worker
+from msbench.data.loading.opened import OpenedDatasets
 from msbench.data.loading.places import Sampling
 from msbench.data.loading.sampler import ChunkSampler
 from msbench.data.loading.unlabelled import RemixedChunks
-from msbench.data.opening import open_dataset
-from msbench.data.track import Track
 from msbench.model.separator import Batch
-from msbench.system import errors
 from msbench.system.internals import begin_next_epoch
 
 _WORKER_TIMEOUT_SECONDS = 600  # a worker that gives nothing for so long is an error, not a wait for ever
@@ -44,13 +40,21 @@ class SeparationData(LightningDataModule):
             random and not where it is silent: with remix for each stem, without it for one target of each chunk, drawn
             evenly.
         remix: Draw each stem of a training chunk from a song of its own.
-        gain_db: Range in dB of a random gain for each stem.
+        gain_db: Range in dB of a random gain for each stem; stems that a target sums get the same.
         channel_swap: Swap the channels of each stem at random.
         polarity: Invert each stem at random.
         speed: Range of a factor by which each song is played faster at random, and higher; [0.9, 1.1] for one.
         pitch_semitones: Range of a random pitch shift of each song (with remix, of each stem), its duration kept.
         stretch: Range of a factor by which each song (with remix, each stem) is played slower, its pitch kept.
         formants: Range of a ratio by which each stem's spectral envelope is moved up, its pitch kept.
+        gain: As gain_db, a range of factors, even in amplitude; [0.25, 1.25] in Demucs.
+        remix_share: Share of training chunks that remix applies to; the others are cut from one song.
+        remix_group: Remix by exchanging stems within groups of this many chunks, each cut from one song; 4 in Demucs.
+        shift_seconds: The most by which each stem begins later, at random, out of time with the other stems.
+        repitch_share: Share of songs (with remix, of stems) that pitch_semitones and stretch, together, apply to.
+        extra: Further datasets to train on, each NAME or NAME:SPLIT; their split train when none is given. They need
+            the same stems, or the targets must add up to the mixture in each.
+        extra_root: Folder that holds them, each under its name; $MSBENCH_DATA or data when not given.
         unlabelled: Folder of songs without stems, listed by `msbench data silences`, that training remixes too.
         unlabelled_share: Share of training chunks that take one stem from the dataset and the rest from those songs.
         seed: Every training chunk follows from it and the chunk's number.
@@ -86,6 +90,13 @@ class SeparationData(LightningDataModule):
         pitch_semitones: tuple[float, float] | None = None,
         stretch: tuple[float, float] | None = None,
         formants: tuple[float, float] | None = None,
+        gain: tuple[float, float] | None = None,
+        remix_share: float = 1.0,
+        remix_group: int | None = None,
+        shift_seconds: float = 0.0,
+        repitch_share: float = 1.0,
+        extra: list[str] | None = None,
+        extra_root: Path | None = None,
         unlabelled: Path | None = None,
         unlabelled_share: float = 0.25,
         seed: int = 0,
@@ -113,8 +124,22 @@ class SeparationData(LightningDataModule):
         self.workers = workers
         self.sampling = sampling
         self.augmentation = Augmentation(
-            remix, gain_db, channel_swap, polarity, speed, pitch_semitones, stretch, formants
+            remix=remix,
+            gain_db=gain_db,
+            channel_swap=channel_swap,
+            polarity=polarity,
+            speed=speed,
+            pitch_semitones=pitch_semitones,
+            stretch=stretch,
+            formants=formants,
+            gain=gain,
+            remix_share=remix_share,
+            remix_group=remix_group,
+            shift_seconds=shift_seconds,
+            repitch_share=repitch_share,
         )
+        self.extra = extra or []
+        self.extra_root = extra_root
         self.unlabelled = unlabelled
         self.unlabelled_share = unlabelled_share
         self.seed = seed
@@ -125,7 +150,7 @@ class SeparationData(LightningDataModule):
         self.valid_chunks: ExhaustiveChunks | None = None
         self._loaders: list[ChunkLoader] = []
         self._trained_on: dict[str, Any] = {}
-        self._dropped: dict[tuple[str, str], str] = {}  # (split, track): reason; of earlier attempts too
+        self.opened = OpenedDatasets(self.format.targets, strict)
 
     def setup(self, stage: str | None = None) -> None:
         """Open the dataset and check all of it; a second call does nothing.
@@ -138,16 +163,15 @@ class SeparationData(LightningDataModule):
         """
         if self.train_chunks is not None:
             return
-        data = open_dataset(self.dataset, self.root)
-        self._root = data.root
-        for target in self.format.targets:
-            if target not in data.targets:
-                raise ValueError(f"dataset '{data.name}' has no target '{target}': it has {', '.join(data.targets)}")
-        tracks = self._tracks(data, "train")
+        self.opened.names.clear()  # of a call that failed
+        data = self.opened.open(self.dataset, self.root)
+        tracks = self.opened.tracks(data, "train")
+        for entry in self.extra:
+            tracks += self.opened.extra_tracks(entry, self.extra_root)
         train = ChunkDataset(
             tracks, self.format, self.augmentation, sampling=self.sampling, seed=self.seed, strict=self.strict
         )
-        valid = ExhaustiveChunks(self._tracks(data, "valid"), self.format, strict=self.strict)
+        valid = ExhaustiveChunks(self.opened.tracks(data, "valid"), self.format, strict=self.strict)
         if self.unlabelled is not None:
             self.remixed_chunks = RemixedChunks(train, self.unlabelled, self.unlabelled_share)
         if train.bytes_in_memory + valid.bytes_in_memory <= self.memory_gb * 1e9:
@@ -157,7 +181,7 @@ class SeparationData(LightningDataModule):
             valid.faults.warn()
         self.train_chunks, self.valid_chunks = train, valid
         hours = round(sum(track.seconds for track in tracks) / 3600, 4)
-        self._trained_on = {"datasets": [data.name], "tracks": len(tracks), "hours": hours}
+        self._trained_on = {"datasets": [*self.opened.names], "tracks": len(tracks), "hours": hours}
         if self.remixed_chunks is not None:
             self._trained_on["datasets"].append(f"{self.remixed_chunks.name} (unlabelled)")
             self._trained_on["unlabelled_hours"] = self.remixed_chunks.hours
@@ -171,20 +195,13 @@ class SeparationData(LightningDataModule):
         """
         for chunks in (self.train_chunks, self.valid_chunks):
             if chunks is not None:
-                chunks.faults.warn()
-                for track, reason in chunks.faults.found().items():
-                    self._drop(track.split, track.name, reason)
-        dropped = [{"split": s, "track": t, "reason": reason} for (s, t), reason in sorted(self._dropped.items())]
-        return {**self._trained_on, "dropped": dropped}
+                self.opened.note(chunks.faults)
+        return {**self._trained_on, "dropped": self.opened.dropped}
 
     def restore_training_data(self, saved: dict[str, Any]) -> None:
         """Go on from the `training_data` of an earlier attempt at this run."""
         for each in saved.get("dropped", []):
-            self._drop(**each)
-
-    def _drop(self, split: str, track: str, reason: str) -> None:
-        # Records are published: they name files within the dataset, not where it lies.
-        self._dropped.setdefault((split, track), reason.replace(f"{self._root}/", ""))
+            self.opened.drop(**each)
 
     def train_dataloader(self) -> DataLoader[Batch]:
         rank, world_size = self._place()
@@ -214,21 +231,6 @@ class SeparationData(LightningDataModule):
         for loader in self._loaders:
             loader.stop()
         self._loaders.clear()
-
-    def _tracks(self, data: Dataset, split: str) -> list[Track]:
-        tracks, faults = (data.tracks(split), {}) if self.strict else data.readable_tracks(split)
-        if not tracks and not faults:
-            raise ValueError(
-                f"dataset '{data.name}' at {data.root} has no tracks in split '{split}', and training needs some: add "
-                f"a folder {split}/ with at least one track"
-            )
-        if not tracks:
-            raise ValueError(f"no track of split '{split}' can be opened, as {next(iter(faults.values()))}")
-        for name, error in faults.items():
-            reason = errors.sentence(error)
-            warn_dropped(split, name, reason)
-            self._drop(split, name, reason)
-        return tracks
 
     def _place(self) -> tuple[int, int]:
         return (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from msbench.data.layouts.musdb18hq import MUSDB18HQ
-from msbench.data.loading.augmentation import Augmentation
+from msbench.data.loading.augmentation import DRAWN_EVENLY, Augmentation
 from msbench.data.track import Track
 from tests.data.loading.test_chunks import assert_equal, chunks_of
 from tests.data.loading.test_vocoder import peak, tone
@@ -25,6 +25,8 @@ ALONE: list[dict[str, Any]] = [
     {"pitch_semitones": (-3.0, 3.0)},
     {"stretch": (0.8, 1.25)},
     {"formants": (0.8, 1.25)},
+    {"gain": (0.25, 0.9)},
+    {"shift_seconds": 0.2},
 ]
 
 
@@ -85,6 +87,14 @@ def test_each_option_draws_numbers_of_its_own(song: Track) -> None:
     np.testing.assert_allclose(alone * sped, factors(song, 5, speed=(0.9, 1.1), pitch_semitones=(-4.0, 4.0)), rtol=5e-3)
 
 
+def test_gain_is_even_in_amplitude() -> None:
+    uniform = np.random.default_rng(0).random((DRAWN_EVENLY, 2000))
+    factors = [x.factor for x in Augmentation(gain=(0.25, 1.25)).draw(0, 0, uniform)]
+    assert np.quantile(factors, [0, 0.25, 0.5, 0.75, 1]) == pytest.approx([0.25, 0.5, 0.75, 1, 1.25], abs=0.03)
+    in_db = [x.factor for x in Augmentation(gain_db=(-12.0, 2.0)).draw(0, 0, uniform)]
+    assert np.median(in_db) == pytest.approx(10 ** (-5 / 20), abs=0.02)
+
+
 def test_zeros_follow_the_end_of_a_stretched_song(song: Track) -> None:
     chunk = chunks_of([song], seconds=8.0, stretch=(1.25, 1.25))[0]
     assert chunk.mixture.shape == (2, 64000)
@@ -102,6 +112,16 @@ def test_zeros_follow_the_end_of_a_stretched_song(song: Track) -> None:
             r"pitch_semitones must be a range from low to high within -24 to 24, not \[-3",
         ),
         ({"stretch": (1.2, 0.8)}, r"stretch must be a range from low to high within 0.25 to 4, not \[1.2, 0.8\]"),
+        ({"gain": (1.25, 0.25)}, r"gain must be a range of factors from low to high, not \[1.25, 0.25\]"),
+        ({"gain": (-1, 1)}, "gain must be a range of factors"),
+        ({"gain": (0.5, 1), "gain_db": (-6, 0)}, "gain and gain_db are two ways to say one thing"),
+        ({"remix": True, "remix_share": 0}, "remix_share must be above 0 and at most 1, not 0"),
+        ({"remix_share": 0.25}, "remix_share says how stems are remixed: set remix to true"),
+        ({"remix_group": 4}, "remix_group says how stems are remixed: set remix to true"),
+        ({"remix": True, "remix_group": 1}, "remix_group must be at least 2 chunks, not 1"),
+        ({"shift_seconds": -1}, "shift_seconds must not be negative, but it is -1"),
+        ({"repitch_share": 1.5, "stretch": (1, 2)}, "repitch_share must be above 0 and at most 1, not 1.5"),
+        ({"repitch_share": 0.2}, "repitch_share is the chance of pitch_semitones and stretch"),
         ({"stretch": (80, 120)}, r"stretch must be a range from low to high within 0.25 to 4, not \[80, 120\]"),
         (
             {"formants": (float("nan"), 1)},

@@ -133,11 +133,63 @@ def test_mixture_file_is_used_where_targets_do_not_cover_it(tmp_path: Path) -> N
 
 
 def test_sums_as_targets(song: Track) -> None:
-    for options in ({}, {"gain_db": (-3.0, 3.0)}):
+    for options in ({}, {"polarity": True}):
         chunk = chunks_of([song], ("accompaniment", "vocals"), rate=44100, **options)[4]
         stems = chunks_of([song], STEMS, rate=44100, **options)[4]
         torch.testing.assert_close(chunk.references[0], stems.references[1:].sum(0), atol=1e-6, rtol=0)
         torch.testing.assert_close(chunk.mixture, stems.mixture, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("option", ["gain", "gain_db"])
+def test_a_target_that_is_a_sum_keeps_its_balance(song: Track, option: str) -> None:
+    levels: dict[str, Any] = {option: (0.25, 1.25) if option == "gain" else (-12.0, 2.0)}
+    plain, changed = (chunks_of([song], ("accompaniment", "vocals"), rate=44100, **options) for options in ({}, levels))
+    for number in range(8):
+        before, after = plain[number].references, changed[number].references
+        factors = (before * after).sum((1, 2), keepdim=True) / before.square().sum((1, 2), keepdim=True)
+        # Drums, bass and other are as loud, relative to each other, as in the file.
+        torch.testing.assert_close(after, factors * before, atol=1e-6, rtol=0)
+        assert not torch.isclose(factors[0], factors[1], rtol=1e-3)
+
+
+def test_tracks_of_different_stems_are_cut_by_their_targets(song: Track, tmp_path: Path) -> None:
+    stems = {
+        target: write(tmp_path / f"{target}.wav", noise(i, 88201), 44100)
+        for i, target in enumerate(("vocals", "accompaniment"))
+    }
+    pair = Track("Pair", "all", stems)
+    targets, songs = ("accompaniment", "vocals"), set()
+    for options in ({}, {"gain": (1.0, 1.0)}, {"remix": True}):
+        chunks = chunks_of([song, pair], targets, rate=44100, **options)
+        for number in range(8):
+            chunk, starts = chunks[number], []
+            torch.testing.assert_close(chunk.mixture, chunk.references.sum(0))
+            for reference, target in zip(chunk.references.numpy(), targets, strict=True):
+                found = {track.name: places_of(reference, track.read(target)) for track in (song, pair)}
+                ((name, (start,)),) = [(name, at) for name, at in found.items() if at]
+                starts.append((name, start))
+                songs.add(name)
+            assert (starts[0] == starts[1]) is not options.get("remix", False)
+    assert songs == {"Song", "Pair"}
+    with pytest.raises(
+        ValueError, match="track 'Song' has the stems vocals, drums, bass, other, and 'Pair' has vocals"
+    ):
+        chunks_of([song, pair], ("vocals",), rate=44100)
+
+
+def test_stems_begin_later_each_by_itself(tracks: list[Track]) -> None:
+    chunks = chunks_of(tracks, shift_seconds=0.3)
+    offsets = []
+    for number in range(10):
+        starts = []
+        for reference, stem in zip(chunks[number].references, STEMS, strict=True):
+            found = [at for track in tracks for at in places_of(reference.numpy(), track.read(stem))]
+            starts += found
+        offsets.append(np.ptp(starts))
+        assert len(starts) == 4
+    assert min(offsets) > 0
+    assert max(offsets) <= 0.3 * RATE
+    assert max(offsets) > 0.2 * RATE
 
 
 def test_a_song_shorter_than_a_chunk_ends_in_zeros(song: Track) -> None:

@@ -30,6 +30,8 @@ PLUGIN = (
 
 CHUNKS, BATCH, EPOCHS = 10, 2, 3
 
+EARLIER = Path(__file__).parent / "earlier_recipes"
+
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*does not have many workers"),
     pytest.mark.filterwarnings("ignore:.*GPU available but not used"),
@@ -111,7 +113,8 @@ def test_settings_from_yaml(root: Path, tmp_path: Path) -> None:
     recipe.write_text(
         f"data: {{dataset: tiny, root: {root}, targets: [bass], sample_rate: 8000, channels: 1, "
         "gain_db: [-12.0, 2.0], remix: true, chunk_seconds: 0.5, sampling: balanced, pitch_semitones: [-3, 3], "
-        "stretch: [0.8, 1.2], formants: [0.9, 1.1]}\n"
+        "stretch: [0.8, 1.2], formants: [0.9, 1.1], remix_share: 0.5, remix_group: 4, shift_seconds: 0.1, "
+        "repitch_share: 0.2}\n"
     )
     parser = ArgumentParser()
     parser.add_argument("-c", action="config")
@@ -126,17 +129,22 @@ def test_settings_from_yaml(root: Path, tmp_path: Path) -> None:
         pitch_semitones=(-3, 3),
         stretch=(0.8, 1.2),
         formants=(0.9, 1.1),
+        remix_share=0.5,
+        remix_group=4,
+        shift_seconds=0.1,
+        repitch_share=0.2,
     )
     assert chunks.places.sampling == "balanced"
     assert chunks[0].mixture.shape == (1, 4000)
 
 
-# Computed by msbench as it was before the module passed frozen values on. A change would give every run a new folder,
-# and so start trainings anew that could be resumed.
+# Computed by msbench as it was before the module passed frozen values on, with the recipes of then. A change would give
+# every run a new folder, and so start trainings anew that could be resumed.
 @pytest.mark.parametrize(
     ("recipe", "flags", "identity"),
     [
-        ("unet", [], "f8712e4c"),
+        (EARLIER / "unet.yaml", [], "f8712e4c"),
+        (EARLIER / "demucs.yaml", [], "8d8fc788"),
         ("demucs_small", [], "4fbccb81"),
         ("conv_tasnet_small", [], "5a24fd6d"),
         ("wave_unet_small", [], "e644efb1"),
@@ -147,12 +155,15 @@ def test_settings_from_yaml(root: Path, tmp_path: Path) -> None:
         ),
     ],
 )
-def test_identities_of_runs_stay(recipe: str, flags: list[str], identity: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_identities_of_runs_stay(
+    recipe: str | Path, flags: list[str], identity: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("PL_GLOBAL_SEED", "PL_SEED_WORKERS"):
         monkeypatch.setenv(name, "0")  # what the command line sets is put back
     monkeypatch.setattr(FitCLI, "instantiate_classes", lambda cli: None)
-    model = recipe.removesuffix("_small")
-    cli = FitCLI(model, ["--config", str(registry.find_recipe(recipe)), *flags])
+    path = registry.find_recipe(str(recipe))
+    model = path.stem.removesuffix("_small")
+    cli = FitCLI(model, ["--config", str(path), *flags])
     assert cli.output == Path("runs") / f"{model}-{identity}"
 
 
