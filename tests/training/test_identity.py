@@ -34,4 +34,4 @@ def test_a_field_that_came_later_counts_where_it_changes_something() -> None:
         assert identity_of({**before, "data": data}) != identity_of(before)
     fields = {field.removeprefix("data."): value for field, value in LATER.items() if field.startswith("data.")}
     assert completed(before)["data"] == {"seed": 0, **fields}
-    assert completed({"separator": {"width": 3}}) == {"separator": {"width": 3}}
+    assert completed({"trainer": {"max_epochs": 3}}) == {"trainer": {"max_epochs": 3}}
