@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
+from typing import Any
 
 import pytest
 
@@ -26,6 +28,21 @@ def require(name: str) -> None:
     if not missing:
         return
     reason = f"no {', '.join(missing)} on this machine: apt install {packages}"
+    _give_up(name, reason)
+
+
+def peer(module: str) -> Any:
+    """A module of a package that msbench is compared with, from the dependency group `peers` of pyproject.toml.
+
+    Without it, the test is skipped, or fails where MSBENCH_REQUIRE holds "peers".
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        _give_up("peers", f"no {module} ({error}): make sync")
+
+
+def _give_up(name: str, reason: str) -> None:
     if name in [part.strip() for part in os.environ.get("MSBENCH_REQUIRE", "").split(",")]:
         pytest.fail(f"MSBENCH_REQUIRE names {name}, but there is {reason}", pytrace=False)
-    pytest.skip(reason)
+    pytest.skip(reason, allow_module_level=True)

@@ -16,7 +16,7 @@ class Criterion:
         loss: Name of a registered loss.
         domain: `waveform`, or `magnitude` and `mask` for the models that have them.
         pit: Permutation invariant (Yu et al. 2017): the best assignment of estimates to references is taken for each
-            item, through asteroid's PITLossWrapper.
+            item, as by asteroid's PITLossWrapper.
 
     Raises:
         KeyError: If the loss is unknown.
@@ -33,16 +33,13 @@ class Criterion:
             raise ValueError(
                 f"loss '{loss}' does not take the {domain}: it takes {', '.join(domains_of(self.function))}"
             )
-        self._wrapped: Loss | None = None
-        if pit:
-            from asteroid.losses import PITLossWrapper
-
-            self._wrapped = PITLossWrapper(_pairwise(self.function), pit_from="pw_mtx")
 
     def __call__(self, estimates: Tensor, references: Tensor) -> Tensor:
         if estimates.shape != references.shape:
             raise ValueError(f"estimates {tuple(estimates.shape)} and references {tuple(references.shape)} differ")
-        return self._wrapped(estimates, references) if self._wrapped else self.function(estimates, references).mean()
+        if self.pit:
+            return _of_best_assignment(_pairwise(self.function, estimates, references)).mean()
+        return self.function(estimates, references).mean()
 
 
 class RemixedCriterion:
@@ -100,16 +97,22 @@ def _one_and_rest(signals: Tensor, known: Tensor) -> Tensor:
     return torch.stack(parts, 1)
 
 
-def _pairwise(loss: Loss) -> Loss:
-    """All S x S losses: (B, S, ...) twice to (B, S estimates, S references): what asteroid's PIT asks for."""
+def _pairwise(loss: Loss, estimates: Tensor, references: Tensor) -> Tensor:
+    """The loss of each estimate for each reference: (B, S, ...) twice to (B, S references, S estimates)."""
+    # One pair at a time, as any registered loss takes it: some reduce over targets, none knows of all pairs.
+    count = references.shape[1]
+    rows = [
+        torch.stack([loss(estimates[:, j : j + 1], references[:, i : i + 1]) for j in range(count)], 1)
+        for i in range(count)
+    ]
+    return torch.stack(rows, 1)
 
-    def pairs(estimates: Tensor, references: Tensor) -> Tensor:
-        # One pair at a time, as any registered loss takes it: some reduce over targets, none knows of all pairs.
-        count = estimates.shape[1]
-        rows = [
-            torch.stack([loss(estimates[:, i : i + 1], references[:, j : j + 1]) for j in range(count)], 1)
-            for i in range(count)
-        ]
-        return torch.stack(rows, 1)
 
-    return pairs
+def _of_best_assignment(losses: Tensor) -> Tensor:
+    """(B, S references, S estimates) to (B,): the mean loss of the best assignment of each item."""
+    from scipy.optimize import linear_sum_assignment  # slow to import, and few runs are permutation invariant
+
+    # It refuses NaN and infinity. The losses keep them, so that a diverged run is told as such.
+    costs = losses.detach().cpu().double().clamp(-1e30, 1e30).nan_to_num().numpy()
+    best = torch.stack([torch.from_numpy(linear_sum_assignment(each)[1]) for each in costs])
+    return losses.gather(2, best.to(losses.device).unsqueeze(-1)).mean((1, 2))

@@ -7,12 +7,11 @@ import pytest
 
 from msbench.metrics.perceptual import pesq, stoi
 from tests.metrics.examples import voice
+from tests.requirements import peer
 
 
 def test_stoi_is_pystois_and_pesq_is_pesqs() -> None:
-    import pesq as pesq_library
-    import pystoi
-
+    pesq_library, pystoi = peer("pesq"), peer("pystoi")
     clean = voice(8, 16000)
     noisy = clean + 0.05 * np.random.default_rng(1).standard_normal(clean.size)
     stereo = (np.stack([[noisy, noisy]]), np.stack([[clean * 1.5, clean * 0.5]]))  # whose mean over channels it is

@@ -2,22 +2,22 @@
 
 import pytest
 import torch
-from asteroid.masknn.convolutional import DCUMaskNet
-from asteroid.models import DCUNet
 from asteroid_filterbanks.transforms import from_torch_complex, to_torch_complex
 from torch import nn
 
 import msbench
 from msbench.model.costs import parameter_count
 from tests.plugins.weights import largest_difference, noise, randomise_statistics
+from tests.requirements import peer
 
+DCUNet = peer("asteroid.models").DCUNet
 NAMES = {"10": "DCUNet-10", "16": "DCUNet-16", "20": "DCUNet-20", "large-20": "Large-DCUNet-20"}
 
 
 class AsteroidSTFT(nn.Module):
     """Asteroid's transform with the methods of ours, so that whole models can be compared."""
 
-    def __init__(self, published: DCUNet) -> None:
+    def __init__(self, published: nn.Module) -> None:
         super().__init__()
         self.encoder, self.decoder = published.encoder, published.decoder
 
@@ -29,7 +29,7 @@ class AsteroidSTFT(nn.Module):
         return nn.functional.pad(waveform, (0, time - waveform.shape[-1])).unsqueeze(2)
 
 
-def copy_weights(theirs: DCUMaskNet, ours: nn.Module) -> None:
+def copy_weights(theirs: nn.Module, ours: nn.Module) -> None:
     convolutions = [block.conv for block in theirs.encoders] + [block.deconv for block in theirs.decoders]
     for block, convolution, norm in zip(
         [*ours.down, *ours.up], convolutions, [b.norm for b in [*theirs.encoders, *theirs.decoders]], strict=True

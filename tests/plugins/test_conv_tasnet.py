@@ -3,12 +3,12 @@
 import pytest
 import torch
 import yaml
-from asteroid.models import ConvTasNet as Published
 from torch.nn.functional import conv1d, prelu, relu
 
 import msbench
 from msbench.model.costs import parameter_count
 from tests.plugins.weights import copy_in_order, largest_difference, noise
+from tests.requirements import peer
 
 LENGTHS = (800, 801, 807, 997, 4093)  # whole strides of 8, one more, one less, and primes
 
@@ -16,8 +16,9 @@ LENGTHS = (800, 801, 807, 997, 4093)  # whole strides of 8, one more, one less, 
 @pytest.mark.parametrize("bank", ["free", "stft", "sinc"])
 @pytest.mark.parametrize("skip", [16, 0])
 def test_same_outputs_as_asteroid(bank, skip):
+    published = peer("asteroid.models").ConvTasNet
     torch.manual_seed(0)
-    theirs = Published(
+    theirs = published(
         3,
         bn_chan=16,
         hid_chan=32,

@@ -5,17 +5,18 @@ from math import ceil
 import julius
 import pytest
 import torch
-from demucs.demucs import Demucs as Published
 from torch.nn.functional import conv1d, conv_transpose1d, glu, pad, relu
 
 import msbench
 from msbench.model.costs import parameter_count
 from tests.plugins.weights import largest_difference, noise
+from tests.requirements import peer
 
+Published = peer("demucs.demucs").Demucs
 V2 = {"dconv_mode": 0, "lstm_layers": 2, "gelu": False, "norm_starts": 100}
 
 
-def copy_weights(theirs: Published, ours: torch.nn.Module) -> None:
+def copy_weights(theirs: torch.nn.Module, ours: torch.nn.Module) -> None:
     for mine, published in ((ours.down, theirs.encoder), (ours.up, theirs.decoder)):
         values = list(published.state_dict().values())
         mine.load_state_dict(dict(zip(mine.state_dict(), values, strict=True)))
