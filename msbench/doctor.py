@@ -217,13 +217,10 @@ def _torch() -> Iterator[Finding]:
 
 
 def _libraries() -> Iterator[Finding]:
-    yield _imported("torchaudio", "torchaudio", False, "install the torchaudio of the same version as torch")
     yield _imported("lightning", "lightning.pytorch", True, REINSTALL)
-    # The torchmetrics that asteroid holds imports pkg_resources, which setuptools 82 no longer has.
-    yield _imported("asteroid", "asteroid.losses", False, "pip install 'setuptools<80.9'", "for losses with pit: true")
 
 
-def _imported(name: str, module: str, needed: bool, fix: str, purpose: str = "") -> Finding:
+def _imported(name: str, module: str, needed: bool, fix: str) -> Finding:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -231,7 +228,7 @@ def _imported(name: str, module: str, needed: bool, fix: str, purpose: str = "")
         version = metadata.version(module.partition(".")[0])
     except Exception as error:  # a library that does not fit its neighbours may raise anything
         return Finding(name, False, named(error), needed, fix)
-    return Finding(name, True, f"{version}{f', {purpose}' if purpose else ''}", needed, fix)
+    return Finding(name, True, version, needed, fix)
 
 
 EXAMINED: tuple[tuple[str, Callable[[], Iterator[Finding]]], ...] = (

@@ -11,7 +11,7 @@ from msbench.doctor import examine
 def test_this_machine_can_do_the_main_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     findings = {finding.name: finding for finding in examine()}
-    assert {"python", "packages", "torch", "torchaudio", "soundfile", "slurm", "models"} <= set(findings)
+    assert {"python", "packages", "torch", "lightning", "soundfile", "slurm", "models"} <= set(findings)
     assert all(finding.works for finding in findings.values() if finding.needed)
     assert all(finding.fix for finding in findings.values() if not finding.works)
     assert not findings["demo songs"].works
