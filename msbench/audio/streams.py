@@ -1,11 +1,13 @@
 """Streams of samples: resampled, cut into overlapping chunks, and joined again by crossfades.
 
-Generators over float32 numpy arrays whose last axis is time. None holds more than a few chunks, whatever the length.
+Generators over float32 numpy arrays whose last axis is time. But for `whole`, none holds more than a few chunks,
+whatever the length.
 """
 
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -67,6 +69,18 @@ def chunks(blocks: Iterable[np.ndarray], plan: ChunkPlan) -> Iterator[Placed]:
     assert held is not None  # a source without samples has raised
     last = max(0, -(-(origin + held.shape[-1] - plan.size) // plan.stride) * plan.stride)
     yield last, held[..., last - origin :]
+
+
+def whole(blocks: Iterable[np.ndarray]) -> Iterator[Placed]:
+    """A stream (G, C, frames) as a single chunk, held in memory once."""
+    held = deque(blocks)
+    song = np.empty((*held[0].shape[:-1], sum(block.shape[-1] for block in held)), np.float32)
+    done = 0
+    while held:
+        block = held.popleft()
+        song[..., done : done + block.shape[-1]] = block
+        done += block.shape[-1]
+    yield 0, song
 
 
 def joined(estimates: Iterable[Placed], plan: ChunkPlan) -> Iterator[np.ndarray]:

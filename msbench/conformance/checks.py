@@ -93,6 +93,8 @@ def _builds(subject: Subject) -> str:
         raise Broken("it has no parameters to train: set `trainable = False` in the class")
     if model.role not in ("system", "floor", "ceiling"):
         raise Broken(f"role must be 'system', 'floor' or 'ceiling', not {model.role!r}")
+    if model.chunking not in ("any", "song"):
+        raise Broken(f"chunking must be 'any' or 'song', not {model.chunking!r}")
     if not isinstance(model.stride_samples, int) or model.stride_samples < 1:
         raise Broken(f"stride_samples must be a whole number of at least 1, not {model.stride_samples!r}")
     return f"{', '.join(model.targets)} at {model.sample_rate} Hz, {model.channels} channel(s)"

@@ -46,7 +46,9 @@ class ModelSource:
         return _again, (self.separator.registered, state, self.checkpoint, self.inference)
 
     def identity(self, track: Track) -> Any:
-        return [self.registered, None if self.checkpoint is None else self.checkpoint.sha256, self._inference()]
+        held = [self.registered, None if self.checkpoint is None else self.checkpoint.sha256, self._inference()]
+        revision = self.separator.revision
+        return held if revision == 1 else [*held, revision]  # the first one's results on disk are without
 
     @contextlib.contextmanager
     def estimates(self, track: Track) -> Iterator[Estimates]:
@@ -111,9 +113,10 @@ class ModelSource:
         return {**unknown, **(known or {})}
 
     def _inference(self) -> InferenceFacts:
+        song = self.separator.chunking == "song"  # then neither applies
         return {
-            "chunk_seconds": self.inference.chunk_seconds,
-            "overlap": self.inference.overlap,
+            "chunk_seconds": None if song else self.inference.chunk_seconds,
+            "overlap": None if song else self.inference.overlap,
             "batch_size": self.inference.batch_size,
             "device": str(self.inference.device),
             "dtype": "float32",

@@ -61,9 +61,13 @@ def trained_on(training: Training, dataset: str) -> Training:
     """What a model was trained on, seen from the dataset that it is scored on."""
     if not training["datasets"]:
         return training
-    # The same songs, decoded or not: musdb18 and musdb18hq.
-    same = {name.removesuffix("hq") for name in training["datasets"]} == {dataset.removesuffix("hq")}
+    same = {_songs_of(name) for name in training["datasets"]} == {_songs_of(dataset)}
     return {**training, "data": "standard" if same else "extra"}
+
+
+def _songs_of(dataset: str) -> str:
+    """One name for datasets of the same songs: musdb18 and musdb18hq, mir1k and mir1k_0db."""
+    return dataset.removesuffix("hq").removesuffix("_0db")
 
 
 def speed(tracks: list[Track], results: dict[str, TrackResult], device: str | None) -> Speed:

@@ -44,6 +44,10 @@ class Separator(nn.Module):
     whole_loss: ClassVar[bool] = True  # False: `loss` compares some targets alone, so that their sum is not known
     role: ClassVar[Literal["system", "floor", "ceiling"]] = "system"  # on a board: "system", "floor" or "ceiling"
 
+    chunking: ClassVar[Literal["any", "song"]] = "any"  # "song": it is given each song whole, whatever the chunks
+    song_memory: float = 4.0  # with "song": bytes it needs for each byte of audio in and out (32-bit floats)
+
+    revision: ClassVar[int] = 1  # raised where the same options and weights come to give other estimates
     stride_samples: int = 1  # chunks start at multiples of this, so that a strided model sees the same grid in each
     registered: dict[str, Any] | None = None  # {"name", "options"} as `msbench.load` built it; kept in checkpoints
 

@@ -45,7 +45,10 @@ def estimates_of(model: Separator, pieces: Iterable[Placed], batch_size: int, de
     batch: list[Placed] = []
     for placed in chain(pieces, [None]):
         if batch and (placed is None or len(batch) == batch_size or placed[1].shape != batch[0][1].shape):
-            signals = torch.from_numpy(np.stack([samples for _, samples in batch]))
+            first = batch[0][1]
+            # A whole song is nobody else's and not copied; other chunks are views that a model must not write into.
+            owned = len(batch) == 1 and first.flags.owndata
+            signals = torch.from_numpy(first[None] if owned else np.stack([samples for _, samples in batch]))
             # By numpy the estimates leave inference mode: as its tensors, nobody could train on them.
             with torch.inference_mode():
                 estimates = _adapted(model, signals.to(device)).to("cpu", torch.float32).numpy()

@@ -2,7 +2,8 @@
 
 One pipeline of generators serves arrays and files. Blocks of samples are resampled to the model's rate as a stream,
 cut into overlapping chunks of one size, separated, joined by crossfades, and resampled back to exactly the length of
-the input. Between the model's calls everything is float32 numpy; shapes use the letters of
+the input. A model whose `chunking` is "song" gets the whole as one chunk; its memory grows with the song, and a song
+that does not fit is refused before it is separated. Between the model's calls everything is float32 numpy; shapes use the letters of
 `msbench.model.separator`, and G = 1 for a mixture alone or 1 + S where an oracle's references travel with it.
 """
 
@@ -18,12 +19,13 @@ import torch
 from torch import Tensor
 
 from msbench.audio.reading import BLOCK_FRAMES, AudioReader
-from msbench.audio.streams import ChunkPlan, chunks, joined, resampled
+from msbench.audio.streams import ChunkPlan, chunks, joined, resampled, whole
 from msbench.audio.writing import stem_paths, stem_writer
 from msbench.model.separator import Separator
 from msbench.separation.inference import DEFAULTS, Inference
 from msbench.separation.input_stream import CheckedBlocks, InputStream
 from msbench.separation.model_calls import adaptation, estimates_of, evaluating
+from msbench.system.memory import free_bytes
 
 Progress = Callable[[float, float | None], None]  # (seconds done, seconds in all where known)
 
@@ -165,11 +167,13 @@ def separate_blocks(
     rate = stream.sample_rate
     adaptation(model, rate, stream.channels)  # a model that cannot take these channels is refused here, not at a chunk
     plan = ChunkPlan.of(inference.chunk_seconds, inference.overlap, model.sample_rate, model.stride_samples)
+    song = model.chunking == "song"
     source = CheckedBlocks(stream)
 
     def separated() -> Iterator[dict[str, np.ndarray]]:
         with evaluating(model, inference.device) as device:
-            pieces = chunks(resampled(source, rate, model.sample_rate), plan)
+            samples = resampled(source, rate, model.sample_rate)
+            pieces = whole(_fitting(samples, model, stream)) if song else chunks(samples, plan)
             stems = joined(estimates_of(model, pieces, inference.batch_size, device), plan)
             done = 0
             for block in _as_long_as(source, resampled(stems, model.sample_rate, rate)):
@@ -179,6 +183,23 @@ def separate_blocks(
                     progress(done / rate, source.samples / rate if source.ended else stream.seconds)
 
     return separated()
+
+
+def _fitting(blocks: Iterable[np.ndarray], model: Separator, stream: InputStream) -> Iterator[np.ndarray]:
+    """Pass on the blocks (G, C, frames) of a song that is taken whole, as long as there is memory for all of it."""
+    free = free_bytes()
+    frames, expected = 0, 0 if stream.seconds is None else round(stream.seconds * model.sample_rate)
+    for block in blocks:
+        frames += block.shape[-1]
+        rows = (block.shape[0] + len(model.targets)) * block.shape[1]
+        needed = model.song_memory * np.dtype(np.float32).itemsize * rows * max(frames, expected)
+        if free is not None and needed > free:
+            raise ValueError(
+                f"{type(model).__name__} takes a song whole, and {stream.name} of "
+                f"{max(frames, expected) / model.sample_rate:.0f} s needs some {needed / 1e9:.1f} GB of memory, of which "
+                f"{free / 1e9:.1f} GB are free: cut it into parts, run fewer jobs, or use a machine with more memory"
+            )
+        yield block
 
 
 def _signal(waveform: Tensor | np.ndarray, name: str, stems: int) -> np.ndarray:

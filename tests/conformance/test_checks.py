@@ -101,6 +101,7 @@ BROKEN = {
     "no default": (("targets=(\"vocals\", \"drums\"), sample_rate=8000, channels=1", "targets, sample_rate, channels"),
                    "builds", "default for every argument, and has none for targets"),
     "no stride": (("self.net =", "self.stride_samples = 0; self.net ="), "builds", "stride_samples must be"),
+    "unknown chunking": (("self.net =", "self.chunking = 'whole'; self.net ="), "builds", "chunking must be"),
     "unknown domain": (("def __init__", "loss_domains = ('waveform', 'cepstrum')\n    def __init__"),
                        "loss l1 on the cepstrum", "unknown loss domain 'cepstrum'"),
     "a default against its annotation": (("channels=1)", "channels=1, size: int = 4.5)"), "save and load",

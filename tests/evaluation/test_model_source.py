@@ -13,8 +13,11 @@ import torch
 
 from msbench import load
 from msbench.data.dataset import Dataset
+from msbench.evaluation.model_source import ModelSource
+from msbench.evaluation.run import evaluate
 from msbench.model.checkpoints import KEY
 from msbench.records import tier_of
+from msbench.separation.inference import Inference
 from msbench.system.files import sha256_of
 from tests.tiny import write_model
 
@@ -80,3 +83,22 @@ def test_a_checkpoint_is_loaded_and_hashed_once(songs: Dataset, tmp_path: Path, 
     assert record["model"]["parameters"] > 0
     assert set(record["scores"]) == {"song 0", "song 1"}
     assert tier_of(record) in ("measured", "unverified")
+
+
+def test_a_model_of_songs_is_given_each_track_whole(songs: Dataset) -> None:
+    """So chunks change neither its scores nor, in its record, anything."""
+    model = load("oracle_wiener", targets=songs.stems, sample_rate=8000, channels=1)
+    short, long = (evaluate(model, songs, chunk_seconds=seconds, metrics=()) for seconds in (0.3, 30))
+    assert short["scores"] == long["scores"]
+    expected = {"chunk_seconds": None, "overlap": None, "batch_size": 1, "device": "cpu", "dtype": "float32"}
+    assert short["inference"] == expected
+
+
+def test_results_of_an_earlier_revision_do_not_count(songs: Dataset) -> None:
+    """`mixture_share` is at its second one; the keys of others are as they were before there were revisions."""
+    identities = {}
+    for name in ("mixture", "mixture_share"):
+        source = ModelSource(load(name, targets=songs.stems), None, Inference(device="cpu"))
+        identities[name] = source.identity(songs.tracks("test")[0])
+    assert [len(identity) for identity in identities.values()] == [3, 4]
+    assert identities["mixture_share"][-1] == 2

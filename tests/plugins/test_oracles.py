@@ -2,11 +2,22 @@
 
 import numpy as np
 import pytest
+import scipy.signal
 import torch
 
 import msbench
+from msbench import registry
 
 RATE = 8000
+EPS = np.finfo(float).eps
+ORACLES = [
+    ("oracle_irm", {}),
+    ("oracle_irm", {"alpha": 2.0}),
+    ("oracle_ibm", {}),
+    ("oracle_ibm", {"alpha": 2.0}),
+    ("oracle_wiener", {}),
+    ("oracle_wiener", {"variant": "sisec"}),
+]
 
 
 def tone(*gains: float) -> torch.Tensor:
@@ -78,3 +89,75 @@ def test_estimates_and_the_rest_add_up_to_the_mixture(channels):
         assert torch.allclose(everything.sum(1), mixture, atol=1e-5)
         some = msbench.load(name, targets=["a", "b"], **options)(mixture, references[:, :2])
         assert torch.allclose(some, everything[:, :2], atol=1e-5)
+
+
+def stereo(seconds: float, sources: int = 4, seed: int = 0) -> torch.Tensor:
+    """Noise (1, S, 2, T) at 44.1 kHz: each source mostly in one direction, partly diffuse, and silent for a while."""
+    generator = torch.Generator().manual_seed(seed)
+    size = round(seconds * 44100)
+    direct = torch.randn(sources, 1, size, generator=generator) * torch.rand(sources, 2, 1, generator=generator)
+    signals = 0.1 * direct + 0.02 * torch.randn(sources, 2, size, generator=generator)
+    signals[1, :, size // 4 : size // 2] = 0
+    return signals[None]
+
+
+def mwf_of_sisec(sources: np.ndarray, mixture: np.ndarray) -> np.ndarray:
+    """MWF.py of sigsep/sigsep-mus-oracle (1590b09) line by line, einsum for its loops: (S, 2, T), (2, T) to (S, 2, T)."""
+
+    def invert(m: np.ndarray) -> np.ndarray:
+        determinant = EPS + m[..., 0, 0] * m[..., 1, 1] - m[..., 0, 1] * m[..., 1, 0]
+        adjugate = np.stack([m[..., 1, 1], -m[..., 0, 1], -m[..., 1, 0], m[..., 0, 0]], -1)
+        return adjugate.reshape(m.shape) / determinant[..., None, None]
+
+    covariances = []
+    for source in sources:
+        y = scipy.signal.stft(source, nperseg=2048)[-1]
+        observed = np.einsum("ift,jft->ftij", y, y.conj())
+        power = np.mean(np.abs(y) ** 2, axis=0)
+        spatial = np.mean(observed / (EPS + power[..., None, None]), axis=1)
+        spatial = spatial * 2 / np.trace(spatial) + EPS * np.eye(2)  # the trace of a stack is over its first two axes
+        power = np.real(np.einsum("fij,ftji->ft", invert(spatial), observed)) / 2
+        covariances.append(power[..., None, None] * spatial[:, None])
+    inverse = invert(sum(covariances))
+    x = scipy.signal.stft(mixture, nperseg=2048)[-1]
+    spectra = [np.einsum("ftij,ftjk,kft->ift", each, inverse, x) for each in covariances]
+    return np.stack([scipy.signal.istft(each)[1][:, : mixture.shape[-1]] for each in spectra])
+
+
+def decibels(true: torch.Tensor, estimate: torch.Tensor) -> float:
+    return float(10 * torch.log10(true.square().sum() / (true - estimate).square().sum()))
+
+
+def test_the_variant_sisec_is_the_code_of_sisec_with_its_faults():
+    references = stereo(1.5)
+    mixture = references.sum(1)
+    theirs = torch.from_numpy(mwf_of_sisec(references[0].double().numpy(), mixture[0].double().numpy()))
+    ours = msbench.load("oracle_wiener", variant="sisec")(mixture, references)[0]
+    assert all(decibels(*pair) > 120 for pair in zip(theirs, ours.double(), strict=True))
+    exact = msbench.load("oracle_wiener")(mixture, references)[0]
+    assert all(decibels(*pair) < 60 for pair in zip(theirs, exact.double(), strict=True))
+
+
+def test_variants_that_cannot_be_are_refused():
+    with pytest.raises(ValueError, match="unknown variant 'mended': choose exact or sisec"):
+        msbench.load("oracle_wiener", variant="mended")
+    with pytest.raises(ValueError, match="sisec has 2 channels, not 1"):
+        msbench.load("oracle_wiener", variant="sisec", channels=1)
+
+
+def test_every_oracle_is_listed_here():
+    found = {name for name in registry.entries("models") if registry.load("models", name).needs_references}
+    assert found == {name for name, _ in ORACLES}
+
+
+@pytest.mark.parametrize(("name", "options"), ORACLES)
+def test_oracles_see_the_whole_song_in_separate(name, options):
+    """Masks are the same from chunks; what is a mean over the song is not, and so is not made from chunks."""
+    model = msbench.load(name, targets=["a", "b", "c"], **options)
+    references = stereo(1.5, sources=3)
+    references[:, 2, :, 44100:] = 0
+    mixture = references.sum(1)
+    whole = model(mixture, references)[0]
+    stems = msbench.separate(model, mixture[0], 44100, references=references[0], chunk_seconds=0.5)
+    for estimate, expected in zip(stems.values(), whole, strict=True):
+        assert decibels(expected, estimate) > 100

@@ -141,6 +141,45 @@ def test_oracle_chunked_is_whole():
     assert worst(separate(model, mixture, RATE, references=references), expected) < 1e-6
 
 
+class Loudness(Separator):
+    """One that has to hear the whole song: the mixture at a peak of one."""
+
+    chunking = "song"
+
+    def __init__(self, sample_rate=RATE):
+        super().__init__(["vocals"], sample_rate, 2)
+
+    def forward(self, mixture):
+        return (mixture / mixture.abs().amax((1, 2), keepdim=True)).unsqueeze(1)
+
+
+@pytest.mark.parametrize("time", [1, 999, 30_000])
+def test_a_model_of_songs_is_given_the_whole(time):
+    mixture = noise(2, time)
+    found = separate(Loudness(), mixture, RATE, chunk_seconds=0.1, overlap=0.5, batch_size=3)
+    assert worst(found, whole(Loudness(), mixture)) == 0
+    assert float(mixture.abs().max()) < 1  # and the input is as it was
+
+
+def test_a_model_of_songs_at_another_rate_is_given_the_whole():
+    mixture = tones(2 * RATE, 20)
+    found = separate(Loudness(), mixture, 2 * RATE)["vocals"]
+    assert found.shape == mixture.shape
+    assert float((found - mixture / mixture.abs().max()).abs().max()) < 1e-3
+
+
+def test_a_song_that_does_not_fit_into_memory_is_refused(monkeypatch):
+    """It needs 4 x 4 bytes for each sample of two channels in and two out: 64 kB a second at 1 kHz."""
+    monkeypatch.setattr("msbench.separation.pipeline.free_bytes", lambda: 1_000_000)
+    separate(Loudness(), noise(2, 15 * RATE), RATE)
+    for seconds in (20, None):  # known beforehand or not
+        blocks = iter([noise(2, 10 * RATE).numpy(), noise(2, 10 * RATE).numpy()])
+        stream = InputStream(blocks, RATE, 2, seconds, name="long.wav")
+        with pytest.raises(ValueError, match=r"Loudness takes a song whole, and long.wav of 20 s needs some 0.0 GB"):
+            list(separate_blocks(Loudness(), stream))
+        assert len(list(blocks)) == (1 if seconds else 0)  # refused as soon as it is known
+
+
 def test_oracle_references_are_adapted_as_the_mixture():
     """Mono oracle at another rate, disjoint stems: it must find them, so they met it resampled and one by one."""
     stems = torch.stack([tones(4000, 1.5), tones(4000, 1.5).flip(0) * 0])

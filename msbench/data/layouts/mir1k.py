@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from msbench.data.dataset import default_root
 from msbench.data.layouts.bases.karaoke import MUSIC, VOICE, Karaoke
 from msbench.data.layouts.stem_map import MappedDataset
 from msbench.data.track import Channel, FileOrChannel, Track
@@ -23,10 +24,9 @@ class MIR1K(MappedDataset, Karaoke):
     Split by singer as Huang et al. (2014) do: one man and one woman are trained on, the others tested on. The four
     clips to validate on are those of the dev set that their published code comes with.
 
-    With the option at_0_db: true of the stem map, the accompaniment of a clip gets the energy of its voice, as they
-    mix them (codes/mir1k/formulate_data.m of posenhuang/deeplearningsourceseparation). The 1000 clips published there
-    have that ratio already, to 0.006 dB. Names, channels and splits were read from these; MIR-1K's own folder has the
-    clips side by side in Wavfile/.
+    The mixture is the sum of the two channels as recorded; `mir1k_0db` has them at equal energies, as Huang et al. mix
+    them. Names, channels and splits were read from the 1000 clips of posenhuang/deeplearningsourceseparation; MIR-1K's
+    own folder has the clips side by side in Wavfile/.
 
     Args:
         root: Folder of Wavfile/.
@@ -47,10 +47,11 @@ class MIR1K(MappedDataset, Karaoke):
     published: Mapping[str, int] = {"train": 171, "valid": 4, "test": 825, "all": 1000}
     rates = (16000,)
     verified = "the 1000 clips of posenhuang/deeplearningsourceseparation"
+    at_0_db = False
 
     def __init__(self, root: str | Path | None = None, stem_map: str | Path | None = None) -> None:
         super().__init__(root, stem_map)
-        if self.map.options.get("at_0_db"):
+        if self.at_0_db or self.map.options.get("at_0_db"):
             self.mix = "at 0 dB"
             self.version += f" {self.mix}"
 
@@ -64,6 +65,27 @@ class MIR1K(MappedDataset, Karaoke):
         labelled: dict[FileOrChannel, tuple[str, ...]] = {voice: ("voice",), music: ("music",)}
         gains: dict[FileOrChannel, float] = {music: _music_gain(path)} if self.mix else {}
         return Track(path.stem, split, self.label_stems(labelled, gains), sums=self.sums)
+
+
+class MIR1KAt0dB(MIR1K):
+    """MIR-1K mixed at 0 dB (Huang et al. 2014): the accompaniment of each clip gets the energy of its voice.
+
+    Their code divides each channel by its norm and adds the two, in training (codes/mir1k/formulate_data.m:105-106 of
+    posenhuang/deeplearningsourceseparation, commit 6a6e54d) and in testing (test_mir1k_general_kl_bss3.m:69-71). Here
+    the voice keeps its level, so that mixture and stems of a clip are theirs times one factor, which is some 50 dB and
+    leaves BSSEval, SI-SDR, SNR and NSDR as they are. The 1000 clips published there have that ratio already, to
+    0.006 dB.
+
+    Args:
+        root: Folder of Wavfile/; that of `mir1k` when not given.
+        stem_map: As for `mir1k`.
+    """
+
+    name = "mir1k_0db"
+    at_0_db = True
+
+    def __init__(self, root: str | Path | None = None, stem_map: str | Path | None = None) -> None:
+        super().__init__(default_root(MIR1K.name) if root is None else root, stem_map)
 
 
 def _music_gain(path: Path) -> float:

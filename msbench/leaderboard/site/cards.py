@@ -134,11 +134,11 @@ def _commands(board: Board, record: Record) -> list[str]:
     if label in labels:
         return [*lines, f"msbench bench leaderboards/{shlex.quote(board.folder.resolve().name)}"]
     options = {"--data": data["name"], "--split": data["split"], "--label": label}
-    if inference.get("chunk_seconds") is None:
+    if inference.get("batch_size") is None:  # no model was run
         return [*lines, _words("msbench", "evaluate", "--estimates", "DIR", *_given(options))]
     model = record["model"]["name"] if record.get("checkpoint") is None else "best.ckpt"
     chosen = {"--chunk-seconds": "chunk_seconds", "--overlap": "overlap", "--batch-size": "batch_size"}
-    options |= {flag: inference[key] for flag, key in chosen.items()}
+    options |= {flag: inference[key] for flag, key in chosen.items() if inference.get(key) is not None}
     if model.startswith("-"):
         return [*lines, _words("msbench", "evaluate", *_given(options), "--", model)]
     return [*lines, _words("msbench", "evaluate", model, *_given(options))]

@@ -237,6 +237,7 @@ WRITERS = {
     "mass": write_mass,
     "medleydb": write_medleydb,
     "mir1k": write_mir1k,
+    "mir1k_0db": write_mir1k,
     "musdb18hq": write_musdb18hq,
     "quasi": write_quasi,
     "slakh2100": write_slakh2100,

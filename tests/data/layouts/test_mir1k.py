@@ -9,6 +9,7 @@ import pytest
 
 from msbench.data.opening import open_dataset
 from msbench.data.upkeep.prepare import plan
+from msbench.evaluation.run import evaluate
 from tests.data.layouts.published import FRAMES, names, samples, store, write_mir1k
 from tests.data.songs import noise
 
@@ -47,6 +48,31 @@ def test_mir1k_mixed_at_0_db(tmp_path: Path) -> None:
     assert (prepared.version, prepared.fingerprint("test")) == (data.version, data.fingerprint("test"))
     first = prepared.tracks("test")[0]
     np.testing.assert_allclose(first.read("accompaniment"), data.tracks("test")[0].read("accompaniment"), atol=1e-6)
+
+
+def test_mir1k_0db_is_mixed_as_huang_et_al(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their code divides both channels by their norms and adds them: s1./sqrt(sum(s1.^2)) + s2./sqrt(sum(s2.^2))."""
+    write_mir1k(tmp_path / "mir1k")
+    monkeypatch.setenv("MSBENCH_DATA", str(tmp_path))  # found where mir1k is
+    data = open_dataset("mir1k_0db")
+    raw = open_dataset("mir1k")
+    assert (data.name, data.version, raw.version) == ("mir1k_0db", "1 at 0 dB", "1")
+    assert data.fingerprint("test") != raw.fingerprint("test")
+    for track in data.tracks("all"):
+        music, voice = samples(tmp_path / "mir1k" / "Wavfile" / f"{track.name}.wav").astype(float)
+        theirs = voice / np.sqrt(np.sum(voice**2)) + music / np.sqrt(np.sum(music**2))
+        np.testing.assert_allclose(track.read("mixture")[0], np.sqrt(np.sum(voice**2)) * theirs, atol=1e-6)
+        assert np.sum(track.read("vocals") ** 2) == pytest.approx(np.sum(track.read("accompaniment") ** 2), rel=1e-5)
+
+
+def test_records_say_that_mir1k_was_mixed_at_0_db(tmp_path: Path) -> None:
+    """The mixture as the estimate is at 0 dB SNR to either, then."""
+    record = evaluate("mixture", "mir1k_0db", root=write_mir1k(tmp_path / "MIR-1K"), metrics=["snr"])
+    assert (record["dataset"]["name"], record["dataset"]["version"]) == ("mir1k_0db", "1 at 0 dB")
+    scores = [score for track in record["scores"].values() for score in track.values()]
+    ratios = [value for score in scores for metric, value in score.items() if metric.startswith("snr")]
+    assert len(ratios) == 4  # two clips of two targets
+    np.testing.assert_allclose(ratios, 0, atol=1e-4)
 
 
 def test_mir1k_at_0_db_with_a_broken_clip(tmp_path: Path) -> None:
