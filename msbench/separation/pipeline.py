@@ -3,8 +3,9 @@
 One pipeline of generators serves arrays and files. Blocks of samples are resampled to the model's rate as a stream,
 cut into overlapping chunks of one size, separated, joined by crossfades, and resampled back to exactly the length of
 the input. A model whose `chunking` is "song" gets the whole as one chunk; its memory grows with the song, and a song
-that does not fit is refused before it is separated. Between the model's calls everything is float32 numpy; shapes use the letters of
-`msbench.model.separator`, and G = 1 for a mixture alone or 1 + S where an oracle's references travel with it.
+that does not fit is refused before it is separated. Between the model's calls everything is float32 numpy; shapes use
+the letters of `msbench.model.separator`, and G = 1 for a mixture alone or 1 + S where an oracle's references travel
+with it.
 """
 
 from __future__ import annotations
@@ -194,10 +195,11 @@ def _fitting(blocks: Iterable[np.ndarray], model: Separator, stream: InputStream
         rows = (block.shape[0] + len(model.targets)) * block.shape[1]
         needed = model.song_memory * np.dtype(np.float32).itemsize * rows * max(frames, expected)
         if free is not None and needed > free:
+            seconds = max(frames, expected) / model.sample_rate
             raise ValueError(
-                f"{type(model).__name__} takes a song whole, and {stream.name} of "
-                f"{max(frames, expected) / model.sample_rate:.0f} s needs some {needed / 1e9:.1f} GB of memory, of which "
-                f"{free / 1e9:.1f} GB are free: cut it into parts, run fewer jobs, or use a machine with more memory"
+                f"{type(model).__name__} takes a song whole, and {stream.name} of {seconds:.0f} s needs some "
+                f"{needed / 1e9:.1f} GB of memory, of which {free / 1e9:.1f} GB are free: cut it into parts, run fewer "
+                "jobs, or use a machine with more memory"
             )
         yield block
 
