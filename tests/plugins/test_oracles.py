@@ -102,7 +102,7 @@ def stereo(seconds: float, sources: int = 4, seed: int = 0) -> torch.Tensor:
 
 
 def mwf_of_sisec(sources: np.ndarray, mixture: np.ndarray) -> np.ndarray:
-    """MWF.py of sigsep/sigsep-mus-oracle (1590b09) line by line, einsum for its loops: (S, 2, T), (2, T) to (S, 2, T)."""
+    """MWF.py of sigsep/sigsep-mus-oracle (1590b09), with einsum for its loops: (S, 2, T) and (2, T) to (S, 2, T)."""
 
     def invert(m: np.ndarray) -> np.ndarray:
         determinant = EPS + m[..., 0, 0] * m[..., 1, 1] - m[..., 0, 1] * m[..., 1, 0]
