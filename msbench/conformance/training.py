@@ -14,7 +14,7 @@ from torch import Tensor
 
 from msbench import registry
 from msbench.conformance.subject import Broken, Skipped, Subject, difference, require_finite
-from msbench.losses.criterion import Criterion
+from msbench.losses.criterion import Criterion, NoMixtureError
 from msbench.losses.functions import DOMAINS
 from msbench.model.checkpoints import KEY, create, load
 from msbench.model.separator import Separator
@@ -42,7 +42,10 @@ def _loss(subject: Subject, loss: str, domain: str) -> str:
     criterion = _criterion(loss, domain)
     model = subject.model.train()
     model.zero_grad()
-    value = _value(subject, model, criterion)
+    try:
+        value = _value(subject, model, criterion)
+    except NoMixtureError as error:
+        raise Skipped(errors.sentence(error)) from error
     value.backward()
     gradients = {name: p.grad for name, p in model.named_parameters() if p.requires_grad}
     for name, gradient in gradients.items():
@@ -68,7 +71,7 @@ def _criterion(loss: str, domain: str) -> Criterion:
         raise Skipped(errors.sentence(error)) from error
     references = torch.rand((2, 2, 1, 999) if domain == "waveform" else (2, 2, 1, 65, 9))
     try:
-        criterion(torch.rand_like(references, requires_grad=True), references).backward()
+        criterion.of(references.sum(1))(torch.rand_like(references, requires_grad=True), references).backward()
     except Exception as error:
         raise Skipped(f"{loss} does not take the {domain}: {errors.sentence(error)}") from error
     return criterion
@@ -76,7 +79,7 @@ def _criterion(loss: str, domain: str) -> Criterion:
 
 def _value(subject: Subject, model: Separator, criterion: Criterion) -> Tensor:
     batch = subject.batch(2, CHUNK_SECONDS, model)
-    value = model.loss(batch, criterion)
+    value = model.loss(batch, criterion.of(batch.mixture))
     if not isinstance(value, Tensor) or value.dim():
         shape = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
         raise Broken(f"loss returned {shape}; the contract is a scalar tensor")

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import Tensor
 
 from msbench import registry
 from msbench.losses.functions import DOMAINS, Loss, domains_of
+
+
+class NoMixtureError(ValueError):
+    """The loss reads the mixture, and the mixture of these estimates is not known."""
 
 
 class Criterion:
@@ -28,18 +34,46 @@ class Criterion:
             raise ValueError(f"unknown loss domain '{domain}': one of {', '.join(DOMAINS)}")
         self.domain = domain
         self.pit = pit
+        self.loss = loss
         self.function: Loss = registry.load("losses", loss)
+        self.mixture: Tensor | None = None
         if domain not in domains_of(self.function):
             raise ValueError(
                 f"loss '{loss}' does not take the {domain}: it takes {', '.join(domains_of(self.function))}"
             )
 
+    @property
+    def needs_mixture(self) -> bool:
+        return getattr(self.function, "needs_mixture", False)
+
+    def of(self, mixture: Tensor) -> Criterion:
+        """The criterion of the batch with this mixture (B, C, T), which some losses read."""
+        bound = copy.copy(self)
+        bound.mixture = mixture
+        return bound
+
     def __call__(self, estimates: Tensor, references: Tensor) -> Tensor:
         if estimates.shape != references.shape:
             raise ValueError(f"estimates {tuple(estimates.shape)} and references {tuple(references.shape)} differ")
         if self.pit:
-            return _of_best_assignment(_pairwise(self.function, estimates, references)).mean()
-        return self.function(estimates, references).mean()
+            return _of_best_assignment(_pairwise(self.each, estimates, references)).mean()
+        return self.each(estimates, references).mean()
+
+    def each(self, estimates: Tensor, references: Tensor) -> Tensor:
+        """The loss of each item (B,); estimates of autocast are compared in the precision of the references.
+
+        Raises:
+            NoMixtureError: If the loss reads the mixture, and there is none of the length of the estimates.
+        """
+        estimates = estimates.to(torch.promote_types(estimates.dtype, references.dtype))
+        if not self.needs_mixture:
+            return self.function(estimates, references)
+        if self.mixture is None or (self.domain == "waveform" and self.mixture.shape[-1] != estimates.shape[-1]):
+            raise NoMixtureError(
+                f"loss '{self.loss}' reads the mixture of what it compares, and this model compares another part of a "
+                "chunk: train it with another loss"
+            )
+        return self.function(estimates, references, self.mixture)
 
 
 class RemixedCriterion:
@@ -66,10 +100,14 @@ class RemixedCriterion:
                 f"{what} cannot compare the sum of several targets: train without it, or leave out data.unlabelled"
             )
         self.domain = criterion.domain
-        self.function = criterion.function
+        self.criterion = criterion
         self.known = known
         self.weight = weight
         self.targets = targets
+
+    def of(self, mixture: Tensor) -> RemixedCriterion:
+        """As `Criterion.of`."""
+        return RemixedCriterion(self.criterion.of(mixture), self.known, self.weight, self.targets)
 
     def __call__(self, estimates: Tensor, references: Tensor) -> Tensor:
         if estimates.shape != references.shape or estimates.shape[1] != self.targets:
@@ -80,11 +118,15 @@ class RemixedCriterion:
         one = self.known >= 0
         losses = []
         if not one.all():
-            losses.append(self.function(estimates[~one], references[~one]).sum())
+            losses.append(self._of_items(~one).each(estimates[~one], references[~one]).sum())
         if one.any():
             pairs = [_one_and_rest(signals[one], self.known[one]) for signals in (estimates, references)]
-            losses.append(self.weight * self.function(*pairs).sum())
+            losses.append(self.weight * self._of_items(one).each(*pairs).sum())
         return torch.stack(losses).sum() / len(estimates)
+
+    def _of_items(self, chosen: Tensor) -> Criterion:
+        mixture = self.criterion.mixture
+        return self.criterion if mixture is None else self.criterion.of(mixture[chosen])
 
 
 def _one_and_rest(signals: Tensor, known: Tensor) -> Tensor:

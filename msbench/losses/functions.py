@@ -1,8 +1,10 @@
 """Training losses: pure functions (estimates, references) -> one value per item.
 
 A loss takes (B, S, ...) estimates and references, waveforms (B, S, C, T), magnitudes or masks (B, S, C, F, N), and
-returns (B,). A stranger registers one as an entry point in the group `msbench.losses`; one that makes no sense in every
-domain says so: `loss.domains = ("waveform",)`.
+returns (B,). A stranger registers one as an entry point in the group `msbench.losses`. Attributes say what is special
+about a loss: `loss.domains = ("waveform",)` if it makes no sense in every domain; `loss.needs_mixture = True` if it takes
+the waveform of the mixture (B, C, T) as third argument; `loss.ignores_gain = True` if it does not hear the level of the
+estimates, which most metrics score.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from torch import Tensor
 
 DOMAINS = ("waveform", "magnitude", "mask")
 
-Loss = Callable[[Tensor, Tensor], Tensor]
+Loss = Callable[..., Tensor]
 
 
 def domains_of(loss: Loss) -> tuple[str, ...]:
@@ -72,6 +74,41 @@ def snr(estimates: Tensor, references: Tensor) -> Tensor:
     return 10 * torch.log10((noise + floor) / (energy + floor)).mean(1)
 
 
+def wsdr(estimates: Tensor, references: Tensor, mixture: Tensor) -> Tensor:
+    """Weighted SDR loss of each target, from -1 (best) to 1, averaged over targets, (B, S, C, T) twice to (B,).
+
+    Choi et al. 2019: with the target y, its estimate y', the mixture x and the rest z = x - y, it is
+
+        -a cos(y, y') - (1 - a) cos(z, x - y'), where a = |y|^2 / (|y|^2 + |z|^2)
+
+    and cos is the cosine between two signals, channels together. The equation is as in the public implementation
+    sweetcocoa/DeepComplexUNetPyTorch, DCUNet/criterion.py. Each cosine leaves the gain of its signal free; the two
+    together do not, unless the target or the rest is silent. A floor of -100 dB of full scale keeps silence finite.
+
+    Args:
+        estimates, references: Waveforms (B, S, C, T).
+        mixture: Waveform (B, C, T).
+    """
+    rest = (mixture.unsqueeze(1) - references).flatten(2)
+    estimated_rest = (mixture.unsqueeze(1) - estimates).flatten(2)
+    references, estimates = references.flatten(2), estimates.flatten(2)
+    energy = references.square().sum(2)
+    weight = energy / (energy + rest.square().sum(2) + _floor(rest))
+    return -(weight * _cosine(estimates, references) + (1 - weight) * _cosine(estimated_rest, rest)).mean(1)
+
+
+def _cosine(a: Tensor, b: Tensor) -> Tensor:
+    norms = [(x.square().sum(2) + _floor(x)).sqrt() for x in (a, b)]
+    return (a * b).sum(2) / (norms[0] * norms[1])
+
+
+def _floor(signals: Tensor) -> float:
+    return 1e-10 * signals.shape[2]
+
+
 bce.domains = ("mask",)  # type: ignore[attr-defined]
 snr.domains = ("waveform",)  # type: ignore[attr-defined]
 si_snr.domains = ("waveform",)  # type: ignore[attr-defined]
+si_snr.ignores_gain = True  # type: ignore[attr-defined]
+wsdr.domains = ("waveform",)  # type: ignore[attr-defined]
+wsdr.needs_mixture = True  # type: ignore[attr-defined]

@@ -118,6 +118,12 @@ def _check(cli: FitCLI) -> None:
     cli.model.configure_optimizers()
     if cli.datamodule.unlabelled is not None:
         cli.model.remixed_criterion(torch.empty(0))
+    if getattr(cli.model.criterion.function, "ignores_gain", False):
+        warnings.warn(
+            f"the loss '{cli.config.model.loss}' does not hear the level of the estimates, and all metrics except the "
+            "scale-invariant ones score it: l1, snr and wsdr hear it",
+            stacklevel=2,
+        )
 
 
 def _watched(cli: FitCLI) -> dict[str, str | None]:

@@ -99,7 +99,8 @@ class SeparationModule(LightningModule):
         return RemixedCriterion(self.criterion, known, self.unlabelled_weight, len(separator.targets))
 
     def _finite_loss(self, batch: Batch, where: str, known: Tensor | None = None) -> Tensor:
-        loss = self.separator.loss(batch, self.criterion if known is None else self.remixed_criterion(known))
+        criterion = self.criterion if known is None else self.remixed_criterion(known)
+        loss = self.separator.loss(batch, criterion.of(batch.mixture))
         if not torch.isfinite(loss):
             raise TrainingDiverged(
                 f"{where} loss became {loss.item()} in epoch {self.current_epoch}, step {self.global_step}: "

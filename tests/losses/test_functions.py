@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pytest
 import torch
 
-from msbench.losses.functions import bce, l1, mse, si_snr, snr
+from msbench.losses.functions import bce, l1, mse, si_snr, snr, wsdr
 from tests.requirements import peer
 
 
@@ -50,6 +52,59 @@ def test_snr_of_silence_is_what_is_left_in_it() -> None:
     torch.testing.assert_close(loss, torch.tensor([40.0]), atol=0.01, rtol=0)  # -20 dB over a floor of -60 dB
     assert estimates.grad.min() > 0
     assert snr(silence, silence).item() == 0
+
+
+def test_wsdr_by_hand() -> None:
+    target, mixture = torch.tensor([[[[3.0, 0.0]]]]), torch.tensor([[[3.0, 1.0]]])  # so the rest is [0, 1], a = 9/10
+    assert wsdr(target, target, mixture).item() == pytest.approx(-1, abs=1e-6)
+    estimates = torch.tensor([[[[3.0, 3.0]]]])  # at 45 degrees to the target; what is left, [0, -2], is the rest turned
+    assert wsdr(estimates, target, mixture).item() == pytest.approx(-0.9 / 2**0.5 + 0.1, abs=1e-6)
+
+
+def test_wsdr_is_the_equation_for_each_target(pair: tuple[torch.Tensor, torch.Tensor]) -> None:
+    estimates, references = pair
+    mixture = references.sum(1)
+    expected = np.zeros(3)
+    for item, mixed in enumerate(mixture.flatten(1).double().numpy()):
+        for target in range(4):
+            y, guess = (signals[item, target].flatten().double().numpy() for signals in (references, estimates))
+            cosines = [
+                a @ b / np.linalg.norm(a) / np.linalg.norm(b) for a, b in ((y, guess), (mixed - y, mixed - guess))
+            ]
+            weight = y @ y / (y @ y + (mixed - y) @ (mixed - y))
+            expected[item] -= (weight * cosines[0] + (1 - weight) * cosines[1]) / 4
+    np.testing.assert_allclose(wsdr(estimates, references, mixture).numpy(), expected, atol=1e-6)
+
+
+def test_wsdr_is_smallest_at_the_true_level(pair: tuple[torch.Tensor, torch.Tensor]) -> None:
+    _, references = pair
+    gains = torch.linspace(0.5, 1.5, 11).tolist()
+    values = torch.stack([wsdr(gain * references, references, references.sum(1)) for gain in gains])
+    assert values.argmin(0).tolist() == [5, 5, 5]  # gain 1
+    assert (values[0] - values[5]).min() > 0.005
+
+
+@pytest.mark.parametrize("silent", ["target", "estimate", "rest", "everything"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_wsdr_of_silence_is_finite(silent: str, dtype: torch.dtype, pair: tuple[torch.Tensor, torch.Tensor]) -> None:
+    estimates, references = (signals[:1, :1] * (silent != "everything") for signals in pair)
+    mixture = references[:, 0] if silent == "rest" else 2 * references[:, 0]
+    estimates = (estimates * (silent != "estimate")).to(dtype).requires_grad_()
+    references = references * (silent != "target")
+    with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+        loss = wsdr(estimates, references, mixture)
+    loss.sum().backward()
+    assert loss.isfinite().all()
+    assert -1.001 < loss.item() < 1.001
+    assert estimates.grad is not None
+    assert estimates.grad.isfinite().all()
+
+
+def test_what_ignores_the_level_says_so(pair: tuple[torch.Tensor, torch.Tensor]) -> None:
+    estimates, references = pair
+    for loss in (l1, mse, si_snr, snr):
+        free = torch.allclose(loss(0.5 * estimates, references), loss(estimates, references), rtol=1e-4)
+        assert free == getattr(loss, "ignores_gain", False)
 
 
 def test_bce_is_torchs_and_stays_finite() -> None:
