@@ -76,6 +76,11 @@ def test_mixed_precision_and_clipping(arguments: list[str], precision: str) -> N
     assert (fit([*arguments, *flags]) / "best.ckpt").is_file()
 
 
+def test_a_loss_that_ignores_the_level_is_said_so(arguments: list[str]) -> None:
+    with pytest.warns(UserWarning, match="the loss 'si_snr' does not hear the level of the estimates"):
+        fit([*arguments, "--model.loss", "si_snr", "--trainer.fast_dev_run", "true"])
+
+
 def test_early_stopping(arguments: list[str]) -> None:
     flags = ["--early_stopping.patience", "1", "--early_stopping.min_delta", "1e9", "--trainer.max_epochs", "50"]
     folder = fit([*arguments, *flags])
