@@ -1,12 +1,24 @@
 """U-Net on magnitudes: Jansson, Humphrey, Montecchio, Bittner, Kumar, Weyde, "Singing voice separation with deep U-Net
 convolutional networks", ISMIR 2017.
 
-As in the paper: six strided 5x5 convolutions down and as many up with skips (`msbench.ConvUNet`); a sigmoid mask on
-the mixture's magnitude (equation 1), whose phase is kept; L1 on magnitudes of patches of 128 frames.
+As in the paper: six strided 5x5 convolutions down and as many up with skips (`msbench.ConvUNet`), with a dropout of
+one half in the first three layers up; a sigmoid mask on the mixture's magnitude, whose phase is kept; L1 on magnitudes
+of patches of 128 frames. The authors published no code. Two public versions are gabolsgabs/cunet
+(cunet/train/models/unet_model.py) and f90/Wave-U-Net (Models/UnetSpectrogramSeparator.py).
 
-Differences: the magnitudes are scaled by the window, not by each song's maximum (which a stream does not know);
-several targets come out of one network as channels (the paper trains one network per target: `targets: [vocals]`);
-depth below 6, no skips and direct magnitudes are the ablations that others studied.
+Differences:
+
+- The paper brings each song's magnitudes to the range from 0 to 1. A stream does not know a song's maximum, so here a
+  full-scale sine has a magnitude of one half. A song is thus some five times quieter than in the paper, and the network
+  hears its level: of a quiet song the variance after the first convolution is as small as the epsilon of its batch
+  normalization.
+- Several targets come out of one network as channels. The paper trains one network per target: `targets: [vocals]`.
+- The 513th bin (Nyquist) gets the mask of the 512th, as in cunet; f90 gives it 0.5.
+- Dropout comes after the ReLU and before the skip is joined. cunet drops before the ReLU, in layers 2 to 4; f90 drops
+  after the skip is joined, and so the skip too.
+- Weights begin as torch draws them and the padding is symmetric. `initialization: normal` and `layers: tensorflow` are
+  as in cunet, whose batch normalization has an epsilon of 1e-3. What the authors did is unverified.
+- Depth below 6, no skips and direct magnitudes are ablations that others studied.
 """
 
 from __future__ import annotations
@@ -15,7 +27,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from msbench import ConvUNet, SpectrogramSeparator
+from msbench import ConvUNet, SpectrogramSeparator, initialize
 
 
 class UNet(SpectrogramSeparator):
@@ -31,6 +43,8 @@ class UNet(SpectrogramSeparator):
         dropout: In the first three layers up; 0.5 in the paper.
         skip: Whether layers down are concatenated to the layers up.
         output: `mask`, or `direct` for magnitudes that are not bound by the mixture's.
+        layers: `torch`, or `tensorflow` for its padding and epsilon (see `msbench.ConvUNet`).
+        initialization: `torch`, or `normal` for weights from N(0, 0.02) (see `msbench.initialize`).
     """
 
     def __init__(
@@ -45,12 +59,15 @@ class UNet(SpectrogramSeparator):
         dropout: float = 0.5,
         skip: bool = True,
         output: str = "mask",
+        layers: str = "torch",
+        initialization: str = "torch",
     ) -> None:
         super().__init__(targets, sample_rate, channels, window_samples, hop_samples)
         if output not in ("mask", "direct"):
             raise ValueError(f"output must be 'mask' or 'direct', not '{output}'")
         self.direct = output == "direct"
-        self.unet = ConvUNet(channels, channels * len(self.targets), depth, filters, dropout, skip)
+        self.unet = ConvUNet(channels, channels * len(self.targets), depth, filters, dropout, skip, layers)
+        initialize(self.unet, initialization)
         self.stride_samples = hop_samples * self.unet.stride
 
     def mask(self, spectrogram: Tensor) -> Tensor:

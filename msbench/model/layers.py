@@ -47,32 +47,47 @@ class ConvUNet(nn.Module):
     Down: convolution, batch normalization, leaky ReLU 0.2. Up: transposed convolution, batch normalization, ReLU, and
     dropout in the first three. The last layer is linear.
 
+    With `layers="tensorflow"`, weights trained in TensorFlow give the outputs that they give there. Its padding "same"
+    puts one zero before and two after an even number of rows (tensorflow.org, tf.nn, "Notes on padding"); the padding
+    of `torch` is two before and one after. The epsilon of its batch normalization is 1e-3 in place of 1e-5.
+
     Args:
         channels_in, channels_out: Of the image before and after.
         depth: Number of layers down, and up.
         filters: Channels of the first layer, doubled with each further one.
         dropout: Probability.
         skip: Whether layers down are concatenated to the layers up.
+        layers: `torch` or `tensorflow`.
     """
 
     def __init__(
-        self, channels_in: int, channels_out: int, depth: int, filters: int, dropout: float, skip: bool = True
+        self,
+        channels_in: int,
+        channels_out: int,
+        depth: int,
+        filters: int,
+        dropout: float,
+        skip: bool = True,
+        layers: str = "torch",
     ) -> None:
         super().__init__()
         if not 3 <= depth <= 6:
             raise ValueError(f"depth must be from 3 to 6, not {depth}")
+        if layers not in LAYERS:
+            raise ValueError(f"layers must be one of {', '.join(LAYERS)}, not '{layers}'")
+        convolution, transposed, eps = LAYERS[layers]
         self.stride = 2**depth
         self.skip = skip
         widths = [channels_in, *(filters * 2**i for i in range(depth))]
         self.convolutions = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(a, b, 5, 2, 2), nn.BatchNorm2d(b))
+            nn.Sequential(convolution(a, b), nn.BatchNorm2d(b, eps))
             for a, b in zip(widths[:-1], widths[1:], strict=True)
         )
         self.up = nn.ModuleList()
         for i, (a, b) in enumerate(zip(widths[:1:-1], widths[-2:0:-1], strict=True)):
-            layers = [_transposed(a if i == 0 or not skip else 2 * a, b), nn.BatchNorm2d(b), nn.ReLU()]
-            self.up.append(nn.Sequential(*layers, *([nn.Dropout(dropout)] if i < 3 else [])))
-        self.last = _transposed(2 * filters if skip else filters, channels_out)
+            layer = [transposed(a if i == 0 or not skip else 2 * a, b), nn.BatchNorm2d(b, eps), nn.ReLU()]
+            self.up.append(nn.Sequential(*layer, *([nn.Dropout(dropout)] if i < 3 else [])))
+        self.last = transposed(2 * filters if skip else filters, channels_out)
 
     def forward(self, image: Tensor, modulate: Callable[[int, Tensor], Tensor] | None = None) -> Tensor:
         """(B, channels_in, F, N) to (B, channels_out, F, N), for every F and N.
@@ -95,8 +110,40 @@ class ConvUNet(nn.Module):
         return x[..., :height, :width]
 
 
+def _convolution(channels_in: int, channels_out: int) -> nn.Conv2d:
+    return nn.Conv2d(channels_in, channels_out, 5, 2, 2)
+
+
 def _transposed(channels_in: int, channels_out: int) -> nn.ConvTranspose2d:
     return nn.ConvTranspose2d(channels_in, channels_out, 5, 2, 2, output_padding=1)
+
+
+class _SameConvolution(nn.Conv2d):
+    """As TensorFlow pads it, (B, channels_in, F, N) to (B, channels_out, F / 2, N / 2), rounded up."""
+
+    def __init__(self, channels_in: int, channels_out: int) -> None:
+        super().__init__(channels_in, channels_out, 5, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        height, width = x.shape[-2:]
+        return super().forward(nn.functional.pad(x, (1 + width % 2, 2, 1 + height % 2, 2)))
+
+
+class _SameTransposed(nn.ConvTranspose2d):
+    """Its transpose, (B, channels_in, F, N) to (B, channels_out, 2 F, 2 N)."""
+
+    def __init__(self, channels_in: int, channels_out: int) -> None:
+        super().__init__(channels_in, channels_out, 5, 2, 1)
+
+    def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
+        return super().forward(x, output_size)[..., :-1, :-1]  # torch cuts the one row before, this the two after
+
+
+# Of each option: the convolution, the transposed one, and the epsilon of batch normalization.
+LAYERS: dict[str, tuple[Callable[[int, int], nn.Module], Callable[[int, int], nn.Module], float]] = {
+    "torch": (_convolution, _transposed, 1e-5),
+    "tensorflow": (_SameConvolution, _SameTransposed, 1e-3),
+}
 
 
 def centre(signal: Tensor, time: int) -> Tensor:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from msbench.model.layers import ConvUNet, centre, initialize
+from msbench.model.layers import LAYERS, ConvUNet, centre, initialize
 
 
 @pytest.mark.parametrize("skip", [True, False])
@@ -32,6 +33,39 @@ def test_modulation_takes_the_place_of_what_it_is_given() -> None:
 def test_a_depth_that_has_no_recipe() -> None:
     with pytest.raises(ValueError, match="depth must be from 3 to 6, not 7"):
         ConvUNet(1, 1, depth=7, filters=4, dropout=0.0)
+
+
+def _before(size: int) -> int:
+    """The zeros that TensorFlow's "same" puts before `size` rows, for kernels of 5 and a stride of 2."""
+    total = max(5 - 2, 0) if size % 2 == 0 else max(5 - size % 2, 0)
+    return total // 2
+
+
+@pytest.mark.parametrize("size", [(8, 6), (7, 9), (8, 5), (1, 2)])
+def test_layers_of_tensorflow_by_its_definition(size: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    down, up, _ = LAYERS["tensorflow"]
+    convolution, transposed = down(2, 3), up(2, 3)
+    image = torch.randn(1, 2, *size)
+    forth = np.zeros((3, -(-size[0] // 2), -(-size[1] // 2)))
+    back = np.zeros((3, 2 * size[0], 2 * size[1]))
+    pixels = image[0].numpy()
+    for (i, j), (a, b) in ((out, tap) for out in np.ndindex(*forth.shape[1:]) for tap in np.ndindex(5, 5)):
+        row, column = 2 * i + a - _before(size[0]), 2 * j + b - _before(size[1])
+        if 0 <= row < size[0] and 0 <= column < size[1]:
+            forth[:, i, j] += convolution.weight.detach().numpy()[:, :, a, b] @ pixels[:, row, column]
+    for (i, j), (a, b) in ((at, tap) for at in np.ndindex(*size) for tap in np.ndindex(5, 5)):
+        row, column = 2 * i + a - _before(2 * size[0]), 2 * j + b - _before(2 * size[1])
+        if 0 <= row < 2 * size[0] and 0 <= column < 2 * size[1]:
+            back[:, row, column] += pixels[:, i, j] @ transposed.weight.detach().numpy()[:, :, a, b]
+    for layer, expected in ((convolution, forth), (transposed, back)):
+        output = layer(image)[0].detach().numpy() - layer.bias.detach().numpy()[:, None, None]
+        np.testing.assert_allclose(output, expected, atol=1e-5)
+
+
+def test_layers_are_named() -> None:
+    with pytest.raises(ValueError, match="layers must be one of torch, tensorflow, not 'keras'"):
+        ConvUNet(1, 1, depth=3, filters=4, dropout=0.0, layers="keras")
 
 
 def test_the_middle() -> None:

@@ -1,0 +1,55 @@
+"""The U-Net at the size of the paper, and with the layers of TensorFlow."""
+
+import pytest
+import torch
+
+import msbench
+from msbench.model.costs import parameter_count
+from tests.plugins.weights import noise
+
+SMALL = {"depth": 3, "filters": 4, "window_samples": 256, "hop_samples": 128}
+
+
+def test_the_size_of_the_paper():
+    with torch.device("meta"):
+        model = msbench.load("unet")
+    assert parameter_count(model) == 9_823_313
+    chunk = torch.zeros(1, 1, round(11.90625 * 8192))
+    assert msbench.STFT(1024, 768)(chunk).shape == (1, 1, 513, 128)
+
+
+def test_layers_of_tensorflow_have_the_same_weights_and_other_masks():
+    torch.manual_seed(0)
+    ours, theirs = (msbench.load("unet", layers=layers, **SMALL).eval() for layers in ("torch", "tensorflow"))
+    theirs.load_state_dict(ours.state_dict())
+    assert {block[1].eps for block in theirs.unet.convolutions} == {1e-3}
+    with torch.no_grad():
+        masks = [model.mask(noise(1, 1, 129, 40).abs()) for model in (ours, theirs)]
+    assert masks[0].shape == masks[1].shape == (1, 1, 1, 129, 40)
+    assert not torch.allclose(*masks, atol=1e-2)
+
+
+@pytest.mark.parametrize("targets", [["vocals"], ["vocals", "drums"]])
+def test_initial_weights_of_deviation_0_02(targets):
+    torch.manual_seed(0)
+    model = msbench.load("unet", targets=targets, initialization="normal", depth=4)
+    for name, parameter in model.named_parameters():
+        if parameter.dim() > 1:
+            assert parameter.std().item() == pytest.approx(0.02, rel=0.1), name
+
+
+def test_the_highest_bin_has_the_mask_of_its_neighbour():
+    model = msbench.load("unet", **SMALL).eval()
+    masks = model.mask(noise(1, 1, 129, 40).abs())
+    assert torch.equal(masks[..., -1, :], masks[..., -2, :])
+    assert 0 < masks.min() < masks.max() < 1
+
+
+def test_the_network_hears_the_level():
+    """Docstring: the magnitudes are not brought to the range from 0 to 1."""
+    torch.manual_seed(0)
+    model = msbench.load("unet", **SMALL).train()
+    mixture = noise(2, 1, 4000)
+    with torch.no_grad():
+        loud, quiet = (model.mask(gain * model.stft(mixture).abs()) for gain in (1.0, 0.01))
+    assert not torch.allclose(loud, quiet, atol=0.05)
