@@ -1,14 +1,20 @@
 """Deep complex U-Net: Choi, Kim, Huh, Kim, Ha, Lee, "Phase-aware speech enhancement with deep complex U-Net", ICLR
 2019.
 
-As in the paper: complex convolutions W x = (A a - B b) + i (B a + A b) for W = A + iB and x = a + ib (section 3.1) in a
-U with skips by concatenation, and a complex ratio mask whose magnitude is bounded by tanh (equation 4). Layers, sizes
-and normalization are asteroid's DCUNet: real and imaginary parts each have a batch normalization and a leaky ReLU.
+As in the paper: complex convolutions W x = (A a - B b) + i (B a + A b) for W = A + iB and x = a + ib in a U with skips
+by concatenation, a complex ratio mask whose magnitude is bounded by tanh, and the weighted SDR loss (`wsdr`). The
+authors published no code. Layers, sizes and normalization are those of DCUNet in asteroid 0.7.0 (asteroid/masknn), in
+which the real and the imaginary parts each have a batch normalization and a leaky ReLU.
 
 A complex convolution is one real convolution of the stacked parts [a, b] with the block matrix [[A, -B], [B, A]], in
 place of four; so nothing but the spectrogram and the mask is of a complex type.
 
 Differences from asteroid: the centered STFT of msbench, whose ends are not lost, and any number of audio channels.
+
+Differences from the paper: public implementations disagree on its batch normalization. asteroid and
+sweetcocoa/DeepComplexUNetPyTorch normalize real and imaginary parts apart; chanil1218/DCUnet.pytorch whitens them
+together, as Trabelsi et al. 2018 do (ChihebTrabelsi/deep_complex_networks, complexnn/bn.py): `norm: complex`. Which of
+them the authors had is unverified, and so are their initial weights; here these are torch's.
 """
 
 from __future__ import annotations
@@ -45,6 +51,7 @@ ARCHITECTURES: dict[str, list[Layer]] = {
 }
 UP_WIDTHS = {"large-20": 90}  # of every layer up; else as wide as what the layer down was given
 BOUNDS = ("tanh", "sigmoid", "none")
+NORMS = ("parts", "complex")
 
 
 class ComplexUNet(SpectrogramSeparator):
@@ -58,6 +65,7 @@ class ComplexUNet(SpectrogramSeparator):
         architecture: `10`, `16`, `20` or `large-20`: the number of layers, all in all.
         bound: Of the mask: `tanh` on its magnitude, `sigmoid` on its parts, or `none`.
         negative_slope: Of the leaky ReLU on real and imaginary part (CReLU); 0 for a ReLU.
+        norm: Batch normalization of real and imaginary `parts` apart, or `complex`.
     """
 
     complex_input: ClassVar[bool] = True
@@ -72,24 +80,28 @@ class ComplexUNet(SpectrogramSeparator):
         architecture: str = "20",
         bound: str = "tanh",
         negative_slope: float = 0.01,
+        norm: str = "parts",
     ) -> None:
         super().__init__(targets, sample_rate, channels, window_samples, hop_samples)
         if architecture not in ARCHITECTURES:
             raise ValueError(f"architecture must be one of {', '.join(ARCHITECTURES)}, not '{architecture}'")
         if bound not in BOUNDS:
             raise ValueError(f"bound must be one of {', '.join(BOUNDS)}, not '{bound}'")
+        if norm not in NORMS:
+            raise ValueError(f"norm must be one of {', '.join(NORMS)}, not '{norm}'")
         self.bound = bound
         layers = ARCHITECTURES[architecture]
         widths = [channels, *(width for width, _, _ in layers)]
         self.down = nn.ModuleList()
         for a, b, (_, kernel, stride) in zip(widths[:-1], widths[1:], layers, strict=True):
-            self.down.append(Block(ComplexConv(nn.Conv2d, a, b, kernel, stride), b, negative_slope))
+            self.down.append(Block(ComplexConv(nn.Conv2d, a, b, kernel, stride), b, negative_slope, norm))
         self.up = nn.ModuleList()
         inputs = widths[-1]
         for i in reversed(range(1, len(layers))):
             _, kernel, stride = layers[i]
             width = UP_WIDTHS.get(architecture, widths[i])
-            self.up.append(Block(ComplexConv(nn.ConvTranspose2d, inputs, width, kernel, stride), width, negative_slope))
+            convolution = ComplexConv(nn.ConvTranspose2d, inputs, width, kernel, stride)
+            self.up.append(Block(convolution, width, negative_slope, norm))
             inputs = width + widths[i]
         _, kernel, stride = layers[0]
         self.last = ComplexConv(nn.ConvTranspose2d, inputs, len(self.targets) * channels, kernel, stride, bias=True)
@@ -117,18 +129,58 @@ class ComplexUNet(SpectrogramSeparator):
 
 
 class Block(nn.Module):
-    """A complex convolution, then a batch normalization and a leaky ReLU for each of its real and imaginary parts."""
+    """A complex convolution, a batch normalization, and a leaky ReLU for each of real and imaginary part."""
 
-    def __init__(self, convolution: ComplexConv, channels: int, negative_slope: float) -> None:
+    def __init__(self, convolution: ComplexConv, channels: int, negative_slope: float, norm: str) -> None:
         super().__init__()
         self.convolution = convolution
-        self.norm = nn.BatchNorm2d(2 * channels)
+        self.norm = nn.BatchNorm2d(2 * channels) if norm == "parts" else ComplexNorm(channels)
         self.negative_slope = negative_slope
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, 2, C, F, N) to the same with other C, F and N."""
         x = self.norm(self.convolution(x).flatten(1, 2))
         return nn.functional.leaky_relu(x, self.negative_slope).unflatten(1, (2, -1))
+
+
+class ComplexNorm(nn.Module):
+    """Batch normalization that whitens real and imaginary part together (Trabelsi et al. 2018, section 3.5).
+
+    A new one gives each part a variance of one half. Momentum and epsilon are those of complexnn/bn.py.
+    """
+
+    mean: Tensor
+    covariance: Tensor
+
+    def __init__(self, channels: int, momentum: float = 0.1, epsilon: float = 1e-4) -> None:
+        super().__init__()
+        self.momentum, self.epsilon = momentum, epsilon
+        diagonal = torch.tensor([0.5**0.5, 0.0, 0.5**0.5])[:, None].repeat(1, channels)
+        self.scale = nn.Parameter(diagonal.clone())  # of real, between both, of imaginary
+        self.shift = nn.Parameter(torch.zeros(2, channels))
+        self.register_buffer("mean", torch.zeros(2, channels))
+        self.register_buffer("covariance", diagonal)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, 2 C, F, N), real before imaginary, to the same."""
+        parts = x.float().unflatten(1, (2, -1))
+        mean, covariance = self.mean, self.covariance
+        if self.training:
+            mean = parts.mean((0, 3, 4))
+            real, imaginary = (parts - mean[:, :, None, None]).unbind(1)
+            products = torch.stack([real * real, real * imaginary, imaginary * imaginary])
+            covariance = products.mean((1, 3, 4))
+            self.mean.lerp_(mean.detach(), self.momentum)
+            self.covariance.lerp_(covariance.detach(), self.momentum)
+        a, b, d = covariance
+        a, d = a + self.epsilon, d + self.epsilon
+        root = (a * d - b * b).clamp_min(self.epsilon**2).sqrt()  # determinant of the square root of [[a, b], [b, d]]
+        whitening = torch.stack([d + root, -b, -b, a + root]) / (root * (a + d + 2 * root).sqrt())
+        scale, whitening = self.scale[[0, 1, 1, 2]].view(2, 2, -1), whitening.view(2, 2, -1)
+        # Products by hand: autocast would take einsum in bfloat16.
+        matrix = (scale.unsqueeze(2) * whitening).sum(1)[..., None, None]  # (2, 2, C, 1, 1)
+        real, imaginary = (parts - mean[:, :, None, None]).split(1, 1)
+        return (matrix[:, 0] * real + matrix[:, 1] * imaginary + self.shift[:, :, None, None]).flatten(1, 2)
 
 
 class ComplexConv(nn.Module):

@@ -75,3 +75,44 @@ def test_parameter_counts(architecture, millions):
 def test_any_window_and_a_relu():
     model = msbench.load("complex_unet", architecture="10", window_samples=300, hop_samples=75, negative_slope=0.0)
     assert model(noise(1, 1, 997)).shape == (1, 4, 1, 997)
+
+
+def test_complex_normalization_whitens_both_parts_together():
+    torch.manual_seed(0)
+    norm = msbench.load("complex_unet", architecture="10", norm="complex").down[0].norm
+    real, imaginary = torch.randn(2, 4, 32, 9, 7)
+    x = torch.cat([3 * real + 1, 2 * real + 0.1 * imaginary - 5], 1)  # two nearly equal parts
+    y = norm(x).detach().unflatten(1, (2, 32))
+    for channel in range(32):
+        covariance = torch.cov(y[:, :, channel].transpose(0, 1).flatten(1), correction=0)
+        torch.testing.assert_close(covariance, 0.5 * torch.eye(2), atol=0.03, rtol=0)
+    assert y.mean((0, 3, 4)).abs().max() < 1e-5
+
+
+def test_complex_normalization_in_evaluation_is_the_inverse_root_of_its_statistics():
+    torch.manual_seed(0)
+    norm = msbench.load("complex_unet", architecture="10", norm="complex").down[0].norm
+    for _ in range(100):
+        norm(torch.randn(2, 64, 5, 5) @ torch.randn(5, 5) + 0.3)
+    nn.init.normal_(norm.scale)
+    x = torch.randn(1, 64, 3, 2)
+    y = norm.eval()(x).detach()
+    for channel in range(32):
+        a, b, d = norm.covariance[:, channel].double()
+        values, vectors = torch.linalg.eigh(torch.tensor([[a + 1e-4, b], [b, d + 1e-4]]))
+        p, q, r = norm.scale[:, channel].detach().double()
+        matrix = torch.tensor([[p, q], [q, r]]) @ vectors @ values.rsqrt().diag() @ vectors.T
+        both = [channel, 32 + channel]
+        expected = matrix @ (x[0, both].flatten(1).double() - norm.mean[:, channel].double()[:, None])
+        torch.testing.assert_close(y[0, both].flatten(1).double(), expected, atol=1e-4, rtol=1e-4)
+
+
+def test_complex_normalization_trains():
+    model = msbench.load("complex_unet", architecture="10", norm="complex", targets=["a"])
+    with torch.autocast("cpu", torch.bfloat16):
+        model(noise(2, 1, 4000)).square().sum().backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+    with pytest.raises(ValueError, match="norm must be one of parts, complex, not 'batch'"):
+        msbench.load("complex_unet", norm="batch")
