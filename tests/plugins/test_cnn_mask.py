@@ -1,9 +1,12 @@
 """The CNN's masks: binary at inference, soft in training, averaged over all windows that hold a frame."""
 
+import numpy as np
+import pytest
 import torch
 
 import msbench
 from msbench.losses.criterion import Criterion
+from msbench.model.costs import parameter_count
 from msbench.model.separator import Batch
 from tests.plugins.weights import noise
 
@@ -36,6 +39,40 @@ def test_each_frame_is_the_mean_over_the_windows_that_hold_it():
         total[..., start : start + frames] += out.view(1, frames, 2, 1, 33).permute(0, 2, 3, 4, 1)
     expected = total[..., frames - 1 : frames - 1 + count] / frames
     assert torch.allclose(model.mask(spectrogram), expected, atol=1e-6)
+
+
+def test_masks_are_those_of_the_authors_code():
+    """nnff.m of the toolbox with its changed sigmoid on sample_frames(., L, 1), then average_frames.m."""
+    torch.manual_seed(0)
+    small = {"targets": ["vocals"], "window_samples": 64, "hop_samples": 32, "frames": 4, "hidden": 4 * 33}
+    model = msbench.load("cnn_mask", levels="linear", hidden_shift=6.0, **small).eval()
+    magnitudes = 30 * model.stft(noise(1, 1, 600)).abs()
+    bins, frames = magnitudes.shape[2:]
+    weights = model.network[1].weight.detach().transpose(1, 2).flatten(1).double().numpy()  # stacked frame by frame
+    second = model.network[3].weight.detach()[..., 0].double().numpy()
+    biases = [model.network[i].bias.detach().double().numpy() for i in (1, 3)]
+
+    def sigm(values, bias):
+        return 1 / (1 + np.exp(-values + bias))
+
+    total, count = np.zeros((bins, frames)), np.zeros(frames)
+    for start in range(frames - 3):
+        window = magnitudes[0, 0, :, start : start + 4].double().numpy().T.ravel()
+        output = sigm(second @ sigm(weights @ window + biases[0], 6) + biases[1], 0).reshape(4, bins).T
+        total[:, start : start + 4] += output
+        count[start : start + 4] += 1
+    ours = model.mask(magnitudes)[0, 0, 0].detach().double().numpy()
+    inner = slice(3, frames - 3)  # where four windows lie inside the song
+    assert ours.std() > 0.01
+    np.testing.assert_allclose(ours[:, inner], (total / count)[:, inner], atol=1e-6)
+
+
+def test_the_size_of_the_authors_network():
+    with torch.device("meta"):
+        model = msbench.load("cnn_mask", targets=["vocals"], hidden=20500, levels="linear")
+    assert parameter_count(model) == 2 * 20500 * 20501
+    with pytest.raises(ValueError, match="levels must be 'log' or 'linear', not 'dB'"):
+        msbench.load("cnn_mask", levels="dB", **SMALL)
 
 
 def test_trains_against_the_ideal_binary_mask():
