@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+
+from msbench import registry
 from msbench.training.identity import LATER, completed, counted, identity_of
 
 
@@ -35,3 +38,15 @@ def test_a_field_that_came_later_counts_where_it_changes_something() -> None:
     fields = {field.removeprefix("data."): value for field, value in LATER.items() if field.startswith("data.")}
     assert completed(before)["data"] == {"seed": 0, **fields}
     assert completed({"trainer": {"max_epochs": 3}}) == {"trainer": {"max_epochs": 3}}
+
+
+def test_each_later_setting_is_at_its_default_what_was_done_before() -> None:
+    later = {key.removeprefix("separator."): value for key, value in LATER.items() if key.startswith("separator.")}
+    seen = set()
+    for name, entry in registry.entries("models").items():
+        if entry.module.startswith("msbench_plugins."):
+            options = inspect.signature(registry.load("models", name)).parameters
+            for option in later.keys() & options.keys():
+                assert options[option].default == later[option], f"{name}: {option}"
+                seen.add(option)
+    assert seen == later.keys()
