@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 import msbench
 from msbench.losses.criterion import Criterion
@@ -46,6 +47,8 @@ def test_masks_are_those_of_the_authors_code():
     torch.manual_seed(0)
     small = {"targets": ["vocals"], "window_samples": 64, "hop_samples": 32, "frames": 4, "hidden": 4 * 33}
     model = msbench.load("cnn_mask", levels="linear", hidden_shift=6.0, **small).eval()
+    nn.init.normal_(model.network[1].weight)  # so that the masks are not all one half
+    nn.init.normal_(model.network[3].weight)
     magnitudes = 30 * model.stft(noise(1, 1, 600)).abs()
     bins, frames = magnitudes.shape[2:]
     weights = model.network[1].weight.detach().transpose(1, 2).flatten(1).double().numpy()  # stacked frame by frame
@@ -63,7 +66,7 @@ def test_masks_are_those_of_the_authors_code():
         count[start : start + 4] += 1
     ours = model.mask(magnitudes)[0, 0, 0].detach().double().numpy()
     inner = slice(3, frames - 3)  # where four windows lie inside the song
-    assert ours.std() > 0.01
+    assert ours.std() > 0.1
     np.testing.assert_allclose(ours[:, inner], (total / count)[:, inner], atol=1e-6)
 
 
