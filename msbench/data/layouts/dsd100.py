@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from msbench.data.dataset import NOT_VERIFIED, Dataset, divide
+from msbench.data.dataset import Dataset, divide
 from msbench.data.track import Track
 from msbench.system.visible import folders
 
@@ -17,8 +17,9 @@ class DSD100(Dataset):
     """DSD100 (Liutkus et al. 2017): 100 songs in four stems, of SiSEC 2016; test holds 50 of them.
 
     Dev and Test are published; no validation split is, so one is divided off Dev by the SHA-256 of the songs' names.
-    The layout is that of its publishers' loader, faroit/dsdtools (dsdtools/__init__.py, configs/dsd100.yaml and
-    configs/tracklist.csv).
+    The layout is that of its publishers' loader, faroit/dsdtools (dsdtools/__init__.py:102-189, configs/dsd100.yaml),
+    and that of their DSD100subset, four of the songs cut to 30 s, whose 20 files are in samosk/Signal-Project and, in
+    part, in Ethernetz/audio_seperation.
     """
 
     name = "dsd100"
@@ -31,7 +32,9 @@ class DSD100(Dataset):
     rule = "test is Test; valid is about 14 % of Dev by the SHA-256 of the song's name, train the rest of Dev"
     published: Mapping[str, int] = {"train+valid": 50, "test": 50}
     rates = (44100,)
-    verified = f"{NOT_VERIFIED}; read as faroit/dsdtools reads it"
+    verified = (
+        "the list of the 20 files of its publishers' DSD100subset, in samosk/Signal-Project; read as dsdtools does"
+    )
 
     @property
     def splits(self) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from msbench.data.dataset import NOT_VERIFIED
 from msbench.data.layouts.bases.multitrack import Multitrack
 
 
@@ -11,8 +10,8 @@ class MASS(Multitrack):
 
     Their sum is the mixture, as loadSources.m has it, which its author wrote for it (M. Vinyes, 2008); its folders are
     from there. SiSEC's copies (<song>__tracks/<song>__snip_..__<instrument>.wav) are read alike; their names are those
-    that zafarrafii/REPET-Matlab (README.md) and other users of SiSEC's data give. Their mixtures, outside the folder of
-    the tracks, are not read.
+    that zafarrafii/REPET-Matlab (README.md) and other code that opens SiSEC's data give. Their mixtures, outside the
+    folder of the tracks, are not read.
     """
 
     name = "mass"
@@ -20,4 +19,4 @@ class MASS(Multitrack):
     licence = "Creative Commons, each song its own; see the files that come with it"
     citation = 'M. Vinyes, "MTG MASS database", 2008, http://www.mtg.upf.edu/static/mass/resources'
     rates = (44100,)
-    verified = f"{NOT_VERIFIED}; read as its author's loadSources.m reads it"
+    verified = "loaders alone: its author's loadSources.m; names of SiSEC's copies from code that opens them"

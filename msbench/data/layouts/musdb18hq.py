@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
-from msbench.data.dataset import NOT_VERIFIED, SPLITS, Dataset
+from msbench.data.dataset import SPLITS, Dataset
 from msbench.data.track import Track
 from msbench.system.visible import folders
 from msbench.system.yaml_files import read_yaml
@@ -17,7 +17,9 @@ class MUSDB18HQ(Dataset):
     """MUSDB18-HQ (Rafii et al. 2019): 150 songs in four stems as WAV; train holds 86, valid 14, test 50.
 
     The validation split is the one that musdb fixes within train/, unless there is a folder valid/. The layout is that
-    of its publishers' loader, sigsep/sigsep-mus-db (musdb/__init__.py with is_wav, musdb/configs/mus.yaml).
+    of its publishers' loader, sigsep/sigsep-mus-db (musdb/__init__.py with is_wav, musdb/configs/mus.yaml), and of
+    torchaudio's MUSDB_HQ (torchaudio/datasets/musdb_hq.py), which unpacks the published archive after comparing its
+    SHA-256, and has the same 14 songs for validation.
     """
 
     name = "musdb18hq"
@@ -30,7 +32,7 @@ class MUSDB18HQ(Dataset):
     rule = "test as published; valid are the 14 songs of train/ that musdb lists, unless there is a folder valid/"
     published: Mapping[str, int] = {"train": 86, "valid": 14, "test": 50}
     rates: tuple[int, ...] = (44100,)
-    verified: str = f"{NOT_VERIFIED}; read as musdb reads it"
+    verified: str = "loaders alone: musdb, and torchaudio's MUSDB_HQ, which unpacks the published archive"
     errata: Mapping[str, str] = {  # https://sigsep.github.io/datasets/musdb.html#errata
         "Chris Durban - Celebrate": "bleeding of other instruments into vocals",
         "Detsky Sad - Walkie Talkie": "other mixed into drums",

@@ -29,7 +29,7 @@ def test_what_layouts_were_verified_on_is_in_the_table_of_datasets() -> None:
     assert listed == {name: registry.load("datasets", name).verified or "yours" for name in names}
     assert [name for name in listed if listed[name] == "yours"] == ["folder"]
     unverified = {name for name, cell in listed.items() if cell.startswith(NOT_VERIFIED)}
-    assert unverified == {"dsd100", "mass", "musdb18hq", "quasi"}
+    assert unverified == {"quasi"}
 
 
 @pytest.mark.parametrize("name", WRITERS)
