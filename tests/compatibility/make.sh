@@ -90,9 +90,29 @@ PATH=$PWD/bin:$PATH msbench submit cluster --cluster profile.yaml
 msbench new my_mask -o new
 msbench new my_wave --kind waveform -o new
 
-# 9. Public names, flags, the cells of the repository's own suites, and outputs.
+# 9. Built-in networks, which came to have more options.
+mkdir networks
+network() {  # NAME MODEL OPTIONS: one epoch
+  printf 'name: %s\nseparator: {targets: [voice, band], sample_rate: 4000, channels: 1, %s}\n' "$2" "$3" > network.yaml
+  msbench fit -c network.yaml --data.dataset folder --data.root songs --data.chunk_seconds 0.25 \
+    --data.chunks_per_epoch 2 --data.batch_size 2 --trainer.max_epochs 1 --trainer.accelerator cpu --output fitted
+  mv fitted/best.ckpt "networks/$1.ckpt"
+  rm -r fitted network.yaml
+}
+stft='window_samples: 64, hop_samples: 16'
+network conv_tasnet conv_tasnet 'filters: 8, bottleneck: 4, hidden: 4, skip: 4, blocks: 2, repeats: 1'
+network conv_tasnet_music conv_tasnet 'filters: 8, bottleneck: 4, hidden: 4, skip: 0, blocks: 2, repeats: 1, mask: relu, bias: false'
+network demucs_v1 demucs 'version: v1, filters: 2, depth: 2, lstm_layers: 1'
+network demucs_v2 demucs 'version: v2, filters: 2, depth: 2, lstm_layers: 1'
+network wave_unet wave_unet 'depth: 2, filters: 2'
+network wave_unet_same wave_unet 'depth: 2, filters: 2, context: false, learned_upsampling: true, output: direct'
+network unet unet "depth: 3, filters: 2, $stft"
+network film_unet film_unet "depth: 3, filters: 2, $stft"
+network cnn_mask cnn_mask "frames: 3, hidden: 4, $stft"
+
+# 10. Public names, flags, the cells of the repository's own suites, and outputs.
 python "$here/interface.py" > interface.json
-python "$here/outputs.py" runs/*/best.ckpt runs/*/last.ckpt
+python "$here/outputs.py" runs/*/best.ckpt runs/*/last.ckpt networks/*.ckpt
 
 python - "$here/../../leaderboards" > suites.json <<'PYTHON'
 import json, sys

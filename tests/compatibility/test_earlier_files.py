@@ -30,7 +30,9 @@ from tests.compatibility import interface, outputs
 
 FILES = Path(__file__).with_name("files")
 ROOT = Path(__file__).parent.parent.parent
-CHECKPOINTS = sorted(path.relative_to(FILES).as_posix() for path in (FILES / "runs").glob("*/*.ckpt"))
+CHECKPOINTS = sorted(
+    path.relative_to(FILES).as_posix() for place in ("runs/*", "networks") for path in FILES.glob(f"{place}/*.ckpt")
+)
 LAUNCHERS = {  # SLURM's commands, for jobs that all wait
     "scontrol": 'if [ "$2" = config ]; then echo "MaxArraySize = 1001"; else exit 1; fi',
     "sbatch": "exit 1",
