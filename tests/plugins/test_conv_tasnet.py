@@ -125,6 +125,14 @@ def test_the_recipe_for_music_gives_the_outputs_of_tasnet(time):
         assert largest_difference(ours(mixture), tasnet(ours, mixture)) < 1e-5
 
 
+def test_the_music_network_scales_with_its_input():
+    torch.manual_seed(0)
+    model = msbench.load("conv_tasnet", **MUSIC | SMALL).eval()
+    mixture = noise(1, 2, 4000)
+    with torch.no_grad():
+        assert largest_difference(10 * model(0.1 * mixture), model(mixture)) < 1e-3
+
+
 def test_the_recipe_for_music_has_the_parameters_of_tasnet():
     with torch.device("meta"):
         model = msbench.registry.load("models", "conv_tasnet")(**MUSIC)
