@@ -4,7 +4,7 @@ PYTHON ?= python3.11
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 RUN := $(UV) run --frozen
 
-.PHONY: demo demo-models slurm-cluster test lint pages review sync clean
+.PHONY: demo demo-models slurm-cluster test lint docs pages review sync clean
 
 demo: sync
 	$(RUN) msbench demo
@@ -23,9 +23,14 @@ lint: sync
 	$(RUN) ruff format --check
 	$(RUN) mypy
 
-# Checks every leaderboard that has records and builds its pages; build/pages is ready for any web host.
-pages: sync
-	$(RUN) msbench board publish leaderboards/*/ -o build/pages
+# The documentation as a site in build/pages; nothing is downloaded.
+docs: sync
+	NO_MKDOCS_2_WARNING=1 $(RUN) mkdocs build --strict
+
+# The documentation, and next to it every leaderboard that has records; build/pages is ready for any web host.
+pages: export MSBENCH_BOARDS = boards/index.html
+pages: docs
+	$(RUN) msbench board publish leaderboards/*/ -o build/pages/boards --docs ../index.html
 
 # What a reviewer has to look at in the records that a change brings; BASE is a checkout without it.
 review: sync

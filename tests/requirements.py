@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import shutil
 from typing import Any
@@ -14,20 +15,26 @@ NEEDS = {  # name -> (executables, or several that serve alike, separated by |; 
     "browser": (("chromium|chromium-browser|google-chrome",), "chromium"),
     "ffmpeg": (("ffmpeg", "ffprobe"), "ffmpeg"),
 }
+MODULES = {"docs": (("mkdocs", "material", "mkdocstrings", "latex2mathml"), "uv sync --group docs")}
 _SYSTEM_FOLDERS = ("/usr/sbin", "/sbin")  # daemons are there, often outside a user's PATH
 
 
 def require(name: str) -> None:
-    """Go on where the machine has "slurm", "browser" or "ffmpeg"; else skip the test, saying what to install.
+    """Go on where there is "slurm", "browser", "ffmpeg" or "docs"; else skip the test, saying what to install.
 
     It fails instead where MSBENCH_REQUIRE, names separated by commas, holds the name: there, nothing may be skipped.
     """
-    executables, packages = NEEDS[name]
-    path = os.pathsep.join([os.environ.get("PATH", os.defpath), *_SYSTEM_FOLDERS])
-    missing = [each for each in executables if not any(shutil.which(one, path=path) for one in each.split("|"))]
+    if name in MODULES:
+        modules, command = MODULES[name]
+        missing = [each for each in modules if importlib.util.find_spec(each) is None]
+    else:
+        executables, packages = NEEDS[name]
+        path = os.pathsep.join([os.environ.get("PATH", os.defpath), *_SYSTEM_FOLDERS])
+        missing = [each for each in executables if not any(shutil.which(one, path=path) for one in each.split("|"))]
+        command = f"apt install {packages}"
     if not missing:
         return
-    reason = f"no {', '.join(missing)} on this machine: apt install {packages}"
+    reason = f"no {', '.join(missing)} on this machine: {command}"
     _give_up(name, reason)
 
 

@@ -1,8 +1,9 @@
-"""What the READMEs say is there and runs: links, files, commands, flags, make targets, names, counts and examples."""
+"""What the READMEs and docs/ say is there and runs: links, files, commands, flags, targets, names, counts, examples."""
 
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import tomllib
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ import pytest
 
 from msbench import registry
 from msbench.cli import models
+from msbench.cli.app import _parser
 from msbench.data.demo.dataset import Demo
 from msbench.metrics import catalogue
 from msbench.records.metric_id import BSSEVAL
@@ -23,8 +25,10 @@ from tests.compatibility import interface
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("", "plugins", "slurm", "msbench/data", "leaderboards", "tests/compatibility")
-PAGES = [*(ROOT / folder / "README.md" for folder in FOLDERS), ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md"]
-FRONT = PAGES[0].read_text("utf-8")
+DOCS = sorted((ROOT / "docs").glob("*.md"))
+PROJECT = [ROOT / name for name in ("CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")]
+PAGES = [*(ROOT / folder / "README.md" for folder in FOLDERS), *PROJECT, *DOCS]
+FRONT = "\n".join(page.read_text("utf-8") for page in (PAGES[0], *DOCS))
 NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
            "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen")  # fmt: skip
 FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
@@ -40,7 +44,7 @@ def snippets(text: str) -> Iterator[str]:
 
 
 def block(language: str, word: str) -> str:
-    """The block of code of README.md that holds a word."""
+    """The block of code of README.md and docs/ that holds a word."""
     (found,) = [body for name, body in FENCE.findall(FRONT) if name == language and word in body]
     return str(found)
 
@@ -57,14 +61,14 @@ def ours(kind: str, package: str) -> list[str]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_links_and_files_exist(page: Path) -> None:
     text = page.read_text("utf-8")
-    folders = "benchmarks|plugins|leaderboards|msbench|slurm|tests"
+    folders = "benchmarks|docs|plugins|leaderboards|msbench|slurm|tests"
     named = [
         code for code in snippets(text) if re.fullmatch(rf"(?:{folders})/[\w./-]*", code) and "/BOARD/" not in code
     ]
-    made = {ROOT / "leaderboards/demo_models/board.md"}  # by what the page tells
+    made = ("leaderboards/demo/", "leaderboards/demo_models/")  # by what the page tells
     for link in re.findall(r"\]\(([^)#]+)\)", text) + named:
-        if not link.startswith("http") and ROOT / link not in made:
-            place = Path(link).parent if "NAME" in Path(link).name else link  # NAME is the reader's own
+        if not link.startswith(("http", *made)):
+            place = Path(link).parent if "NAME" in link else link  # NAME is the reader's own
             exists = (page.parent / place).exists() or (ROOT / place).exists()
             assert exists, f"{page.name} names {link}, which does not exist: mend it there"
 
@@ -88,6 +92,21 @@ def test_commands_and_their_flags_exist(page: Path, flags: dict[str, list[str]])
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_commands_are_parsed(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each command of a block as it stands; alternatives in brackets and the flags of recipes are looked up above."""
+    for _, code in FENCE.findall(page.read_text("utf-8")):
+        for line in code.splitlines():
+            call = re.match(r"(?:\$ )?msbench ([a-z].*)", re.sub(r"\s+#\s.*", "", line))
+            words = shlex.split(call[1]) if call and not re.search(r"[\[|]", call[1]) else []
+            if words and words[0] != "fit":
+                plain = [word for i, word in enumerate(words) if "--plugin" not in (word, words[i - 1])]
+                try:
+                    _parser().parse_args(plain)
+                except SystemExit:
+                    pytest.fail(f"{page.name} has `{line}`: {capsys.readouterr().err}")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_make_targets_exist(page: Path) -> None:
     targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
     for code in snippets(page.read_text("utf-8")):
@@ -101,10 +120,12 @@ def test_every_command_is_in_the_table(flags: dict[str, list[str]]) -> None:
     for command in filter(None, flags):
         name = "msbench fit" if command == interface.FIT else f"msbench {command}"
         assert any(f"{code} ".startswith(f"{name} ") for code in named | also), (
-            f"write a row for `{name}` in the table under Commands in README.md"
+            f"write a row for `{name}` in the table of docs/commands.md"
         )
     (kinds,) = re.findall(r"msbench list \[([a-z|\\]+)\]", FRONT)
-    assert "{" + kinds.replace("\\|", ",") + "}" in flags["list"], "write the kinds of `msbench list` in README.md"
+    assert "{" + kinds.replace("\\|", ",") + "}" in flags["list"], (
+        "write the kinds of `msbench list` in docs/commands.md"
+    )
 
 
 @pytest.mark.parametrize("name", ["models", "models-size", "a-command-whose-name-is-longer-than-the-column"])
@@ -117,12 +138,12 @@ def test_every_model_is_named_and_counted() -> None:
     names = ours("models", "msbench_plugins")
     networks = [name for name in names if registry.load("models", name).trainable]
     (listed,) = re.findall(r"The (\w+ built-in networks are [^.]+)\.", FRONT)
-    message = "write the names and the number of the networks in README.md, under Models"
+    message = "write the names and the number of the networks in docs/models.md"
     assert listed.startswith(NUMBERS[len(networks)]), message
     assert sorted(re.findall(r"`(\w+)`", listed)) == sorted(networks), message
     table = PAGES[1].read_text("utf-8")
     for name in names:
-        assert f"`{name}`" in FRONT, f"write `{name}` in README.md, under Models"
+        assert f"`{name}`" in FRONT, f"write `{name}` in docs/models.md"
         assert f"`{name}`" in table, f"write a row for `{name}` in the first table of plugins/README.md"
 
 
@@ -132,20 +153,22 @@ def test_every_dataset_is_in_the_table_and_counted() -> None:
     for name in datasets:
         assert f"| `{name}` |" in table, f"write a row for `{name}` in the table of msbench/data/README.md"
     number = NUMBERS[len(datasets)].capitalize()
-    assert f"{number} datasets are built in" in FRONT, f"write the number in README.md: {number} datasets are built in"
+    assert f"{number} datasets are built in" in FRONT, (
+        f"write the number in docs/datasets.md: {number} datasets are built in"
+    )
 
 
 def test_every_loss_is_named() -> None:
     (listed,) = re.findall(r"The built-in losses are ([^.]+)\.", FRONT)
     assert re.findall(r"`(\w+)`", listed) == sorted(ours("losses", "msbench.")), (
-        "write the names of the losses in README.md, under Commands, in order"
+        "write the names of the losses in docs/commands.md, under Training, in order"
     )
 
 
 def test_the_metrics_are_named_and_counted() -> None:
     number = NUMBERS[len(catalogue.DEFAULT)]
-    message = f"write it in README.md, under What the numbers mean, and their number ({number}) there and under Suites"
-    assert f"{number} metrics by default" in block("yaml", "board:"), message
+    message = f"write it in docs/numbers.md, and their number ({number}) there and in docs/suites.md"
+    assert f"{number} metrics by default" in block("yaml", "board: mine"), message
     (listed,) = re.findall(r"(\w+ more metrics are scored by default: .+?)\.\s`--metrics`", FRONT, re.DOTALL)
     assert listed.startswith(number.capitalize()), message
     assert sorted(re.findall(r"`([\w-]+)`", listed)) == sorted(catalogue.DEFAULT), message
@@ -173,7 +196,7 @@ def test_extras_and_groups_are_those_of_the_package() -> None:
 
 
 def test_the_suite_is_read(tmp_path: Path) -> None:
-    (tmp_path / "suite.yaml").write_text(block("yaml", "board:"))
+    (tmp_path / "suite.yaml").write_text(block("yaml", "board: mine"))
     labels = [(cell.label, cell.seed) for cell in read_suite(tmp_path).cells]
     trained = [(label, seed) for label in ("unet_small", "tasnet-short") for seed in (0, 1, 2)]
     assert labels == [*trained, ("irm2", None), ("mixture_share", None)]
@@ -200,7 +223,7 @@ def test_the_python_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         "references": references,
         "estimates": references + 0.1 * references[::-1],
     }
-    exec(compile(text, "README.md", "exec"), names)
+    exec(compile(text, "docs/python.md", "exec"), names)
     assert {stem.shape for stem in names["stems"].values()} == {(1, 88200)}
     assert names["sdr"].shape == (2, 2)
     assert names["record"]["model"]["name"] == "estimates"

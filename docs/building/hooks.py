@@ -110,7 +110,9 @@ def _rows(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 def _entries(kind: str, package: str) -> list[tuple[str, str]]:
     """(name, what it is) of what is built in."""
     found = registry.entries(kind)
-    return [(name, registry.summary_of(found[name])) for name in sorted(found) if found[name].module.startswith(package)]
+    return [
+        (name, registry.summary_of(found[name])) for name in sorted(found) if found[name].module.startswith(package)
+    ]
 
 
 def _models() -> str:

@@ -36,10 +36,10 @@ def test_three_files_come_out(written):
 
 
 def test_the_readme_shows_the_model_that_is_written(tmp_path):
-    """All of the file but its docstring, which holds what the README says around the code."""
+    """All of the file but its docstring, which holds what docs/your-model.md says around the code."""
     model, _, _ = create_plugin("my_net", "mask", tmp_path)
     _, code = model.read_text("utf-8").split('"""\n\n', 1)
-    assert f"```python\n{code}```" in (PYPROJECT.parent / "README.md").read_text("utf-8")
+    assert f"```python\n{code}```" in (PYPROJECT.parent / "docs" / "your-model.md").read_text("utf-8")
 
 
 def test_the_model_is_found_and_keeps_the_contract(written):

@@ -321,4 +321,5 @@ def test_the_workflow_runs_what_is_there() -> None:
         "make --silent review BASE=build/base | sed 's/^/    /' >> \"$GITHUB_STEP_SUMMARY\"",
     ]
     done = subprocess.run(["make", "-n", "pages"], cwd=root, capture_output=True, text=True, check=True)
+    assert "mkdocs build --strict" in done.stdout
     assert "msbench board publish leaderboards/" in done.stdout
