@@ -25,7 +25,7 @@ from tests.compatibility import interface
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("", "plugins", "slurm", "msbench/data", "leaderboards", "tests/compatibility")
-DOCS = sorted((ROOT / "docs").glob("*.md"))
+DOCS = sorted(page for page in (ROOT / "docs").glob("*.md") if page.stem != "fidelity")
 PROJECT = [ROOT / name for name in ("CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")]
 PAGES = [*(ROOT / folder / "README.md" for folder in FOLDERS), *PROJECT, *DOCS]
 FRONT = "\n".join(page.read_text("utf-8") for page in (PAGES[0], *DOCS))
