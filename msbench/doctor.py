@@ -159,14 +159,22 @@ def _plugins() -> Iterator[Finding]:
         except FileNotFoundError as error:
             yield Finding(kind, False, sentence(error), True, "unset MSBENCH_PLUGINS, or correct it")
             continue
-        errors = {name: registry.error_of(entry) for name, entry in found.items()}
+        # Code that reading alone cannot judge is not run here: it may be a stranger's.
+        verdicts = {name: registry.judge(entry) for name, entry in found.items()}
+        errors = {name: None if verdict is registry.UNSURE else verdict for name, verdict in verdicts.items()}
+        unsure = [name for name, verdict in verdicts.items() if verdict is registry.UNSURE]
         broken = [f"{name} is broken: {error}" for name, error in errors.items() if error]
         if not found:
             fix = REINSTALL
         # Without one of ours something is amiss; a stranger's broken plugin stops nothing else.
         ours = any(errors[name] and entry.module.startswith("msbench") for name, entry in found.items())
-        detail = "; ".join(broken) or f"{len(found)} registered: {', '.join(found)}"
+        registered = f"{len(found)} registered: {', '.join(found)}"
+        detail = "; ".join(broken) or "; ".join([registered, *map(_unchecked, unsure)])
         yield Finding(kind, bool(found) and not broken, detail, ours or not found, fix)
+
+
+def _unchecked(name: str) -> str:
+    return f"{name} is unchecked (msbench check {name} imports it)"
 
 
 def _demo() -> Iterator[Finding]:

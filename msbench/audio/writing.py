@@ -17,6 +17,7 @@ import numpy as np
 import soundfile
 
 from msbench.system.files import part_name
+from msbench.system.names import plain_name
 
 FORMATS = {"wav": ("WAV", "FLOAT"), "flac": ("FLAC", "PCM_24")}  # extension -> what libsndfile calls it
 
@@ -189,10 +190,7 @@ def stem_paths(folder: str | os.PathLike[str], targets: Sequence[str], extension
     """Where `stem_writer` puts each target's file."""
     if extension not in FORMATS:
         raise ValueError(f"cannot write '{extension}' files: the extension is one of {', '.join(FORMATS)}")
-    unfit = [target for target in targets if target in ("", ".", "..") or "/" in target or "\0" in target]
-    if unfit:
-        raise ValueError(f"target '{unfit[0]}' cannot name a file: rename it in the model")
-    paths = {target: Path(folder) / f"{target}.{extension}" for target in targets}
+    paths = {target: Path(folder) / f"{plain_name(target, 'the target')}.{extension}" for target in targets}
     for path in paths.values():
         if path.is_dir():
             raise IsADirectoryError(f"{path} is a folder where a stem would go: remove it or give another folder")

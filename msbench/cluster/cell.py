@@ -27,7 +27,7 @@ from msbench.runs.state import begin_attempt, end_attempt, is_trained, read_stat
 from msbench.runs.suite import Cell, Suite, read_suite
 from msbench.system.errors import exit_code, is_bug, named, report, sentence
 from msbench.system.exit_codes import DONE, INTERRUPTED, SAVED
-from msbench.system.files import refuse_links, write_text
+from msbench.system.files import write_text
 from msbench.system.terminal import show_any_name
 
 
@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 f"{suite.path} has no cell {options.cell}: the suite or a recipe of it has changed since; run or "
                 "submit it again"
             )
-        refuse_links(suite.run_folder(cell))
+        suite.refuse_links(cell)
     except RunInterrupted:
         return SAVED
     except Exception as error:

@@ -18,7 +18,6 @@ from msbench.cluster.local_table import LocalTable
 from msbench.data.opening import open_dataset
 from msbench.runs.resources import Resources
 from msbench.runs.suite import Cell, Suite
-from msbench.system.files import refuse_links
 from msbench.system.safe_path import safe_path
 from msbench.system.threads import limited_threads, processors
 
@@ -69,7 +68,7 @@ def run_cells(suite: Suite, cells: Sequence[Cell], jobs: int, console: Console) 
         ValueError: If a cell asks for more GPUs than there are, or there are links in its run's folder.
     """
     for cell in cells:
-        refuse_links(suite.run_folder(cell))
+        suite.refuse_links(cell)
     free = visible_gpus()
     waiting = [LocalCell(suite, cell, _gpus_of(cell, len(free))) for cell in sorted(cells, key=_comes_later)]
     known, running = list(waiting), list[LocalCell]()

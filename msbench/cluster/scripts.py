@@ -14,7 +14,7 @@ from msbench.cluster.profile import Profile
 from msbench.runs.fields import CONTROLS
 from msbench.runs.resources import Resources
 from msbench.runs.suite import Suite
-from msbench.system.bounded import shown
+from msbench.system.bounded import read_text, shown
 from msbench.system.exit_codes import SAVED
 from msbench.system.files import write_text
 
@@ -30,6 +30,15 @@ def write_all(plan: Plan, profile: Profile, folder: Path) -> None:
     for array in plan.arrays:
         write_array(array, plan.suite, profile, folder)
     write_aggregate(plan.suite, profile, folder)
+
+
+def is_ours(path: Path) -> bool:
+    """Whether a script was written here: it names its job as the file is called, and msbench."""
+    try:
+        text = read_text(path)
+    except (OSError, ValueError):
+        return False
+    return f"\n#SBATCH --job-name={path.stem}\n" in text and "msbench" in text
 
 
 def write_array(array: JobArray, suite: Suite, profile: Profile, folder: Path) -> None:

@@ -22,6 +22,7 @@ from msbench.cluster.submission import submissions
 from msbench.runs import failures
 from msbench.runs.state import is_trained, read_state
 from msbench.runs.suite import Suite
+from msbench.system.bounded import read_tail
 
 STATES = ("done", "running", "pending", "waiting", "failed", "cancelled", "lost")
 BUSY = ("running", "pending")
@@ -201,12 +202,7 @@ def _keep_verdict(status: CellStatus, folder: Path, submitted: _Submitted) -> No
 
 def _log(submitted: _Submitted) -> tuple[list[str], int | None, str]:
     """The last lines that the step of an element wrote, its exit code and its node as the shell noted them."""
-    try:
-        with Path(submitted.log).open("rb") as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL_BYTES))
-            lines = file.read().decode("utf-8", "replace").splitlines()
-    except OSError:
-        return [], None, ""
+    lines = read_tail(Path(submitted.log), TAIL_BYTES).splitlines()
     name = f"{submitted.element[0]}_{submitted.element[1]}"
     begins = [number for number, line in enumerate(lines) if line.startswith(f"msbench: begin {name} ")]
     lines = lines[begins[-1] :] if begins else lines

@@ -17,12 +17,14 @@ from rich.table import Table
 from rich.text import Text
 
 from msbench.cluster.status import BUSY, STATES, CellStatus
+from msbench.system.bounded import read_tail
 from msbench.system.errors import one_line
 from msbench.system.wording import counted
 
 STYLES = {"done": "green", "running": "cyan", "failed": "red", "lost": "red", "cancelled": "yellow"}
 MOST_ROWS = 200
 WATCH_SECONDS = 5.0
+LONGEST_LOG = 2**20  # bytes of a log's end
 
 
 def as_json(statuses: list[CellStatus]) -> str:
@@ -78,7 +80,7 @@ def log(status: CellStatus, lines: int) -> str:
     found = [one_line(f"{status.name}: {status.state}{f': {status.cause}' if status.cause else ''}")]
     for path in map(Path, status.logs):
         if path.is_file():
-            found += [str(path), *map(one_line, path.read_text("utf-8", "replace").splitlines()[-lines:])]
+            found += [str(path), *map(one_line, read_tail(path, LONGEST_LOG).splitlines()[-lines:])]
     return "\n".join(found if len(found) > 1 else [*found, "(no log yet)"])
 
 

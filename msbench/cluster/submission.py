@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from msbench.cluster.plan import Plan, Stage
 from msbench.cluster.profile import Profile
 from msbench.system import bounded
 from msbench.system.files import write_json
+from msbench.system.names import plain_name
 from msbench.system.wording import counted
 
 Say = Callable[[str], None]
@@ -76,13 +76,16 @@ class Submission:
         """
         path = folder / "plan.json"
         try:
-            text = bounded.read_text(path)
-            bounded.check_json(text)
-            content: dict[str, Any] = json.loads(text)
+            content: dict[str, Any] = bounded.read_json(path)
             arrays = tuple(
                 SubmittedArray(each["name"], each["stage"], tuple(each["cells"]), each["after"])
                 for each in content["arrays"]
             )
+            for array in arrays:
+                plain_name(array.name, "array")  # scripts and logs are called so
+                for text in (array.stage, *array.cells, array.after or ""):
+                    if not isinstance(text, str):
+                        raise TypeError("a name is no text")
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{path} is not the plan of a submission: remove {folder} and submit again") from error
         return cls(folder, arrays, bool(content.get("abandoned")))

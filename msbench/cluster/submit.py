@@ -14,6 +14,7 @@ from msbench.cluster.submission import AGGREGATE, Say, Submission, jobs_folder, 
 from msbench.runs.failures import RETRIED
 from msbench.runs.suite import Suite
 from msbench.system.files import refuse_links
+from msbench.system.names import inside
 from msbench.system.wording import counted, did_you_mean
 
 
@@ -112,17 +113,18 @@ def _longest_array(profile: Profile) -> int:
 
 def _check(plan: Plan, profile: Profile, say: Say) -> None:
     """Write the scripts of a plan to jobs/dry-run, and let sbatch say when they would start."""
-    folder = jobs_folder(plan.suite.folder) / "dry-run"
-    refuse_links(folder)  # what is removed below is ours
+    folder = inside(plan.suite.folder, jobs_folder(plan.suite.folder).name, "dry-run")
+    refuse_links(folder)
     (folder / "logs").mkdir(parents=True, exist_ok=True)
-    for old in (*folder.glob("*.sh"), *folder.glob("*.cells")):
+    for old in [path for path in folder.glob("*.sh") if scripts.is_ours(path)]:
         old.unlink()
+        old.with_suffix(".cells").unlink(missing_ok=True)
     scripts.write_all(plan, profile, folder)
     for array in plan.arrays:
         where = f" after {array.after}" if array.after else ""
         say(f"{array.name}: {counted(len(array.cells), 'cell')}{where}; {array.resources}")
     say(f"in {folder}:")
-    for script in sorted(folder.glob("*.sh")):
+    for script in sorted(filter(scripts.is_ours, folder.glob("*.sh"))):
         answer = slurm.call("sbatch", "--test-only", str(script))
         say(f"{script.name}: {' '.join(answer.replace('sbatch:', '').split())}")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from msbench.data.dataset import PREPARED, Dataset
 from msbench.data.song import Header
 from msbench.data.track import MIXTURE, Stem, Track
-from msbench.system.bounded import check_json, read_text
+from msbench.system.bounded import read_json
 from msbench.system.names import LONGEST_FILE, plain_name
 
 FORMAT = 1
@@ -102,9 +101,7 @@ def read_contents(root: Path) -> dict[str, Any]:
     """
     path = root / PREPARED
     try:
-        text = read_text(path)
-        check_json(text)
-        contents: dict[str, Any] = json.loads(text)
+        contents: dict[str, Any] = read_json(path)
         ours = contents["format"] == FORMAT and _is_list(contents)
     except (ValueError, KeyError, TypeError, AttributeError):  # not UTF-8, not JSON, or JSON of another kind
         ours = False

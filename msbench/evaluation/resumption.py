@@ -16,6 +16,7 @@ from msbench.evaluation.sources import EstimateSource, ScoredSet
 from msbench.evaluation.track import scored_targets, track_scores
 from msbench.records.metric_id import BSSEVAL
 from msbench.records.types import TrackResult
+from msbench.system.bounded import read_json
 from msbench.system.files import write_text
 
 
@@ -68,11 +69,15 @@ class Results:
         if path is None or not path.exists():
             return None
         try:
-            result = json.loads(path.read_text("utf-8"))
-        except (json.JSONDecodeError, UnicodeDecodeError):  # of another tool, or damaged: scored again
+            result = read_json(path)
+            if result["msbench_key"] != self._keys[track.name]:
+                return None
+            for scores in track_scores(result).values():
+                if not all(isinstance(value, float | int | str | None) for value in scores.values()):
+                    return None
+        except (ValueError, LookupError, TypeError, AttributeError):  # of another tool, or damaged: scored again
             return None
-        ours = isinstance(result, dict) and result.get("msbench_key") == self._keys[track.name]
-        return cast("TrackResult", result) if ours else None
+        return cast("TrackResult", result)
 
     def _keep(self, track: Track, result: TrackResult) -> None:
         path = self._path(track)

@@ -97,7 +97,7 @@ def _is_cell(line: str, wanted: str) -> bool:
 def _published_names(board: Board) -> dict[str, str]:
     """The missing cells by the names that the published table has for them, which were found to be of the same ones."""
     page = board.folder / "board.md"
-    listed = page.read_text("utf-8").partition(CELLS_HEADING)[2].splitlines() if page.is_file() else []
+    listed = read_text(board.folder, page).partition(CELLS_HEADING)[2].splitlines() if page.is_file() else []
     lines = [line for line in listed if line]
     found = {}
     for line, (name, why) in zip(lines, board.missing.items(), strict=False):

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from msbench.leaderboard.board import Board
 from msbench.leaderboard.files import BoardWarning, read_records, record_paths
+from msbench.system.bounded import LONGEST
 
 
 class _Group(NamedTuple):
@@ -58,7 +59,11 @@ def review(folder: str | Path, against: str | Path) -> list[str]:
 
 
 def _contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in record_paths(folder) if path.is_file()}
+    return {path.name: path.read_bytes() for path in record_paths(folder) if _is_small(path)}
+
+
+def _is_small(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size <= LONGEST  # what is larger is no record
 
 
 def _moved_floors(folder: Path, against: Path) -> list[str]:

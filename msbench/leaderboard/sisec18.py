@@ -19,7 +19,7 @@ from msbench.records.metric_id import BSSEVAL, MEAN_SDR
 from msbench.system import bounded
 from msbench.system.bounded import shown
 from msbench.system.files import write_text
-from msbench.system.names import LONGEST_FILE, plain_name
+from msbench.system.names import LONGEST_FILE, inside, plain_name
 
 TARGETS = ("vocals", "drums", "bass", "other", "accompaniment")
 # Which targets were scored together was each participant's choice, and moves vocals by up to some 0.2 dB.
@@ -66,7 +66,7 @@ def import_sisec18(table: Path, folder: Path) -> Path:
         for method, found in sorted(scores.items())
     }
     about = {"source": SOURCE, "dataset": "musdb18", "split": "test", "metric": METRIC, "columns": columns}
-    path = folder / "reported" / "sisec18.json"
+    path = inside(folder, "reported", "sisec18.json")
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, _compact({**about, "tracks": tracks, "systems": systems}))
     return path

@@ -22,6 +22,7 @@ SEED_RESAMPLES = 16  # of a system's training seeds, where it has several; each 
 
 _EXACT_TRACKS = 50  # up to here the signed-rank test is exact; beyond, the normal approximation is as good and faster
 _BLOCK = 2048  # pairs at a time, for memory
+_CELLS = 2**22  # numbers at a time, where there are many tracks
 _NEVER = 1e-5  # a probability below this is none: such order statistics are left out of an interval
 
 
@@ -141,7 +142,7 @@ def _pairs(names: list[str], values: np.ndarray, resampled: np.ndarray, averaged
     a, b = np.triu_indices(len(names), 1)
     found = {key: np.full(len(a), np.nan) for key in ("median_difference", "low", "high", "p")}
     n, order_reversed = np.zeros(len(a), int), np.zeros(len(a), bool)
-    for block, rows in _blocks(~np.isnan(values), a, b):
+    for block, rows in _blocks(~np.isnan(values), a, b, len(resampled)):
         n[block] = rows.sum()
         first, second = values[rows][:, a[block]], values[rows][:, b[block]]
         if len(first) < 2:
@@ -169,7 +170,7 @@ def _holm(p: np.ndarray) -> np.ndarray:
     return corrected
 
 
-def _blocks(present: np.ndarray, a: np.ndarray, b: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _blocks(present: np.ndarray, a: np.ndarray, b: np.ndarray, seeds: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """(some pairs, the tracks that all of them have in common).
 
     Most systems lack no track, or the same ones, so that a few blocks hold all pairs.
@@ -179,8 +180,9 @@ def _blocks(present: np.ndarray, a: np.ndarray, b: np.ndarray) -> Iterator[tuple
     for key in np.unique(of_pair):
         rows = patterns[:, key // patterns.shape[1]] & patterns[:, key % patterns.shape[1]]
         alike = np.flatnonzero(of_pair == key)
-        for start in range(0, len(alike), _BLOCK):
-            yield alike[start : start + _BLOCK], rows
+        size = max(1, min(_BLOCK, _CELLS // (seeds * max(1, rows.sum()))))
+        for start in range(0, len(alike), size):
+            yield alike[start : start + size], rows
 
 
 def _signed_rank(difference: np.ndarray) -> np.ndarray:
@@ -276,14 +278,18 @@ def _resampled_medians(drawn: np.ndarray) -> np.ndarray:
     if not count:
         return medians
     rng = np.random.default_rng(SEED)
-    counts = rng.multinomial(count, np.full(count, 1 / count), RESAMPLES).astype(np.int16)
     middles = {(count + 1) // 2, count // 2 + 1}
-    for k in range(seeds):
-        mine = counts[k::seeds]
-        for j in range(systems):
-            order = drawn[k, :, j].argsort()
-            reached = mine[:, order].cumsum(axis=1, dtype=np.int16)
-            medians[k::seeds, j] = sum(drawn[k, order[(reached >= m).argmax(axis=1)], j] for m in middles)
+    orders = drawn.argsort(axis=1)
+    size = seeds * max(1, _CELLS // (seeds * count))  # so that each block begins with the first seeds
+    for start in range(0, RESAMPLES, size):
+        block = medians[start : start + size]
+        counts = rng.multinomial(count, np.full(count, 1 / count), len(block)).astype(np.int16)
+        for k in range(seeds):
+            mine = counts[k::seeds]
+            for j in range(systems):
+                order = orders[k, :, j]
+                reached = mine[:, order].cumsum(axis=1, dtype=np.int16)
+                block[k::seeds, j] = sum(drawn[k, order[(reached >= m).argmax(axis=1)], j] for m in middles)
     return medians / len(middles)
 
 

@@ -21,7 +21,7 @@ from msbench.system.memory import limited_memory
 
 SECONDS = 5.0  # of processor time that a constructor may take where nothing is computed
 VALUES_PER_SECOND = 10**6  # and in addition where values are drawn, by far the slowest that a machine does
-SPARE = 2**24  # values that a model may have and its file not: windows, filter banks
+SPARE = 2**22  # values that a model may have and its file not: windows, filter banks
 WORKSPACE = 2**30  # bytes for all else that a constructor makes, Python's objects among them
 _WIDENING = 4  # bytes in memory per byte of the file: float16 that becomes float32, and a copy
 

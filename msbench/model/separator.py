@@ -11,8 +11,10 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from msbench.model.stft import STFT
+from msbench.model.stft import STFT, are_whole
+from msbench.system.bounded import shown
 
+HIGHEST_RATE, MOST_CHANNELS = 1_000_000, 256  # that audio is resampled and adapted to
 MUSDB_TARGETS = ("vocals", "drums", "bass", "other")
 
 
@@ -35,7 +37,8 @@ class Separator(nn.Module):
         channels: The channel count that the model works at; other audio is adapted around it.
 
     Raises:
-        ValueError: If there is no target, a target is named twice, or the rate or channel count is below one.
+        ValueError: If there is no target, a target is named twice, or the rate or channel count is below one, no whole
+            number, or above the limits.
     """
 
     trainable: ClassVar[bool] = True  # False: no weights to fit (oracles, floors); `msbench fit` refuses it
@@ -53,10 +56,17 @@ class Separator(nn.Module):
 
     def __init__(self, targets: Sequence[str], sample_rate: int, channels: int) -> None:
         super().__init__()
-        if not targets or len(set(targets)) != len(targets):
-            raise ValueError(f"targets must be one or more different names, not {list(targets)}")
+        if not _are_names(targets) or len(set(targets)) != len(targets):
+            raise ValueError(f"targets must be one or more different names, not {shown(targets)}")
+        if not are_whole(sample_rate, channels):
+            raise ValueError(f"sample_rate and channels must be whole numbers, not {shown([sample_rate, channels])}")
         if sample_rate < 1 or channels < 1:
             raise ValueError(f"sample_rate and channels must be at least 1, not {sample_rate} and {channels}")
+        if sample_rate > HIGHEST_RATE or channels > MOST_CHANNELS:
+            raise ValueError(
+                f"sample_rate and channels must be at most {HIGHEST_RATE} and {MOST_CHANNELS}, not "
+                f"{shown(sample_rate)} and {shown(channels)}"
+            )
         self.targets = list(targets)
         self.sample_rate = sample_rate
         self.channels = channels
@@ -68,6 +78,10 @@ class Separator(nn.Module):
     def loss(self, batch: Batch, criterion: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
         """The training loss of one batch, a scalar. Override it for a loss that needs more than the estimates."""
         return criterion(self(batch.mixture), batch.references)
+
+
+def _are_names(targets: Any) -> bool:
+    return isinstance(targets, Sequence) and bool(targets) and all(isinstance(each, str) for each in targets)
 
 
 class SpectrogramSeparator(Separator):

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from numbers import Integral
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor, nn
+
+LONGEST_WINDOW = 2**18  # samples, 6 s at 44.1 kHz: an option of a checkpoint may ask for any
+
+
+def are_whole(*numbers: Any) -> bool:
+    """Whether all are integers, numpy's among them: what a recipe or a checkpoint holds may be anything."""
+    return all(isinstance(number, Integral) for number in numbers)
 
 
 class STFT(nn.Module):
@@ -18,13 +28,17 @@ class STFT(nn.Module):
         hop_samples: Step between frames, below the window's length.
 
     Raises:
-        ValueError: If the hop is not between 1 and the window's length less one.
+        ValueError: If the hop is not between 1 and the window's length less one, or the window above the limit.
     """
 
     window: Tensor
 
     def __init__(self, window_samples: int, hop_samples: int) -> None:
         super().__init__()
+        if not are_whole(window_samples, hop_samples):
+            raise ValueError("window_samples and hop_samples must be whole numbers")
+        if window_samples > LONGEST_WINDOW:
+            raise ValueError(f"window_samples must be at most {LONGEST_WINDOW}, not {window_samples}")
         if not 0 < hop_samples < window_samples:
             raise ValueError(f"hop_samples must be between 1 and {window_samples - 1}, not {hop_samples}")
         self.window_samples = window_samples

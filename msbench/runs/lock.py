@@ -11,6 +11,10 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
+from msbench.system.bounded import read_text
+from msbench.system.errors import one_line
+from msbench.system.files import appending
+
 NAME = "run.lock"
 _WITHOUT_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL}
 
@@ -36,7 +40,7 @@ def exclusive(folder: Path) -> Iterator[None]:
     if path in _held:
         yield
         return
-    with path.open("a+", encoding="utf-8") as file:
+    with appending(path) as file:  # never through a link
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -56,7 +60,7 @@ def exclusive(folder: Path) -> Iterator[None]:
 
 
 def _holder(path: Path) -> str:
-    with contextlib.suppress(OSError, UnicodeDecodeError):
-        if said := path.read_text(encoding="utf-8").strip():
+    with contextlib.suppress(OSError, ValueError):
+        if said := one_line(read_text(path), 200):
             return said
     return "another process"

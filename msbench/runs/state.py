@@ -13,6 +13,8 @@ from msbench.records.types import Run
 from msbench.system import bounded
 from msbench.system.files import write_text
 
+_LATEST = 1e11  # seconds since 1970, and far more than the GPUs of any machine
+
 
 def write_state(folder: Path, **state: Any) -> None:
     """Replace the run's state.json at once, so that a reader never sees half of one."""
@@ -32,9 +34,7 @@ def read_state(folder: Path) -> dict[str, Any]:
 def read_json(path: Path) -> Any:
     """The JSON that a run wrote; None where there is none that can be read, as where the machine died meanwhile."""
     try:
-        text = bounded.read_text(path)
-        bounded.check_json(text)
-        return json.loads(text)
+        return bounded.read_json(path)
     except (OSError, ValueError):
         return None
 
@@ -84,9 +84,19 @@ def attempts(folder: Path) -> list[dict[str, Any]]:
     return [each for each in known if isinstance(each, dict)] if isinstance(known, list) else []
 
 
+def _is_whole(attempt: dict[str, Any]) -> bool:
+    """Whether an attempt is as `begin_attempt` writes it: a run's folder may be a stranger's."""
+    times = (attempt.get("started"), attempt.get("ended") or 0, attempt.get("gpus"))
+    return (
+        isinstance(attempt.get("stage"), str)
+        and isinstance(attempt.get("slurm_job_id", 0), str | None)
+        and all(isinstance(each, int | float) and 0 <= each < _LATEST for each in times)
+    )
+
+
 def run_summary(folder: Path) -> Run:
     """What a record says of the run: restarts, GPU hours (those of an attempt that was killed are not known), jobs."""
-    known = attempts(folder)
+    known = [each for each in attempts(folder) if _is_whole(each)]
     now = time.time()
     last = len(known) - 1
     ends = [each["ended"] or (now if i == last else each["started"]) for i, each in enumerate(known)]

@@ -13,6 +13,8 @@ from msbench.runs.naming import Recipes
 from msbench.runs.relative_paths import settings_with_paths, with_paths
 from msbench.runs.suite_file import ModelEntry, SuiteFile, cell_name, read_suite_file
 from msbench.system.errors import located
+from msbench.system.files import refuse_links
+from msbench.system.names import inside
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,15 @@ class Suite:
 
     def record_path(self, cell: Cell) -> Path:
         return self.folder / "records" / f"{cell.name}.json"
+
+    def refuse_links(self, cell: Cell) -> None:
+        """Refuse links in what a cell writes, as a cloned board may hold; `runs` itself may be one, to a larger disk.
+
+        Raises:
+            ValueError: If there is one that leads elsewhere.
+        """
+        refuse_links(self.run_folder(cell))
+        inside(self.folder, "records", f"{cell.name}.json")
 
     def run_folder(self, cell: Cell) -> Path:
         return self.folder / "runs" / cell.name

@@ -6,7 +6,6 @@ separator's estimate decides.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ import torch
 
 from msbench.audio.finding import audio_files
 from msbench.audio.reading import AudioReader
-from msbench.data.loading.unlabelled import LIST, song_of
+from msbench.data.loading.unlabelled import LIST, read_list, song_of
 from msbench.data.upkeep.progress import TrackProgress, progress_bar
 from msbench.model.checkpoints import Checkpoint
 from msbench.model.separator import Separator
@@ -193,7 +192,7 @@ def _states(folder: Path) -> dict[str, dict[str, int]]:
 def _listed(folder: Path, made: dict[str, Any]) -> dict[str, Any]:
     """The songs of an earlier list that was made alike."""
     try:
-        held = json.loads((folder / LIST).read_text("utf-8"))
+        held = read_list(folder)
         alike = {**held["made_by"], "msbench": VERSION} == made["made_by"] and held["targets"] == made["targets"]
         return {name: song for name, song in held["songs"].items() if song["state"]} if alike else {}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

@@ -7,12 +7,14 @@ aliases let 400 bytes stand for gigabytes.
 from __future__ import annotations
 
 import errno
+import json
 import os
 import re
 import reprlib
 import stat
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 LONGEST = 64 * 2**20  # bytes of a file; a record of 150 tracks has some 200,000
 DEEPEST = 64  # levels; our own files have up to 8
@@ -51,6 +53,32 @@ def read_text(path: Path, longest: int = LONGEST) -> str:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise ValueError(f"{path} is not UTF-8: line {line}: save the file as UTF-8") from error
+
+
+def read_json(path: Path) -> Any:
+    """What the JSON in a regular file holds.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is no regular file, too large, too deep, not UTF-8 or not JSON.
+    """
+    text = read_text(path)
+    check_json(text)
+    return json.loads(text)
+
+
+def read_tail(path: Path, longest: int) -> str:
+    """The last bytes of a regular file as text, as of a log that grows; nothing where it is none, or a link."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+    except OSError:
+        return ""
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            return ""
+        file.seek(max(0, status.st_size - longest))
+        return file.read(longest).decode("utf-8", "replace")
 
 
 def check_json(text: str, deepest: int = DEEPEST) -> None:

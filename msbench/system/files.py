@@ -55,7 +55,8 @@ def appending(path: Path) -> Iterator[TextIO]:
 def refuse_links(folder: Path) -> None:
     """Refuse a folder of ours that came with links in it, as a cloned board may: what is written would go elsewhere.
 
-    A link to a checkpoint is kept: it is read, and replaced where it is written.
+    A link to a checkpoint is kept, since it is read, and replaced where it is written; so is one to something in the
+    folder itself, such as wandb's `latest-run`.
 
     Raises:
         ValueError: If the folder is a link, or there is one in it.
@@ -64,7 +65,7 @@ def refuse_links(folder: Path) -> None:
     for place, folders, names in os.walk(folder):
         found += [path for name in (*folders, *names) if (path := Path(place, name)).is_symlink()]
     for link in found:
-        if link.suffix != ".ckpt":
+        if link.suffix != ".ckpt" and (link == folder or not link.resolve().is_relative_to(folder.resolve())):
             raise ValueError(f"{link} is a link, and what is written there goes elsewhere: remove it")
 
 

@@ -20,6 +20,7 @@ from msbench.data.loading.module import SeparationData
 from msbench.model.checkpoints import Checkpoint, create
 from msbench.system import errors
 from msbench.system.internals import leave_signals_alone
+from msbench.system.names import plain_name
 from msbench.training.callbacks import LogExamples, RunState, StepOnPlateau
 from msbench.training.devices import parallel_settings
 from msbench.training.faults import fault_of
@@ -114,6 +115,9 @@ class FitCLI(LightningCLI):
 
     def before_instantiate_classes(self) -> None:
         self.initial = self._initial()
+        field = "checkpoint.filename"
+        with errors.located(f"{self.place_of(field)}field {field}"):
+            plain_name(self.config.checkpoint.filename, "the name")
         self.output = self.config.output or Path("runs") / f"{self.name}-{self.identity()}"
         self.config["checkpoint"]["dirpath"] = str(self.output)
 

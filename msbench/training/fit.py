@@ -17,7 +17,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from msbench.model.checkpoints import Checkpoint
 from msbench.runs.lock import exclusive
 from msbench.system.errors import is_deliberate, sentence
-from msbench.system.files import write_text
+from msbench.system.files import refuse_links, write_text
 from msbench.system.wording import did_you_mean
 from msbench.training.command_line import FitCLI
 from msbench.training.identity import counted
@@ -59,10 +59,10 @@ def train(argv: Sequence[str]) -> Kept:
     with contextlib.ExitStack() as stack:
         if writes:
             _make(cli.output)
+            refuse_links(cli.output / "logs")
             stack.enter_context(exclusive(cli.output))
-            config = cli.output / "config.yaml"
-            cli.parser.save(cli.config, config, overwrite=True, skip_unset=False, skip_validation=True)
-            write_text(config, config.read_text("utf-8") + cli.model.lineage.comments())
+            settings = cli.parser.dump(cli.config, skip_unset=False, skip_validation=True)
+            write_text(cli.output / "config.yaml", settings + cli.model.lineage.comments())
         _run(cli, None if held is None else held.path)
     return kept_by(cli.trainer, cli.config, cli.output, (held.step or 0) if held is not None else 0)
 

@@ -134,7 +134,7 @@ def test_separation_to_a_full_disk(small_disk, tmp_path):
     ("folder", "targets", "extension", "error", "sentence"),
     [
         ("", ["a"], "mp3", ValueError, "extension is one of wav, flac"),
-        ("", ["lead/back"], "wav", ValueError, "target 'lead/back' cannot name a file"),
+        ("", ["lead/back"], "wav", ValueError, "the target 'lead/back' holds a slash"),
         ("", ["taken"], "wav", IsADirectoryError, "is a folder where a stem would go"),
         ("file/x", ["a"], "wav", OSError, "cannot make the folder"),
     ],

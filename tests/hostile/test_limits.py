@@ -6,7 +6,7 @@ import re
 
 from msbench.audio.reading import MOST_CHANNELS
 from msbench.leaderboard.site import sound
-from msbench.model import rebuilding
+from msbench.model import rebuilding, separator, stft
 from msbench.records import faults, strict_json
 from msbench.registry import source
 from msbench.system import bounded, names, yaml_files
@@ -35,6 +35,8 @@ def test_the_page_gives_the_limits_of_the_code() -> None:
         "excerpt of a board": mebibytes(sound.LARGEST),
         "source file of a plugin that is listed": mebibytes(source.LONGEST),
         "channels of an audio file": str(MOST_CHANNELS),
+        "sample rate and channels of a model": f"{separator.HIGHEST_RATE:,} Hz, {separator.MOST_CHANNELS}",
+        "samples of a model's STFT window": f"{stft.LONGEST_WINDOW:,}",
         "values that a model may have and its checkpoint not": f"{rebuilding.SPARE:,}",
     }
     section = (ROOT / "SECURITY.md").read_text("utf-8").partition("## Limits")[2].partition("\n## ")[0]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -90,11 +92,16 @@ def test_what_forward_returns_is_checked() -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
+        (([1], 8000, 1), r"targets must be one or more different names, not \[1\]"),
+        ((7, 8000, 1), "targets must be one or more different names, not 7"),
+        ((["a"], 1.5, 1), r"sample_rate and channels must be whole numbers, not \[1.5, 1\]"),
+        ((["a"], 10**12, 1), "sample_rate and channels must be at most 1000000 and 256, not 1000000000000 and 1"),
+        ((["a"], 8000, 257), "sample_rate and channels must be at most 1000000 and 256, not 8000 and 257"),
         (([], 8000, 1), r"targets must be one or more different names, not \[\]"),
         ((["a", "a"], 8000, 1), "targets must be one or more different names"),
         ((["a"], 0, 1), "sample_rate and channels must be at least 1, not 0 and 1"),
     ],
 )
-def test_a_configuration_that_cannot_be(arguments: tuple[list[str], int, int], sentence: str) -> None:
+def test_a_configuration_that_cannot_be(arguments: tuple[Any, Any, Any], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         Separator(*arguments)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
 from msbench.data.demo.songs import MANIFEST, VERSION, write_demo
 from msbench.data.layouts.musdb18hq import MUSDB18HQ
+from msbench.system.bounded import read_json
 
 
 class Demo(MUSDB18HQ):
@@ -36,7 +36,7 @@ class Demo(MUSDB18HQ):
             return
         manifest = self.root / MANIFEST
         try:
-            found = json.loads(manifest.read_text("utf-8"))["version"]
+            found = read_json(manifest)["version"]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ValueError(
                 f"{self.root} is not the demo set, its {MANIFEST} is missing or broken: remove the folder, and the "

@@ -20,6 +20,7 @@ from numpy.random import Generator, SeedSequence, default_rng
 from numpy.typing import NDArray
 
 from msbench.data.demo.instruments import CHORD_STYLES, Hit, Note, bass, chords, drums, voice
+from msbench.system.bounded import read_json
 from msbench.system.files import part_of
 from msbench.system.threads import processors
 
@@ -265,7 +266,7 @@ def _is_complete(root: Path, seed: int) -> bool:
     if not root.exists() or (root.is_dir() and not any(root.iterdir())):
         return False
     try:
-        manifest = json.loads((root / MANIFEST).read_text(encoding="utf-8"))
+        manifest = read_json(root / MANIFEST)
         found = {name: (root / name).stat().st_size for name in manifest["bytes"]}
         if (manifest["version"], manifest["seed"], manifest["bytes"]) == (VERSION, seed, found):
             return True

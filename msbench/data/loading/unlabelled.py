@@ -6,9 +6,8 @@ Usunier, Bottou & Bach 2019, arXiv 1909.01174). Where targets are silent, `msben
 
 from __future__ import annotations
 
-import json
 import warnings
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +20,7 @@ from msbench.data.loading.chunks import ChunkDataset
 from msbench.data.loading.draws import stream
 from msbench.data.loading.faults import BadTrack
 from msbench.data.track import MIXTURE, Track
+from msbench.system.bounded import read_json
 
 LIST = "silences.json"  # in the folder of the songs
 
@@ -71,7 +71,7 @@ class RemixedChunks(Dataset[RemixedBatch]):
         self.labelled = labelled
         self.faults = labelled.faults
         self.share = share
-        content = _read_list(folder)
+        content = read_list(folder)
         lacking = [target for target in labelled.targets if target not in content["targets"]]
         if lacking:
             raise ValueError(
@@ -143,17 +143,33 @@ class RemixedChunks(Dataset[RemixedBatch]):
         return RemixedBatch(references[known] + rest, parts, torch.tensor(known))
 
 
-def _read_list(folder: Path) -> dict[str, Any]:
-    """The content of a folder's list."""
+def read_list(folder: Path) -> dict[str, Any]:
+    """The content of a folder's list, which may come with songs of strangers.
+
+    Raises:
+        FileNotFoundError: If the folder or its list is missing.
+        ValueError: If it is not as `data silences` writes it, or names a song elsewhere.
+    """
     if not folder.is_dir():
         raise FileNotFoundError(f"data.unlabelled: no folder {folder}: correct the path")
     path = folder / LIST
     if not path.is_file():
         raise FileNotFoundError(f"{folder} has no {LIST}: make it with `msbench data silences CHECKPOINT {folder}`")
     try:
-        content: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        for song in content["songs"].values():
-            song["seconds"], song["state"]["bytes"], [song["silent"][target] for target in content["targets"]]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path} cannot be read: delete it and run `msbench data silences` again") from error
+        content: dict[str, Any] = read_json(path)
+        sound = all(_is_listed(name, song, content["targets"]) for name, song in content["songs"].items())
+    except (ValueError, KeyError, TypeError, AttributeError):
+        sound = False
+    if not sound:
+        raise ValueError(f"{path} cannot be read: delete it and run `msbench data silences` again")
     return content
+
+
+def _is_listed(name: str, song: dict[str, Any], targets: list[str]) -> bool:
+    """Whether a song is within the folder, and what is said of it are numbers; what is missing raises an error."""
+    numbers = [song["seconds"], song["state"]["bytes"]]
+    for target in targets:
+        for start, end in song["silent"][target]:
+            numbers += [start, end - start]
+    inside = not PurePosixPath(name).is_absolute() and ".." not in PurePosixPath(name).parts and "\0" not in name
+    return inside and all(isinstance(each, int | float) and 0 <= each < 1e15 for each in numbers)

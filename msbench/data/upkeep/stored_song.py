@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 import threading
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from msbench.audio.streams import resampled
 from msbench.audio.writing import encoded, stem_writer
 from msbench.data.dataset import sampled_blocks
 from msbench.data.song import Header, Song, Waves
+from msbench.system.bounded import read_json
 from msbench.system.files import clear_parts, part_of, sha256_of, write_json
 from msbench.system.visible import is_twin
 
@@ -73,7 +73,7 @@ def finished_song(folder: Path, song: Song, sample_rate: int | None, hashes: boo
         hashes: Whether to compare the hashes of files, or their sizes alone.
     """
     try:
-        held = json.loads((folder / _SONG).read_text("utf-8"))
+        held = read_json(folder / _SONG)
         stored = {"header": held.pop("header"), "files": held.pop("files")}
         sampled = held.pop("sampled")
         files = [(folder / file["file"], file["bytes"], file["sha256"]) for file in stored["files"].values()]
@@ -182,7 +182,7 @@ def _refuse_what_is_not_ours(folder: Path) -> None:
 def _held(folder: Path) -> dict[str, Any]:
     """What a song's folder says of itself; nothing where it is not one of ours."""
     try:
-        held = json.loads((folder / _SONG).read_text("utf-8"))
+        held = read_json(folder / _SONG)
         return held if all(isinstance(file["file"], str) for file in held["files"].values()) else {}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}

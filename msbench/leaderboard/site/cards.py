@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from msbench.leaderboard.board import Board
-from msbench.leaderboard.display import decibels, decimals
+from msbench.leaderboard.display import decibels, decimals, name
 from msbench.leaderboard.rows import Row, over_tracks
 from msbench.leaderboard.site.encoding import link, signed
 from msbench.leaderboard.site.tables import IN_DECIBELS
@@ -38,6 +39,7 @@ WARNINGS = {
     "reported": "Reported: the numbers come from a paper or a campaign; this project did not run the model.",
 }
 _COMMIT = re.compile("[0-9a-f]{7,64}")
+MOST_FIELDS, MOST_LISTED = 200, 100  # of a group, and of one list in it
 HIDDEN = ("tracks", "scores", "schema_version")
 
 
@@ -101,14 +103,20 @@ def _seed_title(record: Record) -> str:
 def _seed(record: Record) -> dict[str, Any]:
     fields: Mapping[str, Any] = record
     groups = [
-        (heading, list(_flat(fields[group])))
+        (heading, _first(fields[group]))
         for group, heading in GROUPS.items()
         if isinstance(fields.get(group), dict) and fields[group]
     ]
     others = {k: v for k, v in fields.items() if k not in GROUPS and k not in HIDDEN and v is not None}
     if others:
-        groups.append(("Record", list(_flat(others))))
+        groups.append(("Record", _first(others)))
     return {"title": f"Record, {_seed_title(record)}", "groups": groups}
+
+
+def _first(group: dict[str, Any]) -> list[tuple[str, Any]]:
+    """The fields that a page shows: a record may hold thousands, and there is a page per model."""
+    fields = list(islice(_flat(group), MOST_FIELDS + 1))
+    return fields if len(fields) <= MOST_FIELDS else [*fields[:MOST_FIELDS], ("…", "and more: see the record")]
 
 
 def _flat(value: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -119,7 +127,9 @@ def _flat(value: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
         elif isinstance(inner, dict) and inner:
             yield from _flat(inner, f"{prefix}{key}.")
         elif isinstance(inner, list):
-            yield prefix + key, ", ".join(str(each) for each in inner)
+            shown = [name(each) for each in inner[:MOST_LISTED]]
+            more = len(inner) - len(shown)
+            yield prefix + key, ", ".join([*shown, f"and {more} more"] if more else shown)
         else:
             yield prefix + key, inner
 

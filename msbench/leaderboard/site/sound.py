@@ -24,6 +24,7 @@ TOP_HERTZ = 16000
 RANGE_DB = 80.0
 WINDOW, HOP = 2048, 512
 HEIGHT, WIDTH = 128, 480  # of a picture, in pixels
+MOST_SECONDS, MOST_CHANNELS, HIGHEST_RATE = 60, 2, 192_000  # of one excerpt
 LARGEST = 4 * 2**20  # bytes of one excerpt; 8 s have some 200,000
 FILES = ("data/audio-", "data/sound-", "pictures/")  # how the names of a site's files begin that come from runs
 
@@ -115,9 +116,15 @@ class Sound:
         from matplotlib.image import imsave
 
         try:
-            samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+            with soundfile.SoundFile(path) as file:  # of silence, 4 MiB of FLAC may hold years
+                if file.channels > MOST_CHANNELS or file.samplerate > HIGHEST_RATE:
+                    raise ValueError(f"{path} has {file.channels} channels at {file.samplerate} Hz: it is no excerpt")
+                rate, most = file.samplerate, MOST_SECONDS * file.samplerate
+                samples = file.read(most + 1, dtype="float32", always_2d=True)
         except soundfile.LibsndfileError as error:
             raise ValueError(f"{path} is no MP3 that can be read: evaluate the model again") from error
+        if len(samples) > most:
+            raise ValueError(f"{path} is longer than {MOST_SECONDS} s: it is no excerpt")
         picture = f"pictures/{key.removeprefix('audio-')}.png"
         (self._site / "pictures").mkdir(exist_ok=True)
         imsave(
