@@ -64,7 +64,7 @@ class Prepared(Dataset):
         """
         files = self.contents["splits"][track.split]["tracks"][track.name]["files"]
         for held, path in track.files.items():
-            if not path.exists():
+            if not path.is_file():
                 raise FileNotFoundError(f"{path} is missing: run `msbench data prepare` again")
             if (size := path.stat().st_size) != files[held]["bytes"]:
                 raise ValueError(

@@ -16,6 +16,7 @@ from msbench import evaluate_estimates
 from msbench.cli.app import main
 from msbench.cluster.submission import Submission
 from msbench.data.opening import open_dataset
+from msbench.data.upkeep.verify import _CheckedSongs, verify
 from msbench.leaderboard import statistics
 from msbench.leaderboard.site.cards import MOST_FIELDS, MOST_LISTED, _first
 from msbench.leaderboard.site.sound import Sound
@@ -23,6 +24,7 @@ from msbench.leaderboard.statistics import _resampled_medians, compare
 from msbench.runs.lock import exclusive
 from msbench.runs.state import run_summary
 from msbench.system.bounded import read_json, read_tail
+from tests.data.songs import write_musdb18hq
 from tests.evaluation.examples import Filter, scores_of, write_estimates
 from tests.tiny import write_songs
 
@@ -142,3 +144,28 @@ def test_doctor_runs_no_code_that_it_cannot_judge(
     main(["doctor"])
     assert "odd is unchecked (msbench check odd imports it)" in capsys.readouterr().out
     assert not canary.exists()
+
+
+@pytest.mark.parametrize("line", ["[" * 100_000, '{"key": "K", "result": {"findings": [[1]], "files": {}}}', "7"])
+def test_what_a_stopped_run_has_checked(line: str, tmp_path: Path) -> None:
+    songs = open_dataset("folder", write_songs(tmp_path / "songs", seconds=0.1))
+    song = next(iter(songs.songs("test")))
+    key = _CheckedSongs(songs.root).key(songs, song)
+    (tmp_path / "songs" / ".msbench-verify").write_text(line.replace("K", key) + "\n")
+    assert verify(songs, jobs=1).errors == []
+
+
+def test_a_prepared_list_that_names_a_pipe(tmp_path: Path) -> None:
+    root = write_musdb18hq(tmp_path / "hq", train=1, frames=800)
+    assert main(["data", "prepare", "musdb18hq", "--root", str(root), "-o", str(tmp_path / "fast")]) == 0
+    path = next((tmp_path / "fast").rglob("vocals.wav"))
+    path.unlink()
+    os.mkfifo(path)
+    listed = tmp_path / "fast" / "msbench-prepared.json"
+    content = json.loads(listed.read_text())
+    for split in content["splits"].values():
+        for track in split["tracks"].values():
+            track["files"]["vocals"]["bytes"] = 0
+    listed.write_text(json.dumps(content))
+    data = ["--data", "musdb18hq", "--root", str(tmp_path / "fast"), "--split", path.parts[-3]]
+    assert main(["evaluate", "mixture", *data, "--metrics", "none", "-o", str(tmp_path / "out")]) == 2

@@ -16,7 +16,7 @@ from msbench.data.song import Song, is_bad_file
 from msbench.data.upkeep.progress import TrackProgress, progress_bar
 from msbench.data.upkeep.song_check import ERROR, NOTE, WARNING, DataFinding, check_file, check_samples, errata
 from msbench.system import errors
-from msbench.system.bounded import check_json, read_text
+from msbench.system.bounded import check_json, read_json, read_text
 from msbench.system.files import appending, write_json
 from msbench.system.threads import processors
 
@@ -175,9 +175,7 @@ def _manifest(data: Dataset, songs: dict[Key, Song], results: dict[Key, dict[str
 def _changes(data: Dataset, manifest: dict[str, Any]) -> Iterator[DataFinding]:
     """What an earlier manifest, or the list of what was prepared, has otherwise."""
     try:
-        text = read_text(data.manifest)
-        check_json(text)
-        earlier = _hashes(json.loads(text))
+        earlier = _hashes(read_json(data.manifest))
     except FileNotFoundError:
         return
     except (ValueError, KeyError, TypeError, AttributeError):  # not JSON, or JSON of another kind
@@ -229,10 +227,13 @@ class _CheckedSongs:
             return  # no run was stopped
         for line in lines:
             try:
+                check_json(line)
                 entry = json.loads(line)
-                found = [tuple(finding) for finding in entry["result"]["findings"]]
-                self.known[entry["key"]] = {**entry["result"], "findings": found}
-            except (ValueError, KeyError, TypeError):
+                found = [DataFinding(str(level), str(sentence)) for level, sentence in entry["result"]["findings"]]
+                is_ours = all(isinstance(file, dict) for file in entry["result"]["files"].values())
+                if is_ours and all(finding.level in (ERROR, WARNING, NOTE) for finding in found):
+                    self.known[str(entry["key"])] = {**entry["result"], "findings": found}
+            except (ValueError, KeyError, TypeError, AttributeError):
                 continue  # it was being written when the run was stopped
 
     def key(self, data: Dataset, song: Song) -> str:
