@@ -82,6 +82,13 @@ def test_each_setting_has_its_source(name: str) -> None:
         assert published is not None or re.search(r"none|no limit|not clipped|scaling of 1", source), key
 
 
+def test_the_second_stage_is_of_the_same_network_and_data() -> None:
+    first, second = (yaml.safe_load(RECIPES[name].read_text("utf-8")) for name in ("wave_unet", "wave_unet_finetune"))
+    assert second["separator"] == first["separator"]  # or its weights would not fit
+    changed = {key for key in first["data"] | second["data"] if first["data"].get(key) != second["data"].get(key)}
+    assert changed == {"batch_size", "chunks_per_epoch"}
+
+
 def test_a_change_of_a_recipe_is_seen() -> None:
     settings = PUBLISHED["demucs"]["settings"]
     text = RECIPES["demucs"].read_text("utf-8")

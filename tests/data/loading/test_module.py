@@ -81,6 +81,17 @@ def test_batches(root: Path, workers: int) -> None:
     assert sum(len(batch[0]) for batch in data.val_dataloader()) == 11  # 1.0375 s in tenths
 
 
+def test_workers_change_no_chunk(root: Path) -> None:
+    drawn = {"remix": True, "remix_group": 4, "remix_share": 0.8, "shift_seconds": 0.2, "gain": (0.25, 1.25)}
+    played: dict[str, Any] = {"pitch_semitones": (-2, 2), "stretch": (0.9, 1.1), "repitch_share": 0.5}
+    alone, divided = (data_of(root, workers=n, targets=list(STEMS), **drawn, **played) for n in (0, 2))
+    for data in (alone, divided):
+        data.setup("fit")
+    for first, second in zip(alone.train_dataloader(), divided.train_dataloader(), strict=True):
+        assert torch.equal(first[0], second[0])
+        assert torch.equal(first[1], second[1])
+
+
 def test_loading_leaves_the_global_random_state_alone(root: Path) -> None:
     data = data_of(root, remix=True, gain_db=(-3.0, 3.0))
     data.setup("fit")
