@@ -5,17 +5,36 @@ from __future__ import annotations
 import pytest
 import torch
 
-from msbench.losses.criterion import Criterion, RemixedCriterion
+from msbench.losses.criterion import Criterion, NoMixtureError, RemixedCriterion
+from msbench.losses.functions import wsdr
 from tests.requirements import peer
 
 
-@pytest.mark.parametrize("name", ["l1", "mse", "si_snr"])
+@pytest.mark.parametrize("name", ["l1", "mse", "si_snr", "wsdr"])
 def test_pit_undoes_a_permutation(name: str, pair: tuple[torch.Tensor, torch.Tensor]) -> None:
     estimates, references = pair
-    straight = Criterion(name)(estimates, references)
+    criterion = Criterion(name).of(references.sum(1))
+    straight = criterion(estimates, references)
     shuffled = estimates[:, [2, 0, 3, 1]]
-    torch.testing.assert_close(Criterion(name, pit=True)(shuffled, references), straight)
-    assert Criterion(name)(shuffled, references) > straight
+    torch.testing.assert_close(Criterion(name, pit=True).of(references.sum(1))(shuffled, references), straight)
+    assert criterion(shuffled, references) > straight
+
+
+def test_a_loss_that_reads_the_mixture_is_given_that_of_its_batch(pair: tuple[torch.Tensor, torch.Tensor]) -> None:
+    estimates, references = pair
+    mixture = 2 * references.sum(1)
+    criterion = Criterion("wsdr")
+    torch.testing.assert_close(criterion.of(mixture)(*pair), wsdr(estimates, references, mixture).mean())
+    for unknown in (criterion, criterion.of(mixture[..., 1:])):
+        with pytest.raises(NoMixtureError, match=r"loss 'wsdr' reads the mixture .*: train it with another loss"):
+            unknown(estimates, references)
+
+
+@pytest.mark.parametrize("name", ["l1", "si_snr"])
+def test_estimates_of_autocast_are_compared_in_float32(name: str, pair: tuple[torch.Tensor, torch.Tensor]) -> None:
+    estimates, references = (0.001 * signals for signals in pair)
+    rounded = estimates.bfloat16()
+    torch.testing.assert_close(Criterion(name)(rounded, references), Criterion(name)(rounded.float(), references))
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 6])
@@ -89,19 +108,21 @@ def test_remixed_by_hand() -> None:
         assert value.item() == pytest.approx((labelled + weight * remixed) / 2)
 
 
-@pytest.mark.parametrize("name", ["l1", "mse", "si_snr", "snr"])
+@pytest.mark.parametrize("name", ["l1", "mse", "si_snr", "snr", "wsdr"])
 def test_remixed_is_the_mean_over_items(name: str, pair: tuple[torch.Tensor, torch.Tensor]) -> None:
     estimates, references = pair
+    mixture = references.sum(1)
     criterion = Criterion(name)
     none = torch.tensor([-1, -1, -1])
-    assert torch.equal(RemixedCriterion(criterion, none, 5.0, 4)(estimates, references), criterion(*pair))
+    labelled = RemixedCriterion(criterion, none, 5.0, 4).of(mixture)(estimates, references)
+    assert torch.equal(labelled, criterion.of(mixture)(*pair))
     known = torch.tensor([2, -1, 0])
-    each = [(known[i : i + 1], estimates[i : i + 1], references[i : i + 1]) for i in range(3)]
-    items = [RemixedCriterion(criterion, one, 0.3, 4)(*signals) for one, *signals in each]
-    whole = RemixedCriterion(criterion, known, 0.3, 4)(estimates, references)
+    each = [[signals[i : i + 1] for signals in (known, mixture, estimates, references)] for i in range(3)]
+    items = [RemixedCriterion(criterion, one, 0.3, 4).of(mixed)(*signals) for one, mixed, *signals in each]
+    whole = RemixedCriterion(criterion, known, 0.3, 4).of(mixture)(estimates, references)
     torch.testing.assert_close(whole, torch.stack(items).mean())  # so it may be accumulated
     two = [torch.stack([signals[0, 2], signals[0, [0, 1, 3]].sum(0)])[None] for signals in pair]
-    torch.testing.assert_close(items[0], 0.3 * criterion(*two))
+    torch.testing.assert_close(items[0], 0.3 * criterion.of(mixture[:1])(*two))
 
 
 def test_remixed_asks_the_sum_of_the_others_alone(pair: tuple[torch.Tensor, torch.Tensor]) -> None:

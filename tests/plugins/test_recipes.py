@@ -1,6 +1,7 @@
 """Every recipe beside a plugin is one that `fit` can run: its options, its loss, its data and its targets exist."""
 
 import inspect
+import re
 
 import pytest
 import torch
@@ -32,3 +33,19 @@ def test_a_recipe_names_what_exists(name):
     assert set(recipe["data"]) <= set(inspect.signature(SeparationData).parameters)
     dataset = registry.load("datasets", recipe["data"]["dataset"])
     assert set(model.targets) <= set(dataset.targets)
+
+
+@pytest.mark.parametrize("name", sorted(RECIPES))
+def test_the_loss_of_a_recipe_hears_the_level_that_boards_score(name):
+    """Where a paper's does not, the recipe says "leaves the level free" beside it."""
+    text = RECIPES[name].read_text("utf-8")
+    settings = yaml.safe_load(text)["model"]
+    domain = settings.get("loss_domain", "waveform")
+    torch.manual_seed(0)
+    references = torch.rand(2, 2, 1, 500) if domain == "waveform" else torch.rand(2, 2, 1, 33, 9)
+    references = (references > 0.5).float() if domain == "mask" else references
+    estimates = 0.9 * references + 0.1 * torch.rand_like(references)
+    criterion = Criterion(settings["loss"], domain).of(references.sum(1))
+    value, halved = criterion(estimates, references), criterion(0.5 * estimates, references)
+    hears = abs(halved - value) > 0.01 * abs(value)
+    assert hears or re.search(r"^  loss: .*# .*leaves the level free", text, re.MULTILINE)
