@@ -171,6 +171,16 @@ def test_a_loss_that_does_not_fit_is_skipped_and_says_so(plugin):
     assert all(r.passed for r in results.values())
 
 
+def test_a_loss_that_reads_the_mixture_is_skipped_where_a_model_compares_a_part_of_it(plugin):
+    part = "criterion(self(batch.mixture)[..., 9:], batch.references[..., 9:])"
+    part = f"def loss(self, batch, criterion):\n        return {part}\n\n    def forward"
+    results = {r.name: r for r in check(plugin(("def forward", part)))}
+    assert [r for r in results.values() if not r.passed] == []
+    assert results["loss wsdr on the waveform"].detail.startswith(
+        "skipped: loss 'wsdr' reads the mixture of what it compares, and this model compares another part"
+    )
+
+
 def test_losses_of_the_magnitude_are_tried_where_a_model_has_them():
     results = {r.name: r for r in check("unet")}
     assert [r for r in results.values() if not r.passed] == []
