@@ -16,8 +16,8 @@ Differences:
 - The 513th bin (Nyquist) gets the mask of the 512th, as in cunet; f90 gives it 0.5.
 - Dropout comes after the ReLU and before the skip is joined. cunet drops before the ReLU, in layers 2 to 4; f90 drops
   after the skip is joined, and so the skip too.
-- Weights begin as torch draws them and the padding is symmetric. `initialization: normal` and `layers: tensorflow` are
-  as in cunet, whose batch normalization has an epsilon of 1e-3. What the authors did is unverified.
+- Weights, padding and the epsilon of batch normalization are torch's. `initialization: normal` and `layers: tensorflow`
+  are as in cunet. What the authors did is unverified.
 - Depth below 6, no skips and direct magnitudes are ablations that others studied.
 """
 
