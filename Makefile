@@ -4,7 +4,7 @@ PYTHON ?= python3.11
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 RUN := $(UV) run --frozen
 
-.PHONY: demo demo-models slurm-cluster test lint docs pages review sync clean
+.PHONY: demo demo-models slurm-cluster test environments lint docs pages review sync clean
 
 demo: sync
 	$(RUN) msbench demo
@@ -17,6 +17,11 @@ slurm-cluster: sync
 
 test: sync lint
 	$(RUN) pytest -n 2 --dist worksteal
+
+# The wheel, from an empty environment to a board: with the lowest releases that pyproject.toml allows, those of uv.lock
+# and the newest. ONLY=newest for one of them.
+environments: sync
+	$(RUN) pytest -q -s tests/environments.py $(if $(ONLY),-k $(ONLY))
 
 lint: sync
 	$(RUN) ruff check

@@ -133,7 +133,7 @@ trainer:
   max_epochs: 16
 """
 
-TEST = '''"""$name keeps the contract: the checks of `msbench check`, by pytest (pip install pytest)."""
+TEST = '''"""$name keeps the plugin contract. Run it with pytest (pip install pytest)."""
 
 from pathlib import Path
 
