@@ -5,14 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
-from importlib.metadata import version
-from inspect import signature
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
 from lightning.pytorch import Callback, Trainer
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.callbacks import EarlyStopping, EMAWeightAveraging, ModelCheckpoint, TQDMProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
@@ -31,10 +29,6 @@ from msbench.training.interruption import AtomicCheckpointIO, SaveInTime
 from msbench.training.kept import LAST
 from msbench.training.module import SeparationModule
 from msbench.training.recipes import Request
-
-# Our checkpoints name their model; Lightning's way to do so, which patches classes, is not in all of its releases.
-_PATCHES = "load_from_checkpoint_support"
-_NO_PATCHES: dict[str, Any] = {_PATCHES: False} if _PATCHES in signature(LightningCLI).parameters else {}
 
 
 class FitCLI(LightningCLI):
@@ -55,7 +49,7 @@ class FitCLI(LightningCLI):
             seed_everything_default=0,
             save_config_callback=None,
             auto_configure_optimizers=False,
-            **_NO_PATCHES,
+            load_from_checkpoint_support=False,
             parser_kwargs={
                 "exit_on_error": False,
                 "allow_abbrev": False,
@@ -213,18 +207,8 @@ class FitCLI(LightningCLI):
         if decay is not None:
             if not 0 <= decay <= 1:
                 raise ValueError(f"{self.place_of('ema_decay')}field ema_decay must be from 0 to 1, not {decay}")
-            callbacks.append(_averaging(decay))
+            callbacks.append(EMAWeightAveraging(decay=decay))
         if self.config.trainer.enable_progress_bar is not False:
             callbacks.append(TQDMProgressBar(leave=False))
         callbacks.append(SaveInTime(self.output / LAST if keeps else None, self.config.checkpoint_minutes))
         return callbacks
-
-
-def _averaging(decay: float) -> Callback:
-    """An exponential moving average of the weights, as newer releases of Lightning keep it."""
-    try:
-        from lightning.pytorch.callbacks import EMAWeightAveraging
-    except ImportError as error:
-        found = version("lightning")
-        raise ImportError(f"ema_decay needs Lightning 2.6, and this is {found}: install 'lightning>=2.6'") from error
-    return EMAWeightAveraging(decay=decay)

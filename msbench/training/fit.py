@@ -70,7 +70,7 @@ def train(argv: Sequence[str]) -> Kept:
 def _run(cli: FitCLI, checkpoint: Path | None) -> None:
     interrupt = signal.getsignal(signal.SIGINT)
     try:
-        cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=checkpoint)
+        cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=checkpoint, weights_only=True)
     except SystemExit as error:  # Lightning's answer to Ctrl-C, after which it ignores any other
         signal.signal(signal.SIGINT, interrupt)
         if isinstance(error.__context__, KeyboardInterrupt):

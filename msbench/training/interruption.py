@@ -147,11 +147,6 @@ class AtomicCheckpointIO(TorchCheckpointIO):
                 "command goes on from it",
             ) from error
 
-    def load_checkpoint(self, path: Any, map_location: Any = "cpu", weights_only: bool | None = True) -> dict[str, Any]:
-        """Read one as data, whatever Lightning asks for: its releases before 2.6 would run the code in a file."""
-        content: dict[str, Any] = torch.load(path, map_location=map_location, weights_only=True)
-        return content
-
 
 class _Written:
     """A file for torch.save, which remembers why it could not be written."""
