@@ -25,6 +25,10 @@ def add(command: Adder) -> None:
     metrics = "in addition to BSSEval: none, or some of si-sdr,si-sir,si-sar,snr,track-sdr,nsdr,mean-sdr "
     metrics += "(these by default),l1-spectrogram,stoi,pesq"
     evaluate.add_argument("--metrics", type=names, metavar="NAMES", help=metrics)
+    again = "targets to score together once more, by themselves: vocals,accompaniment as museval does with five stems"
+    evaluate.add_argument("--scenario", type=names, default=(), metavar="TARGETS", help=again)
+    pooled = "keep the medians over the windows of all tracks too, as Wave-U-Net's figures"
+    evaluate.add_argument("--pooled", action="store_true", help=pooled)
     evaluate.add_argument("--jobs", type=int, default=1, help="tracks at a time, each in a process of its own (1)")
     evaluate.add_argument("-o", "--output", type=Path, help="folder (evaluations/LABEL-DATA)")
     add_inference(evaluate)
@@ -55,6 +59,8 @@ def _evaluate(options: argparse.Namespace) -> int:
         "label": options.label,
         "backend": options.backend,
         "metrics": chosen,
+        "scenario": options.scenario,
+        "pooled": options.pooled,
         "jobs": options.jobs,
         "seed": options.seed,
         "progress": progress,

@@ -113,11 +113,7 @@ def _attempt(suite: Suite, cell: Cell, stage: str, devices: int, nodes: int) -> 
 def _is_done(suite: Suite, cell: Cell, stage: str) -> bool:
     if stage == "train":
         return cell.recipe is None or is_trained(suite.run_folder(cell))
-    try:
-        records.read(suite.record_path(cell))
-    except (OSError, ValueError):
-        return False
-    return True
+    return suite.has_record(cell)
 
 
 def _train(cell: Cell, folder: Path, devices: int, nodes: int) -> None:
@@ -169,6 +165,8 @@ def _evaluate(suite: Suite, cell: Cell) -> None:
         seed=cell.seed,
         backend=cell.backend,
         metrics=catalogue.DEFAULT if cell.metrics is None else cell.metrics,
+        scenario=cell.scenario,
+        pooled=cell.pooled,
         excerpts=cell.excerpts,
         device=device_or_default(),
         progress=progress,

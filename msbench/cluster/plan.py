@@ -47,9 +47,16 @@ class Plan:
 
 
 def missing_cells(suite: Suite) -> list[Cell]:
-    """The cells that have no record yet. (Records are renamed into place whole, so one that is there is whole.)"""
+    """The cells that have no record yet, or one that lacks what the suite asks for now.
+
+    Records are renamed into place whole, so one that is there is whole: it is read only where more can be lacking.
+    """
     present = _names(suite.folder / "records")
-    return [cell for cell in suite.cells if f"{cell.name}.json" not in present]
+    return [cell for cell in suite.cells if f"{cell.name}.json" not in present or _lacks(suite, cell)]
+
+
+def _lacks(suite: Suite, cell: Cell) -> bool:
+    return bool(cell.scenario or cell.pooled) and not suite.has_record(cell)
 
 
 def make_plan(

@@ -27,6 +27,7 @@ class FolderSource:
         split: The split.
         targets: Which to score together; by default the dataset's stems where all are there, else what is there.
         tracks: Those of the split to look for; all by default.
+        scenario: Targets that are scored once more: those of them that have files of their own are read too.
 
     Raises:
         FileNotFoundError: If the folder, a track's folder or a target's file is missing.
@@ -40,6 +41,7 @@ class FolderSource:
         split: str,
         targets: Sequence[str] | None = None,
         tracks: list[Track] | None = None,
+        scenario: Sequence[str] = (),
     ) -> None:
         self.folder = Path(folder)
         if not self.folder.is_dir():
@@ -59,8 +61,10 @@ class FolderSource:
         parts = [part for target in self.targets for part in tracks[0].parts(target)]
         if len(set(parts)) != len(parts):
             raise ValueError(f"the targets {', '.join(self.targets)} overlap: choose some with --targets")
+        more = [name for name in scenario if name not in self.targets and any(self._files(t, name) for t in tracks)]
+        self.estimated = [*self.targets, *more]
         self._tracks = {track.name: self._checked(track) for track in tracks}
-        self._hashes: dict[str, list[list[str]]] = {}
+        self._hashes: dict[Path, str] = {}
 
     def _targets_of(self, tracks: list[Track], data: Dataset) -> list[str]:
         """The targets that any of the tracks has an estimate of: one that lacks it is then an error that names it."""
@@ -87,7 +91,7 @@ class FolderSource:
     def _checked(self, track: Track) -> Track:
         """The estimates of a track, as a track."""
         paths: dict[str, Path] = {}
-        for target in self.targets:
+        for target in self.estimated:
             files = self._files(track, target)
             if not files:
                 raise FileNotFoundError(
@@ -105,18 +109,21 @@ class FolderSource:
                 raise ValueError(header_difference(path, header, track.files.get(target, first), track.header))
         return estimates
 
-    def identity(self, track: Track) -> Any:
-        if track.name not in self._hashes:
-            files = self._tracks[track.name].files
-            self._hashes[track.name] = [[target, sha256_of(path)] for target, path in files.items()]
-        return self._hashes[track.name]
+    def identity(self, track: Track, estimates: Sequence[str]) -> Any:
+        files = self._tracks[track.name].files
+        return [[target, self._hash(path)] for target, path in files.items() if target in estimates]
+
+    def _hash(self, path: Path) -> str:
+        if path not in self._hashes:
+            self._hashes[path] = sha256_of(path)
+        return self._hashes[path]
 
     @contextlib.contextmanager
     def estimates(self, track: Track) -> Iterator[Estimates]:
         """The files themselves."""
         found = self._tracks[track.name]
-        names = [str(found.files[target]) for target in self.targets]
-        yield Estimates(reader(found, self.targets), names, None)
+        names = [str(found.files[target]) for target in self.estimated]
+        yield Estimates(reader(found, self.estimated), names, None)
 
     def origin(self, tracks: list[Track], label: str | None) -> Origin:
         name = label or self.folder.resolve().name
@@ -126,7 +133,7 @@ class FolderSource:
                 "options": {},
                 "label": name,
                 "role": "system",
-                "config_sha256": records.digest([self.identity(track) for track in tracks]),
+                "config_sha256": records.digest([self.identity(track, self.targets) for track in tracks]),
                 "parameters": None,
                 "macs_per_second": None,
                 "licence": None,

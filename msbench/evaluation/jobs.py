@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 
-from msbench.data.track import Track
 from msbench.evaluation.excerpts import Excerpts
 from msbench.evaluation.options import Scoring
 from msbench.evaluation.sources import EstimateSource
-from msbench.evaluation.track import score_track
+from msbench.evaluation.track import Task, score_track
 from msbench.records.types import TrackResult
 from msbench.system import errors
 from msbench.system.safe_path import safe_path
@@ -23,13 +22,13 @@ _source: EstimateSource | None = None  # the same, from the first track on
 
 
 def score_tracks(
-    source: EstimateSource, tracks: list[Track], scoring: Scoring, jobs: int = 1, excerpts: Excerpts | None = None
-) -> Iterator[tuple[Track, TrackResult]]:
-    """Each track with its result, as soon as it is there.
+    source: EstimateSource, tasks: list[Task], scoring: Scoring, jobs: int = 1, excerpts: Excerpts | None = None
+) -> Iterator[tuple[Task, list[TrackResult]]]:
+    """Each task with its results, as soon as they are there.
 
     Args:
         source: Gives the estimates.
-        tracks: What to score.
+        tasks: What to score.
         scoring: How.
         jobs: Tracks at a time; each process has its share of the processors.
         excerpts: Which tracks are kept as audio too.
@@ -38,18 +37,18 @@ def score_tracks(
         ValueError: As `score_track`, or if a model cannot be sent to other processes.
         RuntimeError: If a process dies.
     """
-    jobs = min(jobs, len(tracks))
+    jobs = min(jobs, len(tasks))
     if jobs <= 1:
-        for track in tracks:
-            yield track, score_track(source, track, scoring, excerpts)
+        for task in tasks:
+            yield task, score_track(source, task, scoring, excerpts)
         return
     # spawn: a fork of a process whose libraries have started threads may hang, and these read the variables below.
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(jobs, context, initializer=_start, initargs=(_sent(source),))
     try:
         with safe_path(), limited_threads(max(1, processors() // jobs)):
-            waiting: dict[Future[TrackResult], Track] = {
-                pool.submit(_score, track, scoring, excerpts): track for track in tracks
+            waiting: dict[Future[list[TrackResult]], Task] = {
+                pool.submit(_score, task, scoring, excerpts): task for task in tasks
             }
         for done in as_completed(waiting):
             yield waiting[done], done.result()
@@ -96,9 +95,9 @@ def _received() -> EstimateSource:
     return _source
 
 
-def _score(track: Track, scoring: Scoring, excerpts: Excerpts | None) -> TrackResult:
+def _score(task: Task, scoring: Scoring, excerpts: Excerpts | None) -> list[TrackResult]:
     try:
-        return score_track(_received(), track, scoring, excerpts)
+        return score_track(_received(), task, scoring, excerpts)
     except Exception as error:
         errors.mark(error)
         raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,7 +35,7 @@ class ModelSource:
 
     def __init__(self, separator: Separator, checkpoint: Checkpoint | None, inference: Inference) -> None:
         self.separator, self.checkpoint, self.inference = separator, checkpoint, inference
-        self.targets = list(separator.targets)
+        self.targets = self.estimated = list(separator.targets)
         self.registered = separator.registered or {"name": type(separator).__name__, "options": {}}
 
     def __reduce__(self) -> Any:
@@ -45,7 +45,7 @@ class ModelSource:
         state = {name: tensor.detach().cpu() for name, tensor in self.separator.state_dict().items()}
         return _again, (self.separator.registered, state, self.checkpoint, self.inference)
 
-    def identity(self, track: Track) -> Any:
+    def identity(self, track: Track, estimates: Sequence[str]) -> Any:
         held = [self.registered, None if self.checkpoint is None else self.checkpoint.sha256, self._inference()]
         revision = self.separator.revision
         return held if revision == 1 else [*held, revision]  # the first one's results on disk are without

@@ -28,16 +28,22 @@ class Scoring:
         backend: Of BSSEval; both give the same numbers.
         metrics: Names of the metrics in addition to BSSEval (`msbench.metrics.catalogue`).
         device: Where BSSEval's correlations run. It does not change the numbers.
+        scenario: Targets that are scored together once more, under a metric id of their own.
+        pooled: Whether medians over the windows of all tracks are kept too, under ids of their own.
 
     Raises:
-        ValueError: If there is no such backend.
+        ValueError: If there is no such backend, or a scenario of one target, or of one twice.
     """
 
     backend: str = "fast"
     metrics: Sequence[str] = catalogue.DEFAULT
     device: str | torch.device = "cpu"
+    scenario: Sequence[str] = ()
+    pooled: bool = False
 
     def __post_init__(self) -> None:
+        if self.scenario and (len(set(self.scenario)) < 2 or len(set(self.scenario)) < len(self.scenario)):
+            raise ValueError(f"a scenario has two targets or more, each once, not {','.join(self.scenario)}")
         if self.backend not in BACKENDS:
             raise ValueError(f"unknown backend '{self.backend}': choose {' or '.join(BACKENDS)}")
 
@@ -65,13 +71,16 @@ class Execution:
         if self.jobs < 1:
             raise ValueError(f"jobs must be at least 1, not {self.jobs}")
 
-    def result_path(self, split: str, track: str) -> Path | None:
-        """Where the result of a track is kept; None where nothing is.
+    def result_path(self, folder: str, split: str, track: str) -> Path | None:
+        """Where the result of a track is kept, in a folder of the output for each scenario; None where nothing is.
 
         Raises:
             ValueError: If a name is not that of a single file, or a link leads out of the output.
         """
-        return None if self.output is None else inside(Path(self.output), split, track).with_name(f"{track}.json")
+        if self.output is None:
+            return None
+        parts = [part for part in (folder, split, track) if part]
+        return inside(Path(self.output), *parts).with_name(f"{track}.json")
 
 
 @dataclass(frozen=True)
@@ -95,6 +104,8 @@ class EstimatesOptions(TypedDict, total=False):
     backend: str
     metrics: Sequence[str]
     device: str | torch.device
+    scenario: Sequence[str]
+    pooled: bool
     output: str | Path | None
     excerpts: int
     jobs: int

@@ -12,31 +12,44 @@ import torch
 from msbench import records
 from msbench.data.track import Track
 from msbench.evaluation.options import RowFacts, Scoring
+from msbench.evaluation.scenarios import Scenario, Scores
 from msbench.evaluation.sources import EstimateSource, ScoredSet
-from msbench.evaluation.track import scored_targets, track_scores
+from msbench.evaluation.track import track_scores
 from msbench.metrics.catalogue import metric_ids
 from msbench.model.devices import card_name
 from msbench.records import provenance
+from msbench.records.frames import medians_over_windows
+from msbench.records.further import ALL_WINDOWS
 from msbench.records.metric_id import BSSEVAL
-from msbench.records.types import Metric, Record, ScoredData, Speed, TrackResult, Training
+from msbench.records.types import (
+    Frame,
+    Further,
+    Metric,
+    Record,
+    ScoredData,
+    Speed,
+    TrackResult,
+    TrackScores,
+    Training,
+)
 
 
 def record_of(
-    source: EstimateSource, scored: ScoredSet, results: dict[str, TrackResult], scoring: Scoring, facts: RowFacts
+    source: EstimateSource, scored: ScoredSet, scores: list[Scores], scoring: Scoring, facts: RowFacts
 ) -> Record:
     """All that a board needs to rank the numbers, and what they rest on.
 
     Args:
         source: Gave the estimates.
         scored: The tracks.
-        results: {track: its result}.
+        scores: Of the source's own targets, and of further ones.
         scoring: How they were scored.
         facts: What else is known.
 
     Raises:
         ValueError: If what the source says of itself does not fit the schema.
     """
-    tracks = scored.tracks
+    tracks, own = scored.tracks, scores[0]
     origin = source.origin(tracks, facts.label)
     record: Record = {
         "schema_version": records.SCHEMA_VERSION,
@@ -46,15 +59,40 @@ def record_of(
         "inference": origin.inference,
         "code": provenance.code_state(),
         "dataset": _data(scored),
-        "metric": _metric(scoring, scored_targets(source.targets, tracks[0])),
+        "metric": _metric(scoring, own.scenario),
         "seed": origin.seed if facts.seed is None else facts.seed,
-        "speed": speed(tracks, results, origin.inference["device"]),
+        "speed": speed(tracks, own.tracks, origin.inference["device"]),
         "environment": {"python": sys.version.split()[0], "torch": torch.__version__, "numpy": np.__version__},
-        "scores": {track.name: track_scores(results[track.name]) for track in tracks},
+        "scores": _scores(own),
     }
+    further: list[Further] = [
+        {"metric": _metric(scoring, each.scenario), "scores": _scores(each)} for each in scores[1:]
+    ]
+    if scoring.pooled:
+        further += [{"metric": _pooled_metric(scoring, each.scenario), "scores": _pooled(each)} for each in scores]
+    if further:
+        record["further"] = further
     if facts.run is not None:
         record["run"] = facts.run()
     return records.validate(record, "the new record")  # the last step: nothing is added to a record afterwards
+
+
+def _scores(scores: Scores) -> dict[str, TrackScores]:
+    return {name: track_scores(result) for name, result in scores.tracks.items()}
+
+
+def _pooled(scores: Scores) -> dict[str, TrackScores]:
+    """Medians over the windows of all tracks; a window without a score counts for none, as in Wave-U-Net's code."""
+    frames: dict[str, list[Frame]] = {target: [] for target in scores.scenario.targets}
+    for result in scores.tracks.values():
+        for found in result["targets"]:
+            frames[found["name"]] += found["frames"]
+    pooled: TrackScores = {}
+    for target, windows in frames.items():
+        pooled[target] = medians_over_windows(windows)
+        if None in pooled[target].values():
+            pooled[target]["reason"] = "no window with a finite score"
+    return {ALL_WINDOWS: pooled}
 
 
 def trained_on(training: Training, dataset: str) -> Training:
@@ -107,11 +145,15 @@ def _data(scored: ScoredSet) -> ScoredData:
     }
 
 
-def _metric(scoring: Scoring, targets: list[str]) -> Metric:
+def _pooled_metric(scoring: Scoring, scenario: Scenario) -> Metric:
+    return {**_metric(scoring, scenario), "id": str(BSSEVAL.of(scenario.targets).pooled()), "beside": []}
+
+
+def _metric(scoring: Scoring, scenario: Scenario) -> Metric:
     package = "msbench" if scoring.backend == "fast" else "museval"
     return {
-        "id": str(BSSEVAL.of(targets)),
+        "id": str(BSSEVAL.of(scenario.targets)),
         "backend": scoring.backend,
         "implementation": f"{package} {version(package)}",
-        "beside": list(metric_ids(scoring.metrics, targets).values()),
+        "beside": list(metric_ids(scenario.metrics(scoring.metrics), scenario.targets).values()),
     }

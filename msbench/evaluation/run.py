@@ -22,8 +22,8 @@ from msbench.evaluation.options import (
 )
 from msbench.evaluation.record import record_of
 from msbench.evaluation.resumption import Results
+from msbench.evaluation.scenarios import own_scenario
 from msbench.evaluation.sources import EstimateSource, ScoredSet, data_has
-from msbench.evaluation.track import scored_targets
 from msbench.metrics import catalogue
 from msbench.model.checkpoints import Checkpoint, create, find_checkpoint, refuse_untrained
 from msbench.model.separator import Separator
@@ -59,6 +59,12 @@ def evaluate(
         seed: The training's seed, for the record; that which the checkpoint holds when None.
         backend: `fast` or `museval`, the same numbers (`msbench.bss_eval`).
         metrics: What is scored in addition to BSSEval, of `msbench.metrics.catalogue.NAMES`.
+        scenario: Targets that are scored together once more, from the same estimates, under a metric id of their own:
+            ["vocals", "accompaniment"] gives museval's scores of a five-stem estimate. A target that the model does not
+            estimate is the sum of its estimates, as the dataset defines it, or what the other ones leave of the
+            mixture. The record has them under `further`, the output in a folder of its own, and a board ranks them
+            by themselves.
+        pooled: Keep medians over the windows of all tracks too, under `further`: Wave-U-Net's published figures.
         excerpts: Number of tracks of which some seconds of mixture, references and estimates are kept as MP3 in
             <output>/excerpts/, for a board to play; datasets whose license forbids that refuse.
         jobs: Tracks at a time, in processes of their own that share the processors. A script that asks for more than
@@ -116,7 +122,8 @@ def evaluate_estimates(
     check_options(options, EstimatesOptions, "root", "split", "targets")
     choices = _choices(options)
     data = open_dataset(dataset, root) if isinstance(dataset, str) else dataset
-    return _record(FolderSource(folder, data, split, targets), ScoredSet.of(data, split), *choices)
+    source = FolderSource(folder, data, split, targets, scenario=choices[0].scenario)
+    return _record(source, ScoredSet.of(data, split), *choices)
 
 
 def _choices(options: EstimatesOptions) -> tuple[Scoring, Execution, RowFacts]:
@@ -126,10 +133,10 @@ def _choices(options: EstimatesOptions) -> tuple[Scoring, Execution, RowFacts]:
 def _record(
     source: EstimateSource, scored: ScoredSet, scoring: Scoring, execution: Execution, facts: RowFacts
 ) -> Record:
-    catalogue.check_names(scoring.metrics, scored_targets(source.targets, scored.tracks[0]))
+    catalogue.check_names(scoring.metrics, own_scenario(source, scored.tracks[0]).targets)
     kept = excerpts.chosen(scored, execution)
-    results = Results(source, scored, scoring, execution).of(kept)
-    record = record_of(source, scored, results, scoring, facts)
+    scores = Results(source, scored, scoring, execution).of(kept)
+    record = record_of(source, scored, scores, scoring, facts)
     if kept is not None:
         write_json(kept.folder / "excerpts.json", excerpts.about_of(record["model"]["label"], record["dataset"]))
     return record

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -34,7 +35,7 @@ class ScoredSet(NamedTuple):
 
 
 class Estimates(NamedTuple):
-    """Of one track, in the order of the source's targets."""
+    """Of one track, in the order of the source's `estimated`."""
 
     read: Read
     names: list[str]  # what an error calls each
@@ -54,10 +55,11 @@ class Origin(NamedTuple):
 class EstimateSource(Protocol):
     """Gives estimates of tracks. It travels to other processes by pickle."""
 
-    targets: list[str]
+    targets: list[str]  # scored together
+    estimated: list[str]  # whose estimates it gives: the targets, and sums of them that have estimates of their own
 
-    def identity(self, track: Track) -> Any:
-        """What the estimates of a track depend on, as JSON: where it is the same, so are they."""
+    def identity(self, track: Track, estimates: Sequence[str]) -> Any:
+        """What some estimates of a track depend on, as JSON: where it is the same, so are they."""
 
     def estimates(self, track: Track) -> contextlib.AbstractContextManager[Estimates]:
         """The estimates, readable within the context."""

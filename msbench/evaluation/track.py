@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from msbench import records
 from msbench.data.track import MIXTURE, Track
 from msbench.evaluation.excerpts import Excerpts, keep
 from msbench.evaluation.options import Scoring
+from msbench.evaluation.scenarios import Scenario, own_scenario
 from msbench.evaluation.signals import Signals, TimeFirst
-from msbench.evaluation.sources import EstimateSource, reader
+from msbench.evaluation.sources import Estimates, EstimateSource, reader
 from msbench.metrics import bss_eval, bsseval, catalogue
 from msbench.metrics.products import Products
 from msbench.records.frames import medians_over_windows
@@ -17,63 +20,72 @@ from msbench.records.types import Frame, TrackResult, TrackScores
 from msbench.system import memory
 from msbench.system.errors import located
 
-REST = "rest"  # what a model of few targets leaves of the mixture, scored as one more
 NO_WINDOW = "no window in which every reference and estimate sounds"
 PERFECT = "infinite, because what it divides by is zero"
 
 
-def scored_targets(targets: list[str], track: Track) -> list[str]:
-    """The targets, and the rest of the mixture where they are not all that is in it.
+class Task(NamedTuple):
+    """What is to be scored of one track, from one separation."""
 
-    SIR and SAR need all that is in the mixture.
-    """
-    return [*targets, *([] if track.covers(targets) else [REST])]
+    track: Track
+    scenarios: list[Scenario]
 
 
 def score_track(
-    source: EstimateSource, track: Track, scoring: Scoring, excerpts: Excerpts | None = None
-) -> TrackResult:
+    source: EstimateSource, task: Task, scoring: Scoring, excerpts: Excerpts | None = None
+) -> list[TrackResult]:
     """Get the estimates of one track and score them, reading block by block.
 
     Args:
         source: Gives the estimates.
-        track: The track.
+        task: The track, and what is scored together.
         scoring: How.
         excerpts: Which tracks are kept as audio too.
+
+    Returns:
+        A result for each scenario.
 
     Raises:
         ValueError: Naming the track, if an estimate holds what is not finite or a model cannot take the track.
         FileNotFoundError: If a file has been removed.
     """
+    track = task.track
     with located(f"track '{track.name}'"), source.estimates(track) as found:
-        shape = (len(source.targets), track.channels, track.frames)
-        mixture = None if track.covers(source.targets) else reader(track, [MIXTURE])
-        files = [str(track.files.get(target, target)) for target in source.targets]
         if excerpts is not None and excerpts.wants(track):
-            keep(excerpts, track, source.targets, found.read)
-        estimates = Signals(shape, found.read, found.names, track.sample_rate, mixture)
-        references = Signals(shape, reader(track, source.targets), files, track.sample_rate, mixture)
-        targets = scored_targets(source.targets, track)
-        values, silent, others = _values(estimates, references, track, targets, scoring)
-        ids = catalogue.metric_ids(scoring.metrics, targets)
-        return {
-            "targets": [{"name": target, "frames": _frames(values[:, s])} for s, target in enumerate(targets)],
-            "museval_version": "0.4.1",
-            "msbench_beside": {
-                target: {ids[name]: value if np.isfinite(value) else None for name, value in found.items()}
-                for target, found in others.items()
-            },
-            "msbench_reasons": _reasons(targets, values, silent, others),
-            "msbench_seconds": found.seconds,
-            "msbench_peak_bytes": memory.peak_bytes(),
-        }
+            keep(excerpts, track, source.targets, own_scenario(source, track).read(source.estimated, found.read))
+        return [_scored(found, source.estimated, track, scenario, scoring) for scenario in task.scenarios]
+
+
+def _scored(found: Estimates, estimated: list[str], track: Track, scenario: Scenario, scoring: Scoring) -> TrackResult:
+    """The scores of one scenario."""
+    together, targets = list(scenario.sums), scenario.targets
+    shape = (len(together), track.channels, track.frames)
+    mixture = None if scenario.rest is None else reader(track, [MIXTURE])
+    files = [str(track.files.get(target, target)) for target in together]
+    names = dict(zip(estimated, found.names, strict=True))
+    sums = [" + ".join(names[part] for part in parts) for parts in scenario.sums.values()]
+    estimates = Signals(shape, scenario.read(estimated, found.read), sums, track.sample_rate, mixture)
+    references = Signals(shape, reader(track, together), files, track.sample_rate, mixture)
+    values, silent, others = _values(estimates, references, track, scenario, scoring)
+    ids = catalogue.metric_ids(scenario.metrics(scoring.metrics), targets)
+    return {
+        "targets": [{"name": target, "frames": _frames(values[:, s])} for s, target in enumerate(targets)],
+        "museval_version": "0.4.1",
+        "msbench_beside": {
+            target: {ids[name]: value if np.isfinite(value) else None for name, value in of_target.items()}
+            for target, of_target in others.items()
+        },
+        "msbench_reasons": _reasons(targets, values, silent, others),
+        "msbench_seconds": found.seconds,
+        "msbench_peak_bytes": memory.peak_bytes(),
+    }
 
 
 def _values(
-    estimates: Signals, references: Signals, track: Track, targets: list[str], scoring: Scoring
+    estimates: Signals, references: Signals, track: Track, scenario: Scenario, scoring: Scoring
 ) -> tuple[np.ndarray, list[str], dict[str, dict[str, float]]]:
     """BSSEval's values (4, S, windows), which sources are silent from end to end, and the other metrics by target."""
-    rate = track.sample_rate
+    rate, targets = track.sample_rate, scenario.targets
     mixture = Signals((1, *references.shape[1:]), reader(track, [MIXTURE]), [f"the mixture of {track.name}"], rate)
     products = Products.of(estimates, references, mixture)
     silent = [
@@ -89,7 +101,7 @@ def _values(
         signals = TimeFirst(references), TimeFirst(estimates)
         values = np.stack(bss_eval(*signals, rate, rate, backend=scoring.backend, strict=False, device=device)[:4])
     whole = catalogue.ScoredTrack(targets, products, estimates, references, rate, windows=values[bsseval.SDR])
-    others = catalogue.score(scoring.metrics, whole)
+    others = catalogue.score(scenario.metrics(scoring.metrics), whole)
     return values, silent, others
 
 

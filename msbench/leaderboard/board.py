@@ -14,6 +14,7 @@ from msbench import records
 from msbench.leaderboard.files import FileWarning, SuiteWarning, check_inside, read_records, without_twins
 from msbench.leaderboard.reported import read_reported
 from msbench.leaderboard.rows import Row, as_table, by_seed, medians_of, other_metrics_of, rows_of, shown
+from msbench.records.further import by_metric
 from msbench.records.metric_id import MetricId
 from msbench.records.types import Record
 from msbench.runs import failures
@@ -162,7 +163,7 @@ class Board:
     def _models(self) -> dict[RankingKey, Models]:
         """The models of each ranking, with their records."""
         found: dict[RankingKey, Models] = {}
-        for record in [*self.records, *self.reported]:
+        for record in (each for found in (self.records, self.reported) for whole in found for each in by_metric(whole)):
             data = record["dataset"]
             key = RankingKey(f"{data['name']}/{data['split']}", record["metric"]["id"], data["fingerprint"] or "")
             found.setdefault(key, {}).setdefault(record["model"]["label"], []).append(record)
@@ -198,7 +199,7 @@ def _ranking(key: RankingKey, models: Models, rows: list[Row]) -> Ranking:
     scored = {
         label: [record for record in found if record["dataset"]["tracks"] != []] for label, found in models.items()
     }
-    scored = {label: found for label, found in scored.items() if found}
+    scored = {} if _is_pooled(key) else {label: found for label, found in scored.items() if found}
     scores = (*shown(key.metric), *other_metrics_of(record for found in scored.values() for record in found))
     seeds = {
         (target, score): {label: by_seed(found, target, score) for label, found in scored.items()}
@@ -211,4 +212,10 @@ def _ranking(key: RankingKey, models: Models, rows: list[Row]) -> Ranking:
 
 def _with_tracks_first(group: tuple[RankingKey, Models]) -> tuple[bool, RankingKey]:
     key, models = group
-    return not any(record["dataset"]["tracks"] for found in models.values() for record in found), key
+    with_tracks = any(record["dataset"]["tracks"] for found in models.values() for record in found)
+    return _is_pooled(key) or not with_tracks, key
+
+
+def _is_pooled(key: RankingKey) -> bool:
+    """Whether there are no scores of tracks, but one of all their windows."""
+    return MetricId.parse(key.metric).is_pooled

@@ -23,7 +23,7 @@ from msbench.leaderboard.display import (
     name,
 )
 from msbench.leaderboard.rows import parts_of, shown
-from msbench.records.metric_id import BSSEVAL, MetricId
+from msbench.records.metric_id import BSSEVAL, POOLED, MetricId
 from msbench.system.errors import LONGEST, one_line
 
 # `msbench board check` compares published tables with these words: another wording makes each published board differ.
@@ -35,6 +35,7 @@ SHORT_NOTE = (
     "Of BSSEval v4: the median over tracks of each track's median over 1 s windows. Ceilings see the true stems; "
     "floors are the mixture itself."
 )
+POOLED_NOTE = f"Where a metric id says {POOLED}: the median over the windows of all tracks at once."
 INFINITE_NOTE = (
     f"{INFINITE}: above {NOISE_DB:.0f} dB, where a score is rounding noise. The mixture, for one, holds no artifacts, "
     "so that its SAR is infinite."
@@ -92,8 +93,11 @@ def markdown(table: pd.DataFrame, title: str, missing: dict[str, str]) -> str:
         lines.append("")
         if origins:
             lines += [COUNTED, ""]
-    if not len(table) or any(MetricId.parse(str(m)).family == BSSEVAL.family for m in table["metric"].unique()):
+    ids = [MetricId.parse(part.metric) for part in parts_of(table)]
+    if not ids or any(each.family == BSSEVAL.family for each in ids):
         lines += [NOTE, ""]
+    if any(each.is_pooled for each in ids):
+        lines += [POOLED_NOTE, ""]
     if any(INFINITE in line for line in lines[2:]):
         lines += [INFINITE_NOTE, ""]
     text = "\n".join(lines)

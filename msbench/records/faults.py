@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from msbench.records.further import ALL_WINDOWS
 from msbench.records.metric_id import MetricId
 from msbench.records.schema import METRICS, validator
 from msbench.system import names
@@ -28,7 +29,13 @@ Fault = tuple[list[Any], str]  # (path of the value, what is wrong with it)
 
 def fault_of(record: Any) -> Fault | None:
     """The first fault of a record; None where all is well."""
-    return _fault_of_size(record) or _fault_of_form(record) or _fault_of_names(record) or _fault_of_scores(record)
+    return (
+        _fault_of_size(record)
+        or _fault_of_form(record)
+        or _fault_of_names(record)
+        or _fault_of_scores(record)
+        or _fault_of_further(record)
+    )
 
 
 def _fault_of_size(record: Any) -> Fault | None:
@@ -41,7 +48,7 @@ def _fault_of_size(record: Any) -> Fault | None:
         if len(value) > MOST_VALUES:
             place = ".".join(map(str, path)) or "the record"
             return path, f"{place} holds {len(value):,} values, and {MOST_VALUES:,} are the most"
-        if path != ["scores"]:  # these are looked at one by one below
+        if path[-1:] != ["scores"]:  # these are looked at one by one below
             inner = value.items() if isinstance(value, dict) else enumerate(value)
             waiting += [([*path, key], each) for key, each in inner if isinstance(each, dict | list)]
     return None
@@ -56,7 +63,7 @@ def _fault_of_form(record: Any) -> Fault | None:
         return None
     path = list(fault.absolute_path)
     place = cut(".".join(str(part) for part in path), 200)
-    if path == ["metric", "id"] and fault.validator == "pattern":
+    if path[-2:] == ["metric", "id"] and fault.validator == "pattern":
         return path, f"field {place}: {shown(fault.instance)} names no targets: end it with ;targets=vocals,drums"
     return path, f"{f'field {place}: ' if place else ''}{_said(fault)}"
 
@@ -114,6 +121,19 @@ def _fault_of_scores(record: dict[str, Any]) -> Fault | None:
                 metric, sentence = fault
                 place = [track, target] if metric is None else [track, target, metric]
                 return ["scores", *place], f"{cut(' / '.join(place))} {sentence}"
+    return None
+
+
+def _fault_of_further(record: dict[str, Any]) -> Fault | None:
+    """The same of the scores under further metric ids."""
+    for number, entry in enumerate(record.get("further") or ()):
+        pooled = MetricId.parse(entry["metric"]["id"]).is_pooled
+        data = {**record["dataset"], "tracks": [ALL_WINDOWS]} if pooled else record["dataset"]
+        each = {**record, "dataset": data, "metric": entry["metric"], "scores": entry["scores"]}
+        fault = _fault_of_names(each) or _fault_of_scores(each)
+        if fault is not None:
+            path, sentence = fault
+            return ["further", number, *path], f"further.{number}: {sentence}"
     return None
 
 

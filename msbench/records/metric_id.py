@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 _TARGETS = ";targets="
+MEDIANS = "agg=median-median"
+POOLED = "agg=median-pooled"
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,15 @@ class MetricId:
         """Whether a dataset's number is the mean over tracks of the mean over windows, not the median of medians."""
         return "agg=mean-mean" in self.settings
 
+    @property
+    def is_pooled(self) -> bool:
+        """Whether a dataset's number is the median over the windows of all tracks at once."""
+        return POOLED in self.settings
+
+    def pooled(self) -> MetricId:
+        """The same metric, its windows pooled over tracks: Wave-U-Net's figures (Evaluate.py, compute_mean_metrics)."""
+        return replace(self, settings=tuple(POOLED if each == MEDIANS else each for each in self.settings))
+
     def with_setting(self, setting: str) -> MetricId:
         """The same metric with one more setting."""
         return replace(self, settings=(*self.settings, setting))
@@ -55,5 +66,5 @@ class MetricId:
 
 
 _WINDOWS = ("win=1", "hop=1", "filters=512")  # in seconds; taps
-BSSEVAL = MetricId("bsseval-v4", (*_WINDOWS, "agg=median-median"))
+BSSEVAL = MetricId("bsseval-v4", (*_WINDOWS, MEDIANS))
 MEAN_SDR = MetricId("mean-sdr", (*_WINDOWS, "agg=mean-mean"))  # BSSEval's SDR

@@ -128,6 +128,13 @@ class Run(TypedDict, total=False):
     jobs: list[str | int] | None  # of earlier records
 
 
+class Further(TypedDict):
+    """Scores of the same estimates under a further metric id."""
+
+    metric: Metric
+    scores: dict[str, TrackScores]
+
+
 class Record(TypedDict):
     """One result."""
 
@@ -147,6 +154,7 @@ class Record(TypedDict):
     environment: NotRequired[dict[str, str | None]]
     run: NotRequired[Run]
     scores: dict[str, TrackScores]
+    further: NotRequired[list[Further]]
 
 
 class Frame(TypedDict):

@@ -8,11 +8,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from msbench import registry
+from msbench import records, registry
+from msbench.records.further import lacks
 from msbench.runs.naming import Recipes
 from msbench.runs.relative_paths import settings_with_paths, with_paths
 from msbench.runs.suite_file import ModelEntry, SuiteFile, cell_name, read_suite_file
-from msbench.system.errors import located
+from msbench.system.errors import is_bug, located
 from msbench.system.files import refuse_links
 from msbench.system.names import inside
 
@@ -33,6 +34,8 @@ class Cell:
     split: str = "test"
     backend: str = "fast"
     metrics: tuple[str, ...] | None = None  # in addition to BSSEval; evaluation's own choice when None
+    scenario: tuple[str, ...] = ()  # targets scored once more; it and `pooled` are no part of the name
+    pooled: bool = False  # whether medians over the windows of all tracks are kept too
     excerpts: int = 0  # tracks of which seconds are kept for the board to play; not part of the name
     resources: dict[str, Any] = field(default_factory=dict)  # of its training; fields of `Resources`
 
@@ -75,6 +78,16 @@ class Suite:
 
     def run_folder(self, cell: Cell) -> Path:
         return self.folder / "runs" / cell.name
+
+    def has_record(self, cell: Cell) -> bool:
+        """Whether the record of a cell is there, and has all that the suite asks for now."""
+        try:
+            record = records.read(self.record_path(cell))
+        except (OSError, ValueError) as error:
+            if is_bug(error):
+                raise
+            return False
+        return not lacks(record, cell.scenario, cell.pooled)
 
 
 def read_suite(path: str | Path) -> Suite:
@@ -140,6 +153,8 @@ def _row(file: SuiteFile, entry: ModelEntry, recipes: Recipes) -> Cell:
         split=file.split,
         backend=file.backend,
         metrics=file.metrics,
+        scenario=file.scenario,
+        pooled=file.pooled,
         excerpts=file.excerpts,
         resources={**file.resources, **entry.resources},
     )

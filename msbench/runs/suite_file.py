@@ -13,6 +13,7 @@ from msbench.records.record import digest
 from msbench.runs.fields import (
     declared,
     file_name,
+    flag,
     heading,
     list_of,
     mapping_of,
@@ -38,6 +39,7 @@ NAMES = (
     "split",
     "datasets.*",
     "roots.*",
+    "scenario.*",
     "models.*",
     "models.*.recipe",
     "models.*.model",
@@ -110,6 +112,10 @@ class SuiteFile:
     resources: dict[str, Any] = declared(some_resources, factory=dict)
     excerpts: int = declared(whole_number(0), 0)
     metrics: tuple[str, ...] | None = declared(list_of(text, "names of metrics", "[si-sdr, snr]", repeats=False), None)
+    scenario: tuple[str, ...] = declared(
+        list_of(file_name, "two targets or more", "[vocals, accompaniment]", least=2, repeats=False), ()
+    )
+    pooled: bool = declared(flag, False)
 
     @property
     def folder(self) -> Path:

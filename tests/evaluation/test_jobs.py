@@ -15,6 +15,7 @@ from msbench.data.track import Track
 from msbench.evaluation import jobs
 from msbench.evaluation.jobs import score_tracks
 from msbench.evaluation.options import Scoring
+from msbench.evaluation.track import Task
 from msbench.system.threads import processors
 from tests.evaluation.examples import Filter, scores_of
 from tests.tiny import write_model
@@ -51,16 +52,20 @@ class Fate:
         raise ValueError(f"{torch.get_num_threads()} threads")
 
 
+def tasks(songs: Dataset) -> list[Task]:
+    return [Task(track, []) for track in songs.tracks("test")]
+
+
 def test_processes_share_the_processors(songs: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     with pytest.raises(ValueError, match=f"{max(1, processors() // 2)} threads"):
-        list(score_tracks(Fate(dies=False), songs.tracks("test"), Scoring(), jobs=2))  # type: ignore[arg-type]
+        list(score_tracks(Fate(dies=False), tasks(songs), Scoring(), jobs=2))  # type: ignore[arg-type]
     assert os.environ["OMP_NUM_THREADS"] == "7"
 
 
 def test_a_process_that_dies_is_said(songs: Dataset) -> None:
     with pytest.raises(RuntimeError, match=r"a process that scored a track died.*fewer jobs"):
-        list(score_tracks(Fate(dies=True), songs.tracks("test"), Scoring(), jobs=2))  # type: ignore[arg-type]
+        list(score_tracks(Fate(dies=True), tasks(songs), Scoring(), jobs=2))  # type: ignore[arg-type]
 
 
 def test_a_model_that_other_processes_cannot_import_is_said(songs: Dataset) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from msbench.evaluation.scenarios import REST
 from msbench.leaderboard.board import Board
 from msbench.leaderboard.display import decibels, decimals, name
 from msbench.leaderboard.rows import Row, over_tracks
@@ -139,11 +140,13 @@ def _commands(board: Board, record: Record) -> list[str]:
     commit = record["code"].get("commit")
     lines = [f"git checkout {commit}"] if isinstance(commit, str) and _COMMIT.fullmatch(commit) else []
     labels = {cell.label for cell in board.suite.cells} if board.suite else set()
-    label, data = record["model"]["label"], record["dataset"]
+    label, data, metric = record["model"]["label"], record["dataset"], MetricId.parse(record["metric"]["id"])
     inference: Mapping[str, Any] = record["inference"]
     if label in labels:
         return [*lines, f"msbench bench leaderboards/{shlex.quote(board.folder.resolve().name)}"]
     options = {"--data": data["name"], "--split": data["split"], "--label": label}
+    if not set(metric.targets) <= {*(record["model"].get("targets") or metric.targets), REST}:
+        options["--scenario"] = ",".join(metric.targets)
     if inference.get("batch_size") is None:  # no model was run
         return [*lines, _words("msbench", "evaluate", "--estimates", "DIR", *_given(options))]
     model = record["model"]["name"] if record.get("checkpoint") is None else "best.ckpt"

@@ -102,6 +102,8 @@ class RankingPages:
         return self._caption(self.ranking.shown[0])
 
     def _caption(self, score: str) -> str:
+        if MetricId.parse(self.metric).is_pooled:
+            return f"Median {score} over the windows of all tracks at once, in dB; higher is better."
         if MetricId.parse(self.metric).family.startswith("bsseval"):
             return f"Median over tracks of each track's median {score} over windows, in dB; higher is better."
         return f"{score} in dB: {self.metric_words}; higher is better."
