@@ -85,7 +85,8 @@ def _review(options: argparse.Namespace) -> int:
 def _import(options: argparse.Namespace) -> int:
     from msbench.leaderboard.sisec18 import import_sisec18
 
-    print(import_sisec18(options.table, options.board))
+    for path in import_sisec18(options.table, options.board):
+        print(path)
     return 0
 
 

@@ -23,7 +23,7 @@ def add(command: Adder) -> None:
     evaluate.add_argument("--seed", type=int, help="of the training, where the checkpoint does not hold it")
     evaluate.add_argument("--backend", choices=["fast", "museval"], default="fast", help="of BSSEval (fast)")
     metrics = "in addition to BSSEval: none, or some of si-sdr,si-sir,si-sar,snr,track-sdr,nsdr,mean-sdr "
-    metrics += "(these by default),l1-spectrogram,stoi,pesq"
+    metrics += "(these by default),gnsdr,l1-spectrogram,stoi,pesq"
     evaluate.add_argument("--metrics", type=names, metavar="NAMES", help=metrics)
     again = "targets to score together once more, by themselves: vocals,accompaniment as museval does with five stems"
     evaluate.add_argument("--scenario", type=names, default=(), metavar="TARGETS", help=again)

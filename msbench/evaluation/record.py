@@ -142,6 +142,7 @@ def _data(scored: ScoredSet) -> ScoredData:
         "sample_rate": tracks[0].sample_rate,
         "files": sorted({path.suffix.lower().lstrip(".") for track in tracks for path in track.files.values()}),
         "tracks": [track.name for track in tracks],
+        "seconds": [round(track.seconds, 6) for track in tracks],
     }
 
 

@@ -100,7 +100,7 @@ def _values(
         device = None if str(scoring.device) == "cpu" else scoring.device  # on the CPU numpy is faster than torch
         signals = TimeFirst(references), TimeFirst(estimates)
         values = np.stack(bss_eval(*signals, rate, rate, backend=scoring.backend, strict=False, device=device)[:4])
-    whole = catalogue.ScoredTrack(targets, products, estimates, references, rate, windows=values[bsseval.SDR])
+    whole = catalogue.ScoredTrack(targets, products, estimates, references, mixture, rate, windows=values[bsseval.SDR])
     others = catalogue.score(scenario.metrics(scoring.metrics), whole)
     return values, silent, others
 

@@ -112,7 +112,7 @@ def _fault_of_system(system: Any, content: dict[str, Any]) -> str | None:
 def _expanded(content: dict[str, Any]) -> Iterator[Record]:
     columns, tracks = content["columns"], content["tracks"]
     origin = Origin(content["source"], content["dataset"], content["split"], content["metric"])
-    absent = {**dict.fromkeys(columns), "reason": "not submitted"}
+    absent = {**dict.fromkeys(columns), "reason": "not among the scores of the campaign"}
     for name, system in content["systems"].items():
         of_targets = {
             target: system["scores"].get(target) or [None] * len(tracks) for target in _targets(content["metric"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from math import fsum
 from statistics import fmean, median
 from typing import Any
 
@@ -123,7 +124,8 @@ def rows_of(models: dict[str, list[Record]], dataset: str, metric: str, fingerpr
     scores = (*shown(metric), *other_metrics_of(record for found in models.values() for record in found))
     rows = [_row(label, found, dataset, metric, fingerprint, scores) for label, found in models.items()]
     rows = _with_gains(rows, shown(metric)[0])
-    rows.sort(key=lambda row: (_ROLES.index(row.role), -_mean_score(row), row.model))
+    usual_targets = _usual_targets(rows)
+    rows.sort(key=lambda row: (_ROLES.index(row.role), -_mean_score(row, usual_targets), row.model))
     tracks = {label: _common_tracks(found) for label, found in models.items()}
     listed = Counter(track for own in tracks.values() for track in own)
     with_tracks = sum(bool(own) for own in tracks.values())
@@ -180,12 +182,24 @@ def medians_of(seeds: pd.DataFrame) -> pd.Series[float]:
 
 
 def over_tracks(record: Record, target: str, score: str) -> float | None:
-    """A record's median over tracks; the mean of a score whose id says so."""
+    """A record's median over tracks; the mean, or the mean weighted by length, of a score whose id says so."""
+    if MetricId.parse(score).is_by_length:
+        return _mean_by_length(record, target, score)
     values = [track[target].get(score) for track in record["scores"].values()]
     if not MetricId.parse(score).is_of_means:
         return median_of(values)
     known = [value for value in values if value is not None]
     return fmean(known) if known else None
+
+
+def _mean_by_length(record: Record, target: str, score: str) -> float | None:
+    """None where the record does not say how long its tracks are."""
+    data = record["dataset"]
+    seconds = dict(zip(data.get("tracks") or (), data.get("seconds") or (), strict=False))
+    values = {name: track[target].get(score) for name, track in record["scores"].items()}
+    known = [(seconds.get(name, 0.0), value) for name, value in values.items() if value is not None]
+    whole = fsum(weight for weight, _ in known)
+    return fsum(weight * value for weight, value in known) / whole if whole > 0 else None
 
 
 def median_of(values: Iterable[float | None]) -> float | None:
@@ -252,8 +266,16 @@ def _with_ranks(rows: list[Row], comparable: set[str]) -> list[Row]:
     return ranked
 
 
-def _mean_score(row: Row) -> float:
+def _usual_targets(rows: list[Row]) -> list[str]:
+    """The targets that half of the rows or more have a score of."""
+    counted = Counter(
+        target for row in rows for target, of in row.scores.items() if of[shown(row.metric)[0]] is not None
+    )
+    return [target for target, count in counted.items() if count >= len(rows) / 2]
+
+
+def _mean_score(row: Row, targets: list[str]) -> float:
     """Mean over targets of the score that ranks; rows of fewer targets stand below the others of their role."""
-    values = [scores[shown(row.metric)[0]] for scores in row.scores.values()]
+    values = [row.scores[target][shown(row.metric)[0]] for target in targets]
     known = [value for value in values if value is not None]
     return sum(known) / len(known) - 1000 * (len(values) - len(known)) if known else float("-inf")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +21,10 @@ from msbench.system.files import write_text
 from msbench.system.names import LONGEST_FILE, inside, plain_name
 
 TARGETS = ("vocals", "drums", "bass", "other", "accompaniment")
-# Which targets were scored together was each participant's choice, and moves vocals by up to some 0.2 dB.
-METRIC = str(replace(BSSEVAL.with_setting("together=as-submitted"), targets=TARGETS))
-MEANS = str(replace(MEAN_SDR.with_setting("together=as-submitted"), targets=TARGETS))
+# museval scored vocals against the accompaniment where that was submitted, and the stems together before that
+# (eval_mus_track at sigsep-mus-eval 1917557, of the campaign's time, as in 0.4.1).
+STEMS = ("vocals", "drums", "bass", "other")
+PAIR = ("vocals", "accompaniment")
 CEILINGS = ("IBM1", "IBM2", "IRM1", "IRM2", "MWF")
 FLOORS = ("MIX",)
 WITH_EXTRA_DATA = ("STL1", "TAK2", "TAK3", "TAU1", "UHL3")
@@ -33,11 +33,15 @@ SOURCE = (
     "in the repository sigsep/sigsep-mus-2018"
 )
 
-BySystem = dict[str, dict[str, dict[str, list[float | None]]]]  # {system: {target: {track: a value per column}}}
+OfSystem = dict[str, dict[str, list[float | None]]]  # {target: {track: a value per column}}
+BySystem = dict[str, OfSystem]
 
 
-def import_sisec18(table: Path, folder: Path) -> Path:
-    """Keep the scores of SiSEC 2018 as reported rows of a board: <folder>/reported/sisec18.json.
+def import_sisec18(table: Path, folder: Path) -> list[Path]:
+    """Keep the scores of SiSEC 2018 as reported rows of a board, in <folder>/reported/.
+
+    `sisec18.json` has the scores of the four stems together, and `sisec18-accompaniment.json` those of vocals against
+    accompaniment. Vocals of a system that submitted its accompaniment have scores in the second alone.
 
     Args:
         table: CSV of method, track, target, frames, SDR, ISR, SIR, SAR, the medians over windows; an empty cell has no
@@ -50,26 +54,42 @@ def import_sisec18(table: Path, folder: Path) -> Path:
         ValueError: If a row or a file is not as above; the message names it.
     """
     if table.is_dir():
-        columns: tuple[str, ...] = (*records.METRICS, MEANS)
         scores = _of_submissions(table)
     elif table.is_file():
-        columns, scores = records.METRICS, _of_csv(table)
+        scores = _of_csv(table)
     else:
         raise FileNotFoundError(f"no table {table}: give the CSV of SiSEC 2018's track medians")
     tracks = sorted({track for of_system in scores.values() for found in of_system.values() for track in found})
-    systems = {
-        method: {
-            "role": "ceiling" if method in CEILINGS else "floor" if method in FLOORS else "system",
-            "data": "extra" if method in WITH_EXTRA_DATA else "standard",
-            "scores": {t: [found[t].get(track) for track in tracks] for t in TARGETS if t in found},
-        }
-        for method, found in sorted(scores.items())
+    means = table.is_dir()
+    written = []
+    for name, together in (("sisec18", STEMS), ("sisec18-accompaniment", PAIR)):
+        parts = {method: _scored_with(together, found) for method, found in sorted(scores.items())}
+        about = {"source": SOURCE, "dataset": "musdb18", "split": "test", "metric": str(BSSEVAL.of(together))}
+        columns = [*records.METRICS, *([str(MEAN_SDR.of(together))] if means else [])]
+        systems = {method: _system(method, found, tracks) for method, found in parts.items() if found}
+        path = inside(folder, "reported", f"{name}.json")
+        if systems:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_text(path, _compact({**about, "columns": columns, "tracks": tracks, "systems": systems}))
+            written.append(path)
+        else:
+            path.unlink(missing_ok=True)  # of an earlier import, of other rows
+    return written
+
+
+def _scored_with(together: tuple[str, ...], found: OfSystem) -> OfSystem:
+    """The targets of a system that museval scored in a set."""
+    apart = set(PAIR) <= found.keys()
+    own = PAIR if apart else ()
+    return {t: found[t] for t in together if t in found and (together == PAIR) == (t in own)}
+
+
+def _system(method: str, found: OfSystem, tracks: list[str]) -> dict[str, Any]:
+    return {
+        "role": "ceiling" if method in CEILINGS else "floor" if method in FLOORS else "system",
+        "data": "extra" if method in WITH_EXTRA_DATA else "standard",
+        "scores": {target: [values.get(track) for track in tracks] for target, values in found.items()},
     }
-    about = {"source": SOURCE, "dataset": "musdb18", "split": "test", "metric": METRIC, "columns": columns}
-    path = inside(folder, "reported", "sisec18.json")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, _compact({**about, "tracks": tracks, "systems": systems}))
-    return path
 
 
 def _of_submissions(folder: Path) -> BySystem:

@@ -7,6 +7,7 @@ from msbench.metrics.bsseval import (
     bss_eval_sources,
     bss_eval_sources_framewise,
 )
+from msbench.metrics.global_nsdr import gnsdr
 from msbench.metrics.perceptual import pesq, stoi
 from msbench.metrics.ratios import nsdr, snr, track_sdr
 from msbench.metrics.scale_invariant import si_sar, si_sdr, si_sir
@@ -18,6 +19,7 @@ __all__ = [
     "bss_eval_images_framewise",
     "bss_eval_sources",
     "bss_eval_sources_framewise",
+    "gnsdr",
     "l1_spectrogram",
     "nsdr",
     "pesq",

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from msbench.metrics import perceptual, ratios, scale_invariant, spectral
+from msbench.metrics import global_nsdr, perceptual, ratios, scale_invariant, spectral
 from msbench.metrics.products import Products
 from msbench.records import metric_id
 from msbench.records.metric_id import MetricId
@@ -34,6 +34,7 @@ class ScoredTrack:
         products: Of the estimates, references and mixture: one reading serves every energy ratio.
         estimates: (S, C, T), an array or a reader, see `msbench.metrics.signals`.
         references: The same.
+        mixture: (1, C, T), the same.
         sample_rate: In Hz.
         windows: (S, windows), BSSEval's SDR in dB of each.
     """
@@ -42,6 +43,7 @@ class ScoredTrack:
     products: Products
     estimates: Any
     references: Any
+    mixture: Any
     sample_rate: int
     windows: np.ndarray
 
@@ -161,6 +163,14 @@ METRICS = (
         undefined="no window with a finite score",
         by_default=True,
         of_all_targets=True,
+    ),
+    Metric(  # of a track, the NSDR; of a dataset, the mean over tracks, weighted by their lengths
+        "gnsdr",
+        lambda track: global_nsdr.gnsdr(track.estimates, track.references, track.mixture),
+        title="GNSDR, the gain in SDR over the mixture",
+        settings=("of=bsseval-v3", "filters=512", "channels=mean", metric_id.BY_LENGTH),
+        undefined="the reference or the estimate is silent from end to end",
+        infinite="infinite, because the estimate is the reference, but for a filter",
     ),
     Metric(
         "l1-spectrogram",

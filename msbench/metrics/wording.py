@@ -16,6 +16,7 @@ _SETTINGS = {
     "channels=mean": "mean over channels",
     "filters=512": "",  # BSSEval's own
     "mode=wb": "wide band",
+    "of=bsseval-v3": "of BSSEval v3's SDR of whole tracks (bss_eval_sources)",
     "of=track-sdr": "of the SDR of whole tracks",
     "together=as-submitted": "targets scored together as each participant chose",
     "together=not-stated": "the source does not say which targets were scored together",
@@ -48,17 +49,22 @@ def _average(metric: MetricId) -> tuple[str, set[str]]:
     parts = values.get("agg", "").split("-")
     if "agg" not in values:  # a number of the whole track, of which a board takes the median
         return ("median over tracks" if metric.family in BY_NAME else ""), set()
+    if metric.is_by_length:
+        return "mean over tracks, weighted by their lengths", {f"agg={values['agg']}"}
+    pooled = metric.is_pooled
+    parts = parts[:1] if pooled else parts
     if len(parts) > 2 or not set(parts) <= set(_AVERAGES):
         return "", set()
     if "win" not in values:
         return (f"{parts[0]} over tracks", {f"agg={values['agg']}"}) if len(parts) == 1 else ("", set())
     win, hop = values["win"], values.get("hop", values["win"])
     windows = f"{win} s windows" if hop == win else f"{win} s windows every {hop} s"
+    used = {f"{name}={values[name]}" for name in ("agg", "win", "hop") if name in values}
+    if pooled:
+        return f"{parts[0]} over the {windows} of all tracks at once", used
     last = parts[-1] if len(parts) == 2 else "median"  # a board's own, of the values of tracks
     then = "then over tracks" if last == parts[0] else f"then {last} over tracks"
-    return f"{parts[0]} over {windows}, {then}", {
-        f"{name}={values[name]}" for name in ("agg", "win", "hop") if name in values
-    }
+    return f"{parts[0]} over {windows}, {then}", used
 
 
 def _setting(setting: str) -> str:

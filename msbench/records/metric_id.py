@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 _TARGETS = ";targets="
 MEDIANS = "agg=median-median"
 POOLED = "agg=median-pooled"
+BY_LENGTH = "agg=mean-by-length"
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,11 @@ class MetricId:
     def is_pooled(self) -> bool:
         """Whether a dataset's number is the median over the windows of all tracks at once."""
         return POOLED in self.settings
+
+    @property
+    def is_by_length(self) -> bool:
+        """Whether a dataset's number is the mean over tracks, weighted by their lengths."""
+        return BY_LENGTH in self.settings
 
     def pooled(self) -> MetricId:
         """The same metric, its windows pooled over tracks: Wave-U-Net's figures (Evaluate.py, compute_mean_metrics)."""

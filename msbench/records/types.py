@@ -86,6 +86,7 @@ class ScoredData(TypedDict):
     sample_rate: NotRequired[int | None]
     files: NotRequired[list[str] | None]
     tracks: NotRequired[list[str]]
+    seconds: NotRequired[list[float] | None]
 
 
 class InferenceFacts(TypedDict, total=False):

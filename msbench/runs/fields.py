@@ -172,7 +172,7 @@ def list_of(kind: Kind, what: str, example: str, least: int = 0, repeats: bool =
         least: The fewest elements.
         repeats: Whether one may come twice.
     """
-    may_be = f"a list of {'at least one of ' if least else ''}{what}, as {example}"
+    may_be = f"a list of {'at least one of ' if least == 1 else ''}{what}, as {example}"
 
     def read(value: Any, where: str) -> tuple[Any, ...]:
         if not isinstance(value, list) or len(value) < least:

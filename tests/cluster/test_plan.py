@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from msbench.cluster.plan import Plan, Resources, make_plan
+from msbench import records
+from msbench.cluster.plan import Plan, Resources, make_plan, missing_cells
 from msbench.runs.state import mark_trained
 from msbench.runs.suite import Suite, read_suite
+from tests.leaderboard.boards import record
 
 SUITE = """
 datasets: [demo]
@@ -71,6 +73,19 @@ def test_what_is_done_is_not_planned(suite: Suite) -> None:
     suite.record_path(second).write_text("{}")
     assert [(a.name, a.after) for a in make_plan(suite).arrays if first in a.cells] == [("evaluate-3", None)]
     assert all(second not in array.cells for array in make_plan(suite).arrays)
+
+
+def test_a_record_that_lacks_what_is_asked_for_now_is_planned_again_and_nothing_is_trained(suite: Suite) -> None:
+    cell = next(cell for cell in suite.cells if cell.label == "oracle_irm")
+    records.write(suite.record_path(cell), record("oracle_irm"))  # of the targets band and voice
+    assert cell not in missing_cells(suite)
+    for asked, again in (("scenario: [vocals, accompaniment]", True), ("scenario: [voice, band]", False)):
+        suite.path.write_text(f"{SUITE}{asked}\n")
+        asks = read_suite(suite.path)
+        assert [each.name for each in asks.cells] == [each.name for each in suite.cells]
+        assert (cell.name in {each.name for each in missing_cells(asks)}) == again
+    suite.path.write_text(f"{SUITE}pooled: true\n")
+    assert cell.name in {each.name for each in missing_cells(read_suite(suite.path))}
 
 
 @pytest.mark.parametrize(

@@ -229,3 +229,20 @@ CAMPAIGN = {
     "tracks": ["a"],
     "systems": {"s": {"role": "system", "data": "standard", "scores": {"v": [[1.0, 1.0, 1.0, 1.0]]}}},
 }
+
+
+def test_gnsdr_is_the_mean_weighted_by_the_lengths_of_tracks(tmp_path: Path) -> None:
+    gnsdr = catalogue.BY_NAME["gnsdr"].id_of(["band", "voice"])
+    made = record("system")
+    made["metric"]["beside"] = [gnsdr]
+    for track, value in (("song", 1.0), ("other song", 4.0)):
+        for target in ("band", "voice"):
+            made["scores"][track][target][gnsdr] = value
+    made["dataset"] |= {"tracks": ["song", "other song"], "seconds": [10.0, 5.0]}
+    write_json(tmp_path / "records" / "a.json", made)
+    (row,) = Board(tmp_path).rankings()[0].rows
+    assert row.scores["voice"][gnsdr] == pytest.approx(2.0)
+    del made["dataset"]["seconds"]  # a record from before lengths were kept
+    write_json(tmp_path / "records" / "a.json", made)
+    (row,) = Board(tmp_path).rankings()[0].rows
+    assert row.scores["voice"][gnsdr] is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ import pytest
 
 from msbench import records
 from msbench.cli.app import main
+from msbench.leaderboard import sisec18
 from msbench.leaderboard.board import Board
 from msbench.leaderboard.publish import publish
 from msbench.leaderboard.site.build import build_site
+from msbench.records.metric_id import BSSEVAL
 from msbench.system.files import write_json
 from tests.leaderboard.boards import record
 from tests.tiny import write_songs
@@ -42,15 +45,42 @@ def board(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.parametrize("system", MEDIANS)
 def test_sisec_2018_has_its_medians(system: str) -> None:
-    row = Board(MUSDB18).table().set_index("model").loc[system]
+    table = Board(MUSDB18).table()
+    rows = table[table["model"] == system]
     targets = ("vocals", "drums", "bass", "other", "accompaniment")
     for target, median in zip(targets, MEDIANS[system], strict=False):
-        assert round(row[f"{target} SDR"], 2) == median
-    assert (row["tier"], row["data"]) == ("reported", "standard")
+        (value,) = rows[f"{target} SDR"].dropna()
+        assert round(value, 2) == median
+    assert set(rows["tier"]) == {"reported"}
+    assert set(rows["data"]) == {"standard"}
+
+
+def test_sisec_2018_has_the_ids_of_what_museval_scored_together() -> None:
+    pair, stems = Board(MUSDB18).rankings()[:2]
+    assert [pair.metric, stems.metric] == [str(BSSEVAL.of(sisec18.PAIR)), str(BSSEVAL.of(sisec18.STEMS))]
+    assert len(pair.rows) == 27
+    of_stems = {row.model: {target for target, of in row.scores.items() if of["SDR"] is not None} for row in stems.rows}
+    assert of_stems["TAK1"] == {"drums", "bass", "other"}  # its vocals were scored against the accompaniment
+    assert {name for name, found in of_stems.items() if len(found) == 4} == {"HEL1", "RGT1", "RGT2", "STL2"}
+    # ranked by the targets that most have: four of them do not stand above the others for their vocals
+    assert next(row.model for row in stems.rows if row.role == "system" and row.data == "standard") == "TAK1"
+
+
+def test_a_campaign_that_an_earlier_msbench_imported_opens(tmp_path: Path) -> None:
+    earlier = str(replace(BSSEVAL.with_setting("together=as-submitted"), targets=("vocals", "drums")))
+    content = {"source": "a campaign", "dataset": "musdb18", "split": "test", "metric": earlier}
+    scores = {"vocals": [[1.0, 2.0, 3.0, 4.0]]}
+    system = {"A": {"role": "system", "data": "standard", "scores": scores}}
+    (tmp_path / "reported").mkdir()
+    whole = {**content, "columns": list(records.METRICS), "tracks": ["song"], "systems": system}
+    write_json(tmp_path / "reported" / "sisec18.json", whole)
+    (row,) = Board(tmp_path).rankings()[0].rows
+    assert (row.metric, row.scores["vocals"]["SDR"], row.scores["drums"]["SDR"]) == (earlier, 1.0, None)
 
 
 def test_ranks_are_counted_within_one_kind_of_training_data() -> None:
-    table = Board(MUSDB18).table().set_index("model")
+    table = Board(MUSDB18).rankings()[0].rows
+    table = pd.DataFrame([vars(row) for row in table]).set_index("model")
     assert table.loc["TAU1", ["data", "rank"]].tolist() == ["extra", 1]
     assert table.loc["TAK1", ["data", "rank"]].tolist() == ["standard", 1]
 

@@ -16,8 +16,13 @@ MUSDB18 = Path(__file__).parents[2] / "leaderboards" / "musdb18"
 
 @pytest.fixture(scope="module")
 def rankings() -> dict[str, pd.DataFrame]:
-    ranking = Board(MUSDB18).rankings()[0]  # that with tracks
-    return {target: ranking.scores(target, "SDR").dropna(axis=1, how="all") for target in ranking.targets}
+    pair, stems = Board(MUSDB18).rankings()[:2]  # those with tracks
+    found: dict[str, pd.DataFrame] = {}
+    for ranking in (pair, stems):
+        for target in ranking.targets:
+            scores = ranking.scores(target, "SDR").dropna(axis=1, how="all")
+            found[target] = pd.concat([found[target], scores], axis=1) if target in found else scores
+    return found
 
 
 def pair(found: Comparison, a: str, b: str) -> pd.Series:

@@ -26,6 +26,7 @@ IDS = {
     "track-sdr": "track-sdr;delta=1e-07",
     "nsdr": "nsdr;of=track-sdr;delta=1e-07",
     "mean-sdr": "mean-sdr;win=1;hop=1;filters=512;agg=mean-mean;targets=drums,vocals",
+    "gnsdr": "gnsdr;of=bsseval-v3;filters=512;channels=mean;agg=mean-by-length",
     "l1-spectrogram": "l1-spectrogram;win=2048;hop=1024",
     "stoi": "stoi;win=10;agg=median;channels=mean",
     "pesq": "pesq;mode=wb;win=10;agg=median;channels=mean",
@@ -35,8 +36,9 @@ RATE = 8000
 
 def track(estimates: Any, references: Any, targets: Sequence[str] = ("vocals", "bass")) -> ScoredTrack:
     """With no window that BSSEval could score."""
-    products = Products.of(estimates, references, references.sum(axis=0, keepdims=True))
-    return ScoredTrack(targets, products, estimates, references, RATE, np.full((len(targets), 3), np.nan))
+    mixture = references.sum(axis=0, keepdims=True)
+    products = Products.of(estimates, references, mixture)
+    return ScoredTrack(targets, products, estimates, references, mixture, RATE, np.full((len(targets), 3), np.nan))
 
 
 def test_ids_are_those_of_records() -> None:

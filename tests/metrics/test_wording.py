@@ -29,6 +29,10 @@ WINDOWS = "bsseval-v4;win=1;hop=1;filters=512"
             "SDR by BSSEval v4: median over 2 s windows every 0.5 s, then mean over tracks; filters of 64 taps",
         ),
         (
+            f"{WINDOWS};agg=median-pooled;targets=bass,vocals",
+            "SDR by BSSEval v4: median over the 1 s windows of all tracks at once; bass and vocals scored together",
+        ),
+        (
             "mean-sdr;win=1;hop=1;filters=512;agg=mean-mean",
             "SDR by BSSEval v4: mean over 1 s windows, then over tracks",
         ),

@@ -44,6 +44,9 @@ WRONG = {
     "excerpts": ["true", "1.5", "some", "-1", "[1]"],
     "metrics": ["snr", "7", "{snr: 1}", "[snr, snr]"],
     "metrics[1]": ["7", "true", "[snr]"],
+    "scenario": ["vocals", "[vocals]", "[]", "[vocals, vocals]", "{vocals: bass}"],
+    "scenario[1]": ["[bass]", "a/b", "''"],
+    "pooled": ["7", "some", "[true]"],
     "models[1].recipe": WRONG_TEXT,
     "models[1].model": WRONG_TEXT,
     "models[1].checkpoint": WRONG_TEXT,
@@ -60,6 +63,7 @@ LINES = {
     "seeds[1]": "seeds: [0, {}]",
     "roots.demo": "roots: {{demo: {}}}",
     "metrics[1]": "metrics: [si-sdr, {}]",
+    "scenario[1]": "scenario: [vocals, {}]",
     "models[1].set.data.root": "models: [mixture, {{model: mixture, set: {{data.root: {}}}}}]",
     "models[1].recipe": "models: [mixture, {{recipe: {}}}]",
 }
