@@ -12,6 +12,7 @@ import pytest
 import msbench
 from msbench.cli.app import main
 from msbench.leaderboard.board import Board, SuiteWarning
+from msbench.metrics import catalogue
 from msbench.system.files import write_json
 from tests.leaderboard.boards import record
 
