@@ -125,6 +125,8 @@ def _flat(value: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
         if key in HIDDEN:
             if isinstance(inner, list):
                 yield prefix + key, len(inner)
+        elif key == "seconds" and isinstance(inner, list):
+            yield prefix + key, f"{sum(inner):.0f}"  # of all tracks
         elif isinstance(inner, dict) and inner:
             yield from _flat(inner, f"{prefix}{key}.")
         elif isinstance(inner, list):

@@ -30,7 +30,10 @@ def methods(rankings: list[RankingPages]) -> list[Section]:
     scores = (
         "SDR, SIR and SAR are BSSEval v4 as museval 0.4.1 computes them: 512-tap distortion filters for each track, "
         "windows and hops of 1 s, the median over windows, then the median over tracks, and finally the median over "
-        "seeds. mean-sdr takes means over windows and tracks instead. A metric id names every setting that changes the "
+        "seeds. mean-sdr takes means over windows and tracks instead, and agg=median-pooled in a metric id is the "
+        "median over the windows of all tracks. The scores of a target depend on the targets that it was scored with: "
+        "vocals against accompaniment are another ranking than vocals among four stems. A metric id names every "
+        "setting that changes the "
         "number; rows of campaigns and papers state theirs too.",
         "Rows with different metric ids, datasets or tiers of training data are never ranked together. Ceilings see "
         "the true stems, and floors are the mixture itself: both are shown and neither is ranked.",
