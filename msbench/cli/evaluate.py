@@ -22,13 +22,13 @@ def add(command: Adder) -> None:
     evaluate.add_argument("--label", help="name of the row on a board (the model's, or that of the folder)")
     evaluate.add_argument("--seed", type=int, help="of the training, where the checkpoint does not hold it")
     evaluate.add_argument("--backend", choices=["fast", "museval"], default="fast", help="of BSSEval (fast)")
-    metrics = "in addition to BSSEval: none, or some of si-sdr,si-sir,si-sar,snr,track-sdr,nsdr,mean-sdr "
-    metrics += "(these by default),gnsdr,l1-spectrogram,stoi,pesq"
-    evaluate.add_argument("--metrics", type=names, metavar="NAMES", help=metrics)
     again = "targets to score together once more, by themselves: vocals,accompaniment as museval does with five stems"
     evaluate.add_argument("--scenario", type=names, default=(), metavar="TARGETS", help=again)
     pooled = "keep the medians over the windows of all tracks too, as Wave-U-Net's figures"
     evaluate.add_argument("--pooled", action="store_true", help=pooled)
+    metrics = "in addition to BSSEval: none, or some of si-sdr,si-sir,si-sar,snr,track-sdr,nsdr,mean-sdr "
+    metrics += "(these by default),gnsdr,l1-spectrogram,stoi,pesq"
+    evaluate.add_argument("--metrics", type=names, metavar="NAMES", help=metrics)
     evaluate.add_argument("--jobs", type=int, default=1, help="tracks at a time, each in a process of its own (1)")
     evaluate.add_argument("-o", "--output", type=Path, help="folder (evaluations/LABEL-DATA)")
     add_inference(evaluate)

@@ -45,7 +45,7 @@ WRONG = {
     "metrics": ["snr", "7", "{snr: 1}", "[snr, snr]"],
     "metrics[1]": ["7", "true", "[snr]"],
     "scenario": ["vocals", "[vocals]", "[]", "[vocals, vocals]", "{vocals: bass}"],
-    "scenario[1]": ["[bass]", "a/b", "''"],
+    "scenario[1]": ["[bass]", "''"],
     "pooled": ["7", "some", "[true]"],
     "models[1].recipe": WRONG_TEXT,
     "models[1].model": WRONG_TEXT,

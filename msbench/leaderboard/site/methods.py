@@ -33,8 +33,7 @@ def methods(rankings: list[RankingPages]) -> list[Section]:
         "seeds. mean-sdr takes means over windows and tracks instead, and agg=median-pooled in a metric id is the "
         "median over the windows of all tracks. The scores of a target depend on the targets that it was scored with: "
         "vocals against accompaniment are another ranking than vocals among four stems. A metric id names every "
-        "setting that changes the "
-        "number; rows of campaigns and papers state theirs too.",
+        "setting that changes the number; rows of campaigns and papers state theirs too.",
         "Rows with different metric ids, datasets or tiers of training data are never ranked together. Ceilings see "
         "the true stems, and floors are the mixture itself: both are shown and neither is ranked.",
     )
