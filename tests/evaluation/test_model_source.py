@@ -99,6 +99,6 @@ def test_results_of_an_earlier_revision_do_not_count(songs: Dataset) -> None:
     identities = {}
     for name in ("mixture", "mixture_share"):
         source = ModelSource(load(name, targets=songs.stems), None, Inference(device="cpu"))
-        identities[name] = source.identity(songs.tracks("test")[0])
+        identities[name] = source.identity(songs.tracks("test")[0], ["voice"])
     assert [len(identity) for identity in identities.values()] == [3, 4]
     assert identities["mixture_share"][-1] == 2
