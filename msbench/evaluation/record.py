@@ -86,7 +86,7 @@ def _pooled(scores: Scores) -> dict[str, TrackScores]:
     frames: dict[str, list[Frame]] = {target: [] for target in scores.scenario.targets}
     for result in scores.tracks.values():
         for found in result["targets"]:
-            frames[found["name"]] += found["frames"]
+            frames.setdefault(found["name"], []).extend(found["frames"])
     pooled: TrackScores = {}
     for target, windows in frames.items():
         pooled[target] = medians_over_windows(windows)
