@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from msbench.runs.relative_paths import beginning_at
+from msbench.runs.relative_paths import beginning_at, with_paths
 from msbench.runs.suite import read_suite
 from msbench.training.recipes import request
 
@@ -68,3 +68,8 @@ def test_a_recipe_of_the_working_folder(suite: Path) -> None:
 
 def test_absolute_paths_stay(suite: Path) -> None:
     assert beginning_at(suite / "r.yaml", "/data/x", "data.root") == "/data/x"
+
+
+def test_the_folder_of_further_datasets_begins_at_the_recipe(suite: Path) -> None:
+    recipe = with_paths({"data": {"extra": ["ccmixter"], "extra_root": "sets"}}, suite / "r.yaml")
+    assert recipe["data"] == {"extra": ["ccmixter"], "extra_root": f"{suite}/sets"}

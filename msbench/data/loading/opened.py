@@ -41,7 +41,7 @@ class OpenedDatasets:
         """
         data = open_dataset(name, root)
         if data.name in self.names:
-            raise ValueError(f"data.extra: '{data.name}' is trained on already: name each dataset once")
+            raise ValueError(f"'{data.name}' is trained on already: name each dataset once")
         for target in self.targets:
             if target not in data.targets:
                 raise ValueError(f"dataset '{data.name}' has no target '{target}': it has {', '.join(data.targets)}")
@@ -85,8 +85,9 @@ class OpenedDatasets:
         """
         name, _, given = entry.partition(":")
         split = given or "train"
-        data = self.open(name, None if folder is None else folder / name)
-        tracks = [copy(track) for track in self._readable(data, split, f"{name}:{split}")]
+        with errors.located("field data.extra"):
+            data = self.open(name, None if folder is None else folder / name)
+            tracks = [copy(track) for track in self._readable(data, split, f"{name}:{split}")]
         for track in tracks:
             track.split = f"{name}:{split}"
         return tracks

@@ -80,13 +80,21 @@ def test_a_bad_song_is_dropped_under_its_dataset(data: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"extra": ["musdb18hq"]}, ValueError, "data.extra: 'musdb18hq' is trained on already: name each dataset once"),
+        (
+            {"extra": ["musdb18hq"]},
+            ValueError,
+            "field data.extra: 'musdb18hq' is trained on already: name each dataset once",
+        ),
         ({"extra": ["ccmixter", "ccmixter:all"]}, ValueError, "'ccmixter' is trained on already"),
-        ({"extra": ["ccmixer"]}, KeyError, "unknown dataset 'ccmixer'"),
+        ({"extra": ["ccmixer"]}, ValueError, "field data.extra: unknown dataset 'ccmixer'"),
         ({"extra": ["ccmixter:dev"]}, ValueError, "has no split 'dev': it has train, valid, test, all"),
         ({"targets": ["drums"]}, ValueError, "dataset 'ccmixter' has no target 'drums'"),
         ({"targets": ["vocals"]}, ValueError, "targets that add up to the mixture of each, and vocals do not"),
-        ({"extra_root": Path("nowhere")}, FileNotFoundError, "no dataset 'ccmixter' at nowhere/ccmixter"),
+        (
+            {"extra_root": Path("nowhere")},
+            FileNotFoundError,
+            "field data.extra: no dataset 'ccmixter' at nowhere/ccmixter",
+        ),
     ],
 )
 def test_refusals(data: Path, options: dict[str, object], error: type[Exception], message: str) -> None:
