@@ -70,6 +70,20 @@ def test_masks_are_those_of_the_authors_code():
     np.testing.assert_allclose(ours[:, inner], (total / count)[:, inner], atol=1e-6)
 
 
+def test_the_ideal_binary_mask_is_that_of_the_authors_code():
+    """get_analysis.m: abs(target_stft) > abs(nontarget_stft)."""
+    model, seen = msbench.load("cnn_mask", **{**SMALL, "targets": ["vocals"]}).eval(), []
+
+    def criterion(masks, ideal):
+        seen.append(ideal)
+        return masks.mean()
+
+    criterion.domain = "mask"
+    target, rest = noise(2, 1, 1000, seed=1), noise(2, 1, 1000, seed=2)
+    model.loss(Batch(target + rest, target[:, None]), criterion)
+    assert torch.equal(seen[0][:, 0], (model.stft(target).abs() > model.stft(rest).abs()).float())
+
+
 def test_the_size_of_the_authors_network():
     with torch.device("meta"):
         model = msbench.load("cnn_mask", targets=["vocals"], hidden=20500, levels="linear")
