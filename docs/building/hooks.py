@@ -25,6 +25,7 @@ _TABLE = re.compile(r"^<!-- table (\w+) -->$", re.MULTILINE)
 _EQUATION = re.compile(r"^```math\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _SYMBOLS = re.compile(r"\\\((.+?)\\\)")
 _LINK = re.compile(r"(!?)\[([^\]]+)\]\(([^)\s]+)\)")
+_OUT = re.compile(r"(!?)\[([^\]]+)\]\((\.\./[^)\s]+)\)")  # of docs/
 _FENCE = re.compile(r"^( *)```.*?^ *```$", re.MULTILINE | re.DOTALL)
 PAGES = {  # documents of the repository -> the page that takes them in
     "CHANGELOG.md": "changes.md",
@@ -50,7 +51,8 @@ def on_nav(nav: Any, **_: Any) -> Any:
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """A page as MkDocs reads it on."""
-    text = TAKEN_IN.sub(lambda found: taken_in(found[1], found[2]), markdown)
+    text = _outside_code(markdown, lambda part: _OUT.sub(lambda found: _link(found, Path("docs")), part))
+    text = TAKEN_IN.sub(lambda found: taken_in(found[1], found[2]), text)
     text = _TABLE.sub(lambda found: TABLES[found[1]](), text)
     text = _EQUATION.sub(lambda found: f'<div class="equation" tabindex="0">{_mathml(found[1], "block")}</div>', text)
     return _SYMBOLS.sub(lambda found: _mathml(found[1], "inline"), text)

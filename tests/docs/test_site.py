@@ -56,6 +56,11 @@ def test_links_of_documents_lead_to_the_pages_that_take_them_in(hooks: ModuleTyp
     assert "](questions.md)" in hooks.taken_in("README.md", "More")
 
 
+def test_links_out_of_docs_lead_to_pages_too(hooks: ModuleType) -> None:
+    text = hooks.on_page_markdown("[data](../msbench/data/README.md#verify) and [a test](../tests/test_readme.py)")
+    assert text == "[data](datasets.md#verify) and a test (`tests/test_readme.py`)"
+
+
 def test_a_section_ends_where_the_next_begins(hooks: ModuleType) -> None:
     text = hooks.taken_in("leaderboards/README.md", "How to submit a record")
     assert text.startswith("1. Score your model")
