@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -106,7 +106,7 @@ def _fault_of_system(system: Any, content: dict[str, Any]) -> str | None:
                 return f"{target} has an entry that is not one value per column"
             if line is not None and not all(value is None or is_number(value) for value in line):
                 return f"{target} has a value that is no number"
-    return None
+    return None if isinstance(system.get("note", ""), str) else "note is no text"
 
 
 def _expanded(content: dict[str, Any]) -> Iterator[Record]:
@@ -121,7 +121,8 @@ def _expanded(content: dict[str, Any]) -> Iterator[Record]:
             track: {t: _of_columns(columns, lines[i]) or absent for t, lines in of_targets.items()}
             for i, track in enumerate(tracks)
         }
-        row = _row(name, system["role"], system["data"], origin, tracks, scores)
+        source = "; ".join(filter(None, [origin.source, system.get("note")]))  # boards show it with the row
+        row = _row(name, system["role"], system["data"], replace(origin, source=source), tracks, scores)
         row["metric"]["beside"] = [column for column in columns if column not in records.METRICS]
         yield row
 

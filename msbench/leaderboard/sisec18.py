@@ -27,6 +27,10 @@ STEMS = ("vocals", "drums", "bass", "other")
 PAIR = ("vocals", "accompaniment")
 CEILINGS = ("IBM1", "IBM2", "IRM1", "IRM2", "MWF")
 FLOORS = ("MIX",)
+NOTES = {
+    "MWF": "its code, MWF.py of sigsep/sigsep-mus-oracle (1590b09), has two numerical faults, which cost it up to 1.7 "
+    "dB SDR on songs where that was measured; oracle_wiener is without them, and has them with variant: sisec"
+}
 WITH_EXTRA_DATA = ("STL1", "TAK2", "TAK3", "TAU1", "UHL3")
 SOURCE = (
     "Stöter, Liutkus, Ito: The 2018 Signal Separation Evaluation Campaign, LVA/ICA 2018; the submissions' museval JSON "
@@ -88,6 +92,7 @@ def _system(method: str, found: OfSystem, tracks: list[str]) -> dict[str, Any]:
     return {
         "role": "ceiling" if method in CEILINGS else "floor" if method in FLOORS else "system",
         "data": "extra" if method in WITH_EXTRA_DATA else "standard",
+        **({"note": NOTES[method]} if method in NOTES else {}),
         "scores": {target: [values.get(track) for track in tracks] for target, values in found.items()},
     }
 

@@ -14,7 +14,7 @@ import pytest
 
 from msbench import records
 from msbench.cli.app import main
-from msbench.leaderboard import sisec18
+from msbench.leaderboard import reported, sisec18
 from msbench.leaderboard.board import Board
 from msbench.leaderboard.publish import publish
 from msbench.leaderboard.site.build import build_site
@@ -64,6 +64,12 @@ def test_sisec_2018_has_the_ids_of_what_museval_scored_together() -> None:
     assert {name for name, found in of_stems.items() if len(found) == 4} == {"HEL1", "RGT1", "RGT2", "STL2"}
     # ranked by the targets that most have: four of them do not stand above the others for their vocals
     assert next(row.model for row in stems.rows if row.role == "system" and row.data == "standard") == "TAK1"
+
+
+def test_what_is_wrong_with_a_published_row_is_said_where_it_came_from() -> None:
+    noted = {record["model"]["name"]: record["source"] for record in reported.read_reported(MUSDB18)}
+    assert "numerical faults" in noted["MWF"]
+    assert "numerical faults" not in noted["IRM2"]
 
 
 def test_a_campaign_that_an_earlier_msbench_imported_opens(tmp_path: Path) -> None:
