@@ -37,7 +37,7 @@ def _macs(separator: Separator, samples: int) -> float:
     training = separator.training
     separator.eval()
     try:
-        with warnings.catch_warnings(), torch.inference_mode():
+        with warnings.catch_warnings(), torch.no_grad():  # in inference_mode, torch 2.4 counts nothing
             warnings.simplefilter("ignore")  # that switch warns of TF32 on Intel GPUs
             with torch.backends.mkldnn.flags(enabled=not recurrent), FlopCounterMode(display=False) as counter:
                 separate_batch(separator, mixture)

@@ -16,6 +16,7 @@ from msbench.data.track import Track
 from msbench.metrics import catalogue
 from msbench.metrics.bsseval.museval import museval_metrics
 from tests.evaluation.examples import Filter, not_a_number, path_of, rewrite, write_estimates
+from tests.requirements import peer
 from tests.tiny import RATE
 
 TARGETS = ["band", "voice"]
@@ -36,6 +37,7 @@ def test_museval_itself_gives_these_scores(songs: Dataset) -> None:
 
 
 def test_each_number_stands_under_its_metric_id(songs: Dataset) -> None:
+    peer("pystoi")
     record = evaluate(Filter(), songs, metrics=["si-sdr", "si-sir", "stoi"])
     ids = ["si-sdr;channels=joint", "si-sir;channels=joint;targets=band,voice", "stoi;win=10;agg=median;channels=mean"]
     assert record["metric"]["beside"] == ids

@@ -200,11 +200,11 @@ class Correlator:
         result = self._array("result", (inputs, outputs, self.fft))
         with np.errstate(over="ignore", invalid="ignore"):  # the energies tell
             # A correlation is a convolution with x backwards. The channels stay innermost, where BLAS wants them.
-            np.fft.rfft(x[:, ::-1], self.fft, axis=1, out=left)
-            np.fft.rfft(y, axis=1, out=right)
+            _into(left, np.fft.rfft, x[:, ::-1], self.fft, 1)
+            _into(right, np.fft.rfft, y, self.fft, 1)
             np.matmul(left.transpose(1, 2, 0), right.transpose(1, 0, 2), out=products)
             spectrum[...] = np.moveaxis(products, 0, -1)
-            np.fft.irfft(spectrum, self.fft, out=result)
+            _into(result, np.fft.irfft, spectrum, self.fft, -1)
         return result[..., x.shape[1] - 1 :][..., : self.lags].copy()
 
     def _correlate_by_torch(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -270,3 +270,11 @@ def available_workers() -> int:
     if setting.isdigit() and int(setting):
         return int(setting)
     return processors()
+
+
+def _into(out: np.ndarray, transform: Callable[..., np.ndarray], signals: np.ndarray, size: int, axis: int) -> None:
+    """A transform of numpy's, written into an array that is there."""
+    if np.lib.NumpyVersion(np.__version__) >= "2.0.0":
+        transform(signals, size, axis=axis, out=out)
+    else:
+        out[...] = transform(signals, size, axis=axis)
