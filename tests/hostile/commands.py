@@ -114,7 +114,10 @@ def write_board(folder: Path) -> None:
 
 
 def change_json(path: Path, rng: random.Random) -> None:
-    held = json.loads(path.read_text("utf-8"))
+    try:
+        held = json.loads(path.read_text("utf-8"))
+    except ValueError:  # changed before, and no JSON any more
+        return
     for _ in range(rng.choice((1, 1, 2, 4))):
         mutate(held, rng)
     content = json.dumps(held).encode()
