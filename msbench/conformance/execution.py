@@ -27,8 +27,10 @@ def bfloat16(subject: Subject) -> str:
     # Without oneDNN, whose transposed convolutions in bfloat16 at times give NaN on CPUs with AMX (torch 2.11).
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that switch warns of TF32 on Intel GPUs
+        # Autocast twice: within one, torch 2.4 keeps the weights that it cast for inference, which have no gradient.
         with torch.backends.mkldnn.flags(enabled=False), torch.autocast("cpu", torch.bfloat16):
             estimates = subject.separate(alone)
+        with torch.backends.mkldnn.flags(enabled=False), torch.autocast("cpu", torch.bfloat16):
             if model.trainable:
                 model.train().zero_grad()
                 model.loss(batch, Criterion("l1", model.loss_domains[0])).backward()

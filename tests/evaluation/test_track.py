@@ -104,6 +104,7 @@ def test_a_reference_that_is_no_number_is_named(songs: Dataset) -> None:
 
 
 def test_no_more_than_seconds_of_a_track_are_read_at_once(songs: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    peer("pystoi")
     for track in ("song 0", "song 1"):
         for target in TARGETS:
             rewrite(path_of(songs, track, target), np.random.default_rng(0).standard_normal(60 * RATE))
