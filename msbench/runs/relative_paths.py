@@ -9,13 +9,8 @@ from typing import Any
 
 from msbench.system.bounded import shown
 
-FIELDS = (
-    "data.root",
-    "data.extra_root",
-    "data.unlabelled",
-    "ckpt_path",
-    "init_from",
-)  # fields of a recipe that hold paths
+# Fields of a recipe that hold paths.
+FIELDS = ("data.root", "data.extra_root", "data.unlabelled", "ckpt_path", "init_from")
 
 
 def beginning_at(file: Path, text: str, field: str) -> str:
