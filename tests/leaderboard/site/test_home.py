@@ -48,14 +48,14 @@ def test_a_card_says_what_a_board_compares(published: Path) -> None:
     cards = {card["folder"]: card for card in json.loads((published / "out" / home.CARDS).read_text())}
     assert list(cards) == ["musdb18", "first", "second"]  # by the number of rows
     sisec = cards["musdb18"]
-    assert sisec["compares"] == "25 systems, 5 ceilings, and 1 floor on 50 tracks"
+    assert re.fullmatch(r"\d+ systems, 5 ceilings, and 1 floor on 50 tracks", sisec["compares"])
     assert sisec["metric_words"].startswith("SDR by BSSEval v4: median over 1 s windows, then over tracks")
     assert [leader["model"] for leader in sisec["leaders"]] == ["TAK1", "UHL2", "UHL1"]
-    value, interval = sisec["leaders"][0]["scores"][0]
+    value, interval = sisec["leaders"][0]["scores"][sisec["targets"].index("vocals")]
     assert value == "6.60"
     low, high = map(float, interval.split(" to "))
     assert low < 6.6 < high
-    assert sisec["others"] == 1
+    assert sisec["others"] >= 1
     assert cards["first"]["leaders_words"] == "The best 3 of 5 systems with standard training data (measured)"
     assert cards["second"]["leaders_words"].startswith("1 system with")
 
