@@ -59,7 +59,8 @@ class LocalCell:
     def start(self, context: ForkServerContext, threads: int, gpus: list[str]) -> None:
         """Start its process, which has some threads and these GPUs for its own."""
         self.gpus, self.stage, self._state = gpus, "starting", {}
-        self.process = context.Process(target=_run, args=(self.suite, self.cell, threads, gpus), name=self.cell.name)
+        arguments = (self.suite, self.cell, threads, gpus, dict(os.environ))
+        self.process = context.Process(target=_run, args=arguments, name=self.cell.name)
         self.process.start()
         self._started = time.monotonic()
 
@@ -98,8 +99,11 @@ class LocalCell:
         return str(self._state.get("error") or f"exit code {code}; see {log}")
 
 
-def _run(suite: Suite, cell: Cell, threads: int, gpus: list[str]) -> None:
+def _run(suite: Suite, cell: Cell, threads: int, gpus: list[str], environment: dict[str, str]) -> None:
     """Both stages of a cell, in a process forked for it; its output goes to log.txt in the run's folder."""
+    os.environ.clear()  # what the fork server has may be of an earlier suite: MSBENCH_PLUGINS for one
+    os.environ.update(environment)
+
     import logging
 
     import torch

@@ -91,6 +91,31 @@ def read_suite_of(folder: Path, plugins: str):
         return read_suite(folder)
 
 
+PLUGIN = """
+from torch import Tensor
+from msbench import Separator
+
+class {name}(Separator):
+    \"\"\"The mixture.\"\"\"
+
+    trainable = False
+
+    def forward(self, mixture: Tensor) -> Tensor:
+        return mixture.unsqueeze(1).repeat(1, len(self.targets), 1, 1)
+"""
+
+
+def test_a_cell_has_the_environment_of_its_suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that runs several suites keeps its fork server, and that its first environment."""
+    write_songs(tmp_path / "songs")
+    for name in ("Former", "Latter"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / f"{name.lower()}.py").write_text(PLUGIN.format(name=name))
+        (tmp_path / "suite.yaml").write_text(SUITE.replace("tiny.yaml", name.lower()))
+        monkeypatch.setenv("MSBENCH_PLUGINS", str(tmp_path / name))
+        assert main(["bench", str(tmp_path), "--jobs", "1"]) == 0
+
+
 def test_more_gpus_than_there_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
