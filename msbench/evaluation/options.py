@@ -11,7 +11,7 @@ from msbench.metrics import catalogue
 from msbench.metrics.bsseval.score import BACKENDS
 from msbench.records.types import Run
 from msbench.system.names import inside
-from msbench.system.wording import did_you_mean
+from msbench.system.wording import choices
 
 if TYPE_CHECKING:
     import torch  # boards import this module, and are read without it
@@ -137,7 +137,7 @@ def check_options(options: Mapping[str, Any], known: type, *others: str) -> None
     names = [*others, *known.__annotations__]
     for name in options:
         if name not in names:
-            raise TypeError(f"unknown option '{name}'. {did_you_mean(name, names)}Available: {', '.join(names)}.")
+            raise TypeError(f"unknown option '{name}'. {choices(name, names)}")
 
 
 def from_options(kind: type[Value], options: Mapping[str, Any]) -> Value:

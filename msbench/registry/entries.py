@@ -20,7 +20,7 @@ from typing import Any
 from msbench.registry import source as plugin_source
 from msbench.system import errors
 from msbench.system.bounded import cut
-from msbench.system.wording import did_you_mean
+from msbench.system.wording import choices
 
 LONGEST_SHOWN = 200  # letters of an unknown name that a message repeats
 UNSURE = plugin_source.UNSURE
@@ -154,7 +154,7 @@ def find(kind: str, name: str) -> Entry:
     one = kind[:-1] if kind != "losses" else "loss"
     name = cut(name, LONGEST_SHOWN)
     raise KeyError(
-        f"unknown {one} '{name}'. {did_you_mean(name, known)}Available: {', '.join(known) or 'none'}. "
+        f"unknown {one} '{name}'. {choices(name, known)} "
         "(An entry point added since its package was installed is seen after reinstalling it; "
         "a single file is loaded by --plugin FILE.)"
     )
@@ -226,5 +226,4 @@ def find_recipe(name: str) -> Path:
     if name in known:
         return known[name]
     name = cut(name, LONGEST_SHOWN)
-    hint = did_you_mean(name, known)
-    raise FileNotFoundError(f"no recipe '{name}', neither a file nor a name. {hint}Available: {', '.join(known)}.")
+    raise FileNotFoundError(f"no recipe '{name}', neither a file nor a name. {choices(name, known)}")

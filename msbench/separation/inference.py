@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import torch
 
-from msbench.system.wording import did_you_mean
+from msbench.system.wording import choices
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,7 @@ class Inference:
         known = [field.name for field in fields(cls)]
         for name in options:
             if name not in known:
-                names = [*known, *others]
-                raise TypeError(f"unknown option '{name}'. {did_you_mean(name, names)}Available: {', '.join(names)}.")
+                raise TypeError(f"unknown option '{name}'. {choices(name, [*known, *others])}")
         return cls(**options)
 
 

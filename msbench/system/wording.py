@@ -13,6 +13,16 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f"Did you mean {' or '.join(shown)}? " if near else ""
 
 
+def choices(name: str, known: Iterable[str]) -> str:
+    """The end of a message about an unknown name: the nearest known names, and all of them.
+
+    >>> choices("unte", ["unet", "demucs"])
+    'Did you mean unet? Available: unet, demucs.'
+    """
+    names = list(known)
+    return f"{did_you_mean(name, names)}Available: {', '.join(names) or 'none'}."
+
+
 def quantity(value: float) -> str:
     """A count as people read it: 1234567 as "1.23 M", 123456 as "0.12 M", 1234 as "1.2 k".
 

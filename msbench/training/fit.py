@@ -18,7 +18,7 @@ from msbench.model.checkpoints import Checkpoint
 from msbench.runs.lock import exclusive
 from msbench.system.errors import is_deliberate, sentence
 from msbench.system.files import refuse_links, write_text
-from msbench.system.wording import did_you_mean
+from msbench.system.wording import choices
 from msbench.training.command_line import FitCLI
 from msbench.training.identity import counted
 from msbench.training.kept import LAST, Kept, kept_by, why_no_validation
@@ -141,10 +141,7 @@ def _check_watched(cli: FitCLI) -> None:
     known = [*cli.model.logged, "epoch", "step"]
     for field, metric in watched.items():
         if metric is not None and metric not in known:
-            raise ValueError(
-                f"{cli.place_of(field)}field {field}: '{metric}' is not logged. {did_you_mean(metric, known)}"
-                f"Available: {', '.join(known)}."
-            )
+            raise ValueError(f"{cli.place_of(field)}field {field}: '{metric}' is not logged. {choices(metric, known)}")
 
 
 def _check_trainer(cli: FitCLI) -> None:

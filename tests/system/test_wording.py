@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from msbench.system.wording import counted, did_you_mean, quantity
+from msbench.system.wording import choices, counted, did_you_mean, quantity
 
 
 def test_near_names_are_offered_and_far_ones_are_not() -> None:
@@ -10,6 +10,11 @@ def test_near_names_are_offered_and_far_ones_are_not() -> None:
     assert did_you_mean("sed", ["seed", "seeds"]) == "Did you mean seed or seeds? "
     assert did_you_mean("New Son", ["New Song"]) == "Did you mean 'New Song'? "
     assert did_you_mean("zzz", ["demucs", "unet"]) == ""
+
+
+def test_an_unknown_name_is_told_all_known_ones() -> None:
+    assert choices("unett", iter(["demucs", "unet"])) == "Did you mean unet? Available: demucs, unet."
+    assert choices("zzz", []) == "Available: none."
 
 
 @pytest.mark.parametrize(
