@@ -43,9 +43,10 @@ class StemDraws:
             leaders = self._leaders[list(part)]
             self._leaders[np.isin(self._leaders, leaders)] = leaders.min()
 
-    def usable(self, bad: Set[int]) -> list[int]:
+    def usable(self, bad: Set[int]) -> Sequence[int]:
         """The tracks, by index, that are not bad."""
-        return [i for i in range(self.tracks) if i not in bad]
+        tracks = range(self.tracks)  # as it is where none is bad, for each chunk asks
+        return [i for i in tracks if i not in bad] if bad else tracks
 
     def of(self, number: int, bad: Set[int]) -> Drawn:
         """What is drawn for chunk `number` without the tracks in `bad`."""
