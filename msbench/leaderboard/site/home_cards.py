@@ -134,7 +134,9 @@ def _changed(folder: Path) -> str:
         found = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         found = ""
-    files = [each for path in paths for each in (path.rglob("*") if path.is_dir() else [path]) if each.is_file()]
-    if found or not files:
+    if found:
         return found
+    files = [each for path in paths for each in (path.rglob("*") if path.is_dir() else [path]) if each.is_file()]
+    if not files:
+        return ""
     return datetime.fromtimestamp(max(file.stat().st_mtime for file in files), UTC).strftime("%Y-%m-%d")
