@@ -150,19 +150,16 @@ FOLDERS = {
 }
 
 
-@pytest.mark.parametrize(("command", "name"), [(command, name) for command in LINKS for name in LINKS[command][1]])
-def test_links_to_files(command: str, name: str, here: Path) -> None:
+@pytest.mark.parametrize(
+    ("command", "name", "target"),
+    [
+        *((command, name, "../victim.txt") for command in LINKS for name in LINKS[command][1]),
+        *((command, name, "../victim") for command in FOLDERS for name in FOLDERS[command]),
+    ],
+)
+def test_links(command: str, name: str, target: str, here: Path) -> None:
     Path("sisec.csv").write_text("method,track,target,frames,SDR,ISR,SIR,SAR\nA,x,vocals,1,1,1,1,1\n")
-    link(name, "../victim.txt")
-    before = outside(here)
-    assert main(LINKS[command][0]) in (0, 2)
-    assert outside(here) == before
-
-
-@pytest.mark.parametrize(("command", "name"), [(command, name) for command in FOLDERS for name in FOLDERS[command]])
-def test_links_to_folders(command: str, name: str, here: Path) -> None:
-    Path("sisec.csv").write_text("method,track,target,frames,SDR,ISR,SIR,SAR\nA,x,vocals,1,1,1,1,1\n")
-    link(name, "../victim")
+    link(name, target)
     before = outside(here)
     assert main(LINKS[command][0]) in (0, 2)
     assert outside(here) == before
