@@ -25,7 +25,7 @@ Differences:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -45,6 +45,7 @@ class CnnMask(SpectrogramSeparator):
         threshold: Of the probability, in inference.
         levels: `log` for normalized logarithms of the magnitudes, or `linear` for the magnitudes.
         hidden_shift: What is subtracted before the sigmoid of the hidden layer; 6 in the authors' code.
+        phase: How the estimates get their phase; the `phase` options of `msbench.SpectrogramSeparator`.
     """
 
     loss_domains: ClassVar[tuple[str, ...]] = ("mask", "magnitude", "waveform")
@@ -61,8 +62,9 @@ class CnnMask(SpectrogramSeparator):
         threshold: float = 0.5,
         levels: str = "log",
         hidden_shift: float = 0.0,
+        **phase: Any,
     ) -> None:
-        super().__init__(targets, sample_rate, channels, window_samples, hop_samples)
+        super().__init__(targets, sample_rate, channels, window_samples, hop_samples, **phase)
         if frames < 1 or not 0 < threshold < 1:
             raise ValueError(f"frames must be at least 1 and threshold in 0 to 1, not {frames} and {threshold}")
         if levels not in ("log", "linear"):
@@ -92,7 +94,7 @@ class CnnMask(SpectrogramSeparator):
         masks, spectrum = self.masks_of(mixture)
         if not self.training:
             masks = (masks > self.threshold).to(spectrum.real.dtype)
-        return self.stft.inverse(masks * spectrum.unsqueeze(1), mixture.shape[-1])
+        return self.waveforms(masks, spectrum, mixture.shape[-1])
 
 
 class ShiftedSigmoid(nn.Module):

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -66,6 +66,7 @@ class ComplexUNet(SpectrogramSeparator):
         bound: Of the mask: `tanh` on its magnitude, `sigmoid` on its parts, or `none`.
         negative_slope: Of the leaky ReLU on real and imaginary part (CReLU); 0 for a ReLU.
         norm: Batch normalization of real and imaginary `parts` apart, or `complex`.
+        phase: How the estimates get their phase; the `phase` options of `msbench.SpectrogramSeparator`.
     """
 
     complex_input: ClassVar[bool] = True
@@ -81,8 +82,9 @@ class ComplexUNet(SpectrogramSeparator):
         bound: str = "tanh",
         negative_slope: float = 0.01,
         norm: str = "parts",
+        **phase: Any,
     ) -> None:
-        super().__init__(targets, sample_rate, channels, window_samples, hop_samples)
+        super().__init__(targets, sample_rate, channels, window_samples, hop_samples, **phase)
         if architecture not in ARCHITECTURES:
             raise ValueError(f"architecture must be one of {', '.join(ARCHITECTURES)}, not '{architecture}'")
         if bound not in BOUNDS:

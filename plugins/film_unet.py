@@ -24,7 +24,7 @@ Differences:
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -49,6 +49,7 @@ class FiLMUNet(SpectrogramSeparator):
         last_norm: Whether there is a batch normalization before the sigmoid of the mask, as in the authors' code.
         layers: `torch`, or `tensorflow` for its padding and epsilon (see `msbench.ConvUNet`).
         initialization: `torch`, or `normal` for weights from N(0, 0.02) (see `msbench.initialize`).
+        phase: How the estimates get their phase; the `phase` options of `msbench.SpectrogramSeparator`.
     """
 
     whole_loss: ClassVar[bool] = False
@@ -67,8 +68,9 @@ class FiLMUNet(SpectrogramSeparator):
         last_norm: bool = False,
         layers: str = "torch",
         initialization: str = "torch",
+        **phase: Any,
     ) -> None:
-        super().__init__(targets, sample_rate, channels, window_samples, hop_samples)
+        super().__init__(targets, sample_rate, channels, window_samples, hop_samples, **phase)
         if film not in CONTROLS:
             raise ValueError(f"film must be one of {', '.join(CONTROLS)}, not '{film}'")
         self.unet = ConvUNet(channels, channels, depth, filters, dropout, layers=layers)

@@ -24,6 +24,7 @@ Differences:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -45,6 +46,7 @@ class UNet(SpectrogramSeparator):
         output: `mask`, or `direct` for magnitudes that are not bound by the mixture's.
         layers: `torch`, or `tensorflow` for its padding and epsilon (see `msbench.ConvUNet`).
         initialization: `torch`, or `normal` for weights from N(0, 0.02) (see `msbench.initialize`).
+        phase: How the estimates get their phase; the `phase` options of `msbench.SpectrogramSeparator`.
     """
 
     def __init__(
@@ -61,8 +63,9 @@ class UNet(SpectrogramSeparator):
         output: str = "mask",
         layers: str = "torch",
         initialization: str = "torch",
+        **phase: Any,
     ) -> None:
-        super().__init__(targets, sample_rate, channels, window_samples, hop_samples)
+        super().__init__(targets, sample_rate, channels, window_samples, hop_samples, **phase)
         if output not in ("mask", "direct"):
             raise ValueError(f"output must be 'mask' or 'direct', not '{output}'")
         self.direct = output == "direct"

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from msbench import registry
 from msbench.model.checkpoint_file import KEY, PREFIX, RUN, content_of
+from msbench.model.constructor import parameters_of
 from msbench.model.rebuilding import rebuild
 from msbench.model.separator import Separator
 from msbench.system import errors
@@ -205,7 +206,7 @@ def create(name: str, options: dict[str, Any]) -> Separator:
         ValueError: If an option is unknown, missing, or refused by the constructor.
     """
     plugin = registry.load("models", name)
-    known = inspect.signature(plugin).parameters
+    known = parameters_of(plugin)
     unknown = [key for key in options if key not in known]
     if unknown and not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in known.values()):
         raise ValueError(f"model '{name}' has no option '{unknown[0]}': it takes {', '.join(known) or 'none'}")

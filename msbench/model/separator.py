@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from msbench.model.phase import Phase
 from msbench.model.stft import STFT, are_whole
 from msbench.system.bounded import shown
 
@@ -85,25 +86,46 @@ def _are_names(targets: Any) -> bool:
 
 
 class SpectrogramSeparator(Separator):
-    """A model that masks the mixture's STFT; it owns the STFT, the mixture's phase and the way back.
+    """A model that masks the mixture's STFT; it owns the STFT, the phase and the way back.
 
-    A subclass writes `mask(spectrogram)` alone. It is given magnitudes (B, C, F, N), or the complex STFT where
-    `complex_input` is set, and returns one mask per target, (B, S, C, F, N), real or complex. A full-scale sine has a
-    magnitude of about one half, whatever the window.
+    A subclass writes `mask(spectrogram)` alone, and passes `**phase` on, so that the phase is one of its options. It is
+    given magnitudes (B, C, F, N), or the complex STFT where `complex_input` is set, and returns one mask per target,
+    (B, S, C, F, N), real or complex. A full-scale sine has a magnitude of about one half, whatever the window.
 
     Args:
         targets, sample_rate, channels: As for `Separator`.
         window_samples: Length of the Hann window and of the FFT.
         hop_samples: Step from one frame to the next.
+        phase: Of the estimates in evaluation mode: `mixture`, `griffin_lim` or `wiener` (see `msbench.model.phase`).
+            Training goes by the mixture's.
+        phase_iterations: 32 of `griffin_lim` and 1 of `wiener` when None.
+        phase_momentum: Of `griffin_lim`; 0 is the algorithm of 1984.
+        phase_frames: Of the excerpts that `wiener` filters one by one.
+        phase_residual: Whether `wiener` has a source for what the estimates leave; when None, with one target alone.
+
+    Raises:
+        ValueError: As `Separator`, or if an option of the STFT or of the phase is out of its range.
     """
 
     complex_input: ClassVar[bool] = False
     loss_domains: ClassVar[tuple[str, ...]] = ("waveform", "magnitude")
 
     def __init__(
-        self, targets: Sequence[str], sample_rate: int, channels: int, window_samples: int, hop_samples: int
+        self,
+        targets: Sequence[str],
+        sample_rate: int,
+        channels: int,
+        window_samples: int,
+        hop_samples: int,
+        *,
+        phase: str = "mixture",
+        phase_iterations: int | None = None,
+        phase_momentum: float = 0.99,
+        phase_frames: int = 300,
+        phase_residual: bool | None = None,
     ) -> None:
         super().__init__(targets, sample_rate, channels)
+        self.phase = Phase(phase, phase_iterations, phase_momentum, phase_frames, phase_residual)
         self.stft = STFT(window_samples, hop_samples)
         self.stride_samples = hop_samples
 
@@ -117,8 +139,18 @@ class SpectrogramSeparator(Separator):
         return self.mask(spectrum if self.complex_input else spectrum.abs()), spectrum
 
     def forward(self, mixture: Tensor) -> Tensor:
-        masks, spectrum = self.masks_of(mixture)
-        return self.stft.inverse(masks * spectrum.unsqueeze(1), mixture.shape[-1])
+        return self.waveforms(*self.masks_of(mixture), mixture.shape[-1])
+
+    def waveforms(self, masks: Tensor, spectrum: Tensor, time: int) -> Tensor:
+        """The estimates (B, S, C, time) by masks (B, S, C, F, N) on a mixture's STFT (B, C, F, N).
+
+        In evaluation mode they get the phase that the options ask for. Training keeps the mixture's: Griffin-Lim would
+        make each step as long as a hundred transforms, and the Wiener filter leaves little of what a mask is taught.
+        """
+        masked = masks * spectrum.unsqueeze(1)
+        if not self.training:
+            masked = self.phase.applied(masked, spectrum, self.stft, time)
+        return self.stft.inverse(masked, time)
 
     def loss(self, batch: Batch, criterion: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
         return self.masked_loss(*self.masks_of(batch.mixture), batch.references, criterion)

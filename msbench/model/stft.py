@@ -26,14 +26,17 @@ class STFT(nn.Module):
     Args:
         window_samples: Length of the window and of the FFT.
         hop_samples: Step between frames, below the window's length.
+        plain: As `torch.stft` is by default, for weights that were trained on it: not scaled, mirrored beyond both
+            ends, 1 + floor(T / hop) frames. A signal too short to be mirrored has zeros beyond its ends.
 
     Raises:
-        ValueError: If the hop is not between 1 and the window's length less one, or the window above the limit.
+        ValueError: If the hop is not between 1 and the window's length less one (half the window where it is plain), or
+            the window above the limit.
     """
 
     window: Tensor
 
-    def __init__(self, window_samples: int, hop_samples: int) -> None:
+    def __init__(self, window_samples: int, hop_samples: int, plain: bool = False) -> None:
         super().__init__()
         if not are_whole(window_samples, hop_samples):
             raise ValueError("window_samples and hop_samples must be whole numbers")
@@ -41,11 +44,14 @@ class STFT(nn.Module):
             raise ValueError(f"window_samples must be at most {LONGEST_WINDOW}, not {window_samples}")
         if not 0 < hop_samples < window_samples:
             raise ValueError(f"hop_samples must be between 1 and {window_samples - 1}, not {hop_samples}")
+        if plain and hop_samples > window_samples // 2:
+            raise ValueError(f"hop_samples must be at most {window_samples // 2}, half the window, not {hop_samples}")
         self.window_samples = window_samples
         self.hop_samples = hop_samples
+        self.plain = plain
         window = torch.hann_window(window_samples)
         self.register_buffer("window", window, persistent=False)
-        self.scale = 2 / window_samples  # the window sums to half its length
+        self.scale = 1.0 if plain else 2 / window_samples  # the window sums to half its length
 
     @property
     def bins(self) -> int:
@@ -53,10 +59,10 @@ class STFT(nn.Module):
         return self.window_samples // 2 + 1
 
     def forward(self, waveform: Tensor) -> Tensor:
-        """(..., T) to complex (..., F, N) with N = 1 + ceil(T / hop) where the window is even."""
+        """(..., T) to complex (..., F, N) with N = 1 + ceil(T / hop) where the window is even, and it is not plain."""
         time = waveform.shape[-1]
         # Up to a whole hop: with a hop above half a window, the last samples would lie under no frame otherwise.
-        padded = nn.functional.pad(waveform.reshape(-1, time), (0, -time % self.hop_samples))
+        padded = nn.functional.pad(waveform.reshape(-1, time), (0, 0 if self.plain else -time % self.hop_samples))
         # Half precision has no FFT on most devices, and autocast must not round phases either.
         with torch.autocast(waveform.device.type, enabled=False):
             spectrum = torch.stft(
@@ -65,7 +71,7 @@ class STFT(nn.Module):
                 self.hop_samples,
                 window=self.window,
                 center=True,
-                pad_mode="constant",
+                pad_mode="reflect" if self.plain and time > self.window_samples // 2 else "constant",
                 return_complex=True,
             )
         return (spectrum * self.scale).reshape(*waveform.shape[:-1], *spectrum.shape[-2:])

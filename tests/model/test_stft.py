@@ -27,6 +27,16 @@ def test_a_full_scale_sine_has_a_magnitude_of_a_half_in_any_window() -> None:
         assert STFT(window, 64)(sine).abs()[:, 60].max() == pytest.approx(0.5, abs=0.01)
 
 
+@pytest.mark.parametrize("time", [1, 32, 33, 1000, 1003])
+def test_a_plain_one_is_that_of_torch(time: int) -> None:
+    signal = torch.randn(2, time, generator=torch.Generator().manual_seed(0))
+    stft = STFT(64, 16, plain=True)
+    pad_mode = "reflect" if time > 32 else "constant"
+    expected = torch.stft(signal, 64, 16, window=torch.hann_window(64), pad_mode=pad_mode, return_complex=True)
+    torch.testing.assert_close(stft(signal), expected)
+    torch.testing.assert_close(stft.inverse(expected, time), signal, atol=1e-5, rtol=0)
+
+
 def test_half_precision_around_it_changes_nothing() -> None:
     signal, stft = torch.rand(1, 500), STFT(64, 16)
     with torch.autocast("cpu", torch.bfloat16):
@@ -41,6 +51,8 @@ def test_a_hop_that_leaves_gaps_is_refused() -> None:
         STFT(64, 1.5)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="hop_samples must be between 1 and 63, not 64"):
         STFT(64, 64)
+    with pytest.raises(ValueError, match="hop_samples must be at most 32, half the window, not 33"):
+        STFT(64, 33, plain=True)
 
 
 @pytest.mark.parametrize(("from_rate", "to_rate"), [(44100, 8192), (8000, 44100), (8000, 8000)])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import yaml
 
 from msbench import registry
 from msbench.data.loading.module import SeparationData
+from msbench.model.constructor import parameters_of
 
 ROOT = Path(__file__).parent.parent.parent
 PUBLISHED: dict[str, Any] = yaml.safe_load((ROOT / "docs" / "published.yaml").read_text("utf-8"))
@@ -31,7 +31,7 @@ def value_of(recipe: dict[str, Any], key: str) -> Any:
         return argument_of(part, name)
     if section in ("data", "separator"):
         of = SeparationData if section == "data" else registry.load("models", recipe["name"])
-        default = inspect.signature(of).parameters.get(name)
+        default = parameters_of(of).get(name)
         value = part.get(name, None if default is None else default.default)
         return value * recipe["trainer"].get("accumulate_grad_batches", 1) if name == "batch_size" else value
     return part.get(name) if section == "trainer" else "unsaid"

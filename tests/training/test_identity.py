@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
-
 from msbench import registry
+from msbench.model.constructor import parameters_of
 from msbench.training.identity import LATER, completed, counted, identity_of
 
 
@@ -45,7 +44,7 @@ def test_each_later_setting_is_at_its_default_what_was_done_before() -> None:
     seen = set()
     for name, entry in registry.entries("models").items():
         if entry.module.startswith("msbench_plugins."):
-            options = inspect.signature(registry.load("models", name)).parameters
+            options = parameters_of(registry.load("models", name))
             for option in later.keys() & options.keys():
                 assert options[option].default == later[option], f"{name}: {option}"
                 seen.add(option)

@@ -1,0 +1,26 @@
+"""What a model's constructor takes, which is the model's configuration."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+
+def parameters_of(plugin: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    """The parameters of a constructor by name; its `**keywords` are the keyword-only ones of the next base's.
+
+    `**keywords` stay among them where no base has such: then every name is taken.
+    """
+    known = dict(inspect.signature(plugin).parameters)
+    keywords = next((name for name, each in known.items() if each.kind is each.VAR_KEYWORD), None)
+    if keywords is None or not isinstance(plugin, type):
+        return known
+    constructors = [base.__init__ for base in plugin.__mro__ if "__init__" in vars(base)]  # type: ignore[misc]
+    for constructor in constructors[1:]:
+        passed_on = inspect.signature(constructor).parameters.items()
+        named = {name: each for name, each in passed_on if each.kind is each.KEYWORD_ONLY}
+        if named:
+            del known[keywords]
+            return {**named, **known}
+    return known
