@@ -4,7 +4,7 @@ PYTHON ?= python3.11
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 RUN := $(UV) run --frozen
 
-.PHONY: demo demo-models slurm-cluster test environments lint docs pages review sync clean
+.PHONY: demo demo-models slurm-cluster test test-daily environments lint docs pages review sync clean
 
 demo: sync
 	$(RUN) msbench demo
@@ -17,6 +17,10 @@ slurm-cluster: sync
 
 test: sync lint
 	$(RUN) pytest -n 2 --dist worksteal
+
+# What takes too long for every change: the networks in the size of their papers.
+test-daily: sync
+	$(RUN) pytest -n 2 --dist worksteal -m daily
 
 # The wheel, from an empty environment to a board: with the lowest releases that pyproject.toml allows, those of uv.lock
 # and the newest. ONLY=newest for one of them.

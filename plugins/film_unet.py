@@ -23,7 +23,7 @@ Differences:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -101,7 +101,7 @@ class FiLMUNet(SpectrogramSeparator):
         x = nn.functional.pad(x, (0, 0, 0, 1), mode="replicate")
         return x.unflatten(0, (-1, count)).sigmoid()
 
-    def loss(self, batch: Batch, criterion: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    def loss(self, batch: Batch, criterion: Callable[[Tensor, Tensor], Tensor]) -> Tensor | Mapping[str, Tensor]:
         """In training of one drawn target an item, else of all."""
         if not self.training:
             return super().loss(batch, criterion)

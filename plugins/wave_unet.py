@@ -22,7 +22,7 @@ here all chunks lie on one grid, and the outputs of an untrained M4 differ by -3
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -153,7 +153,7 @@ class WaveUNet(Separator):
             padding = (0, -time % self.stride_samples)
         return self.network(nn.functional.pad(mixture, padding))[..., :time]
 
-    def loss(self, batch: Batch, criterion: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    def loss(self, batch: Batch, criterion: Callable[[Tensor, Tensor], Tensor]) -> Tensor | Mapping[str, Tensor]:
         """With context, the loss of the middle that a chunk has the context of; of all of it where it is too short."""
         time = batch.mixture.shape[-1]
         least, _ = self.sizes(1)

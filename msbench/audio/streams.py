@@ -40,6 +40,18 @@ class ChunkPlan:
         step = max(stride, (size - shared) // stride * stride)
         return cls(step, min(shared, step), stride)  # at most two chunks overlap anywhere
 
+    @classmethod
+    def of_size(cls, size: int, overlap: float, stride: int) -> ChunkPlan:
+        """Chunks of exactly `size` samples, at least a stride; they share at most `overlap` of them.
+
+        Raises:
+            ValueError: If a stride is longer.
+        """
+        if size < stride:
+            raise ValueError(f"chunks of {size} samples cannot start at multiples of {stride}")
+        step = min(-(-(size - int(size * overlap)) // stride), size // stride) * stride
+        return cls(step, size - step, stride)
+
     @property
     def size(self) -> int:
         return self.step + self.overlap

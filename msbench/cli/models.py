@@ -35,6 +35,11 @@ def add(command: Adder) -> None:
     check.add_argument("name")
     check.add_argument("--compile", action="store_true", help="try torch.compile too (a minute or more)")
 
+    joining = command("join", _join, "one checkpoint of several that hold different targets")
+    text = "of one model with a network per target, each trained on other targets"
+    joining.add_argument("checkpoints", nargs="+", type=Path, metavar="CKPT", help=text)
+    joining.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="the new checkpoint")
+
     separate = command("separate", _separate, "split audio files into stems")
     separate.add_argument("model", help="a checkpoint, or the name of a model without weights")
     text = "audio (wav, flac, mp3, m4a, ...), video, or folders of them"
@@ -142,6 +147,13 @@ def _separate(options: argparse.Namespace) -> int:
             for file in outcome.values():
                 console.print(visible(str(file)), markup=False, highlight=False, soft_wrap=True)
     _raise_failures(failures, count, len(songs) - tried)
+    return DONE
+
+
+def _join(options: argparse.Namespace) -> int:
+    from msbench.training.joining import join
+
+    print(visible(str(join(options.checkpoints, options.output))))
     return DONE
 
 

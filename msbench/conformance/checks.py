@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -35,12 +35,13 @@ class Result(NamedTuple):
     detail: str
 
 
-def check(name: str, compiled: bool = False) -> Iterator[Result]:
-    """Check a registered model in its default configuration against the contract of `msbench.model.separator`.
+def check(name: str, compiled: bool = False, **options: Any) -> Iterator[Result]:
+    """Check a registered model against the contract of `msbench.model.separator`.
 
     Args:
         name: Of the model.
         compiled: Whether to try torch.compile too, which takes a minute or more.
+        options: Of the model's constructor, in place of its defaults.
 
     Yields:
         A result as each check ends. A check that raises has failed, with its error as one sentence, and the others go
@@ -49,7 +50,7 @@ def check(name: str, compiled: bool = False) -> Iterator[Result]:
     Raises:
         KeyError: If no model has that name.
     """
-    subject = Subject(registry.find("models", name))
+    subject = Subject(registry.find("models", name), options)
     for title, run in FIRST:
         result = _result(title, run, subject)
         yield result
@@ -89,7 +90,7 @@ def _imports(subject: Subject) -> str:
 
 def _builds(subject: Subject) -> str:
     model = subject.model = subject.build()
-    if model.trainable and parameter_count(model) == 0:
+    if model.trainable and not model.own_training and parameter_count(model) == 0:
         raise Broken("it has no parameters to train: set `trainable = False` in the class")
     if model.role not in ("system", "floor", "ceiling"):
         raise Broken(f"role must be 'system', 'floor' or 'ceiling', not {model.role!r}")
@@ -97,13 +98,26 @@ def _builds(subject: Subject) -> str:
         raise Broken(f"chunking must be 'any' or 'song', not {model.chunking!r}")
     if not isinstance(model.stride_samples, int) or model.stride_samples < 1:
         raise Broken(f"stride_samples must be a whole number of at least 1, not {model.stride_samples!r}")
+    size = model.chunk_samples
+    if size is not None and (not isinstance(size, int) or size < model.stride_samples or model.chunking == "song"):
+        raise Broken(
+            f"chunk_samples must be None, or a whole number of at least a stride ({model.stride_samples}) where "
+            f"chunking is 'any', not {size!r}"
+        )
+    if (strange := set(model.networks()) - set(model.targets)) and strange:
+        raise Broken(f"networks() names {', '.join(sorted(strange))}, which is no target of the model")
     return f"{', '.join(model.targets)} at {model.sample_rate} Hz, {model.channels} channel(s)"
 
 
 def _targets(subject: Subject, names: tuple[str, ...]) -> str:
     if "targets" not in subject.options:
         raise Skipped("its constructor takes no targets")
-    model = subject.build(targets=list(names))
+    try:
+        model = subject.build(targets=list(names))
+    except ValueError as refusal:  # a model may be for two sources alone, if it says so
+        if not errors.is_deliberate(refusal.__cause__ or refusal):
+            raise
+        raise Skipped(errors.sentence(refusal)) from refusal
     if model.targets != list(names):
         raise Broken(f"built with targets={list(names)}, its targets are {model.targets}")
     subject.separate(subject.batch(1, 0.1, model), model)

@@ -8,7 +8,8 @@ import warnings
 import torch
 
 from msbench.conformance.subject import Broken, Skipped, Subject, difference, require_finite
-from msbench.losses.criterion import Criterion
+from msbench.conformance.training import first_criterion
+from msbench.losses.criterion import mean_loss
 from msbench.model.costs import macs_per_second, parameter_count
 from msbench.model.separator import Batch
 from msbench.system.errors import named
@@ -33,7 +34,9 @@ def bfloat16(subject: Subject) -> str:
         with torch.backends.mkldnn.flags(enabled=False), torch.autocast("cpu", torch.bfloat16):
             if model.trainable:
                 model.train().zero_grad()
-                model.loss(batch, Criterion("l1", model.loss_domains[0])).backward()
+                value = mean_loss(model.loss(batch, first_criterion(model).of(batch.mixture)))
+                if value.requires_grad:
+                    value.backward()
     require_finite(estimates, "estimates in bfloat16")
     for name, parameter in model.named_parameters():
         if parameter.grad is not None:

@@ -28,8 +28,9 @@ class Subject:
 
     model: Separator
 
-    def __init__(self, entry: Entry) -> None:
+    def __init__(self, entry: Entry, given: Mapping[str, Any] | None = None) -> None:
         self.entry = entry
+        self.given = given or {}
         self.options: Mapping[str, inspect.Parameter] = {}
 
     def load(self) -> None:
@@ -45,16 +46,17 @@ class Subject:
         self.options = inspect.signature(plugin).parameters
 
     def build(self, **options: Any) -> Separator:
-        """A new model with its default options, but for those given."""
+        """A new model with its default options, but for those given here or to the check."""
         required = [
             name
             for name, parameter in self.options.items()
             if parameter.default is parameter.empty
+            and name not in self.given
             and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
         ]
         if required:
             raise Broken(f"its constructor must have a default for every argument, and has none for {required[0]}")
-        return create(self.entry.name, options)
+        return create(self.entry.name, {**self.given, **options})
 
     def batch(self, items: int, seconds: float, model: Separator | None = None) -> Batch:
         """Noise: references of all targets, and a mixture that holds one source more than these."""

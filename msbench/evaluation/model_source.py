@@ -113,9 +113,10 @@ class ModelSource:
         return {**unknown, **(known or {})}
 
     def _inference(self) -> InferenceFacts:
-        song = self.separator.chunking == "song"  # then neither applies
+        song, samples = self.separator.chunking == "song", self.separator.chunk_samples
+        seconds = self.inference.chunk_seconds if samples is None else samples / self.separator.sample_rate
         return {
-            "chunk_seconds": None if song else self.inference.chunk_seconds,
+            "chunk_seconds": None if song else seconds,
             "overlap": None if song else self.inference.overlap,
             "batch_size": self.inference.batch_size,
             "device": str(self.inference.device),

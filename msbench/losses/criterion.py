@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -20,18 +21,17 @@ class Criterion:
 
     Args:
         loss: Name of a registered loss.
-        domain: `waveform`, or `magnitude` and `mask` for the models that have them.
+        domain: `waveform`, or `magnitude` and `mask` for the models that have them. A model may have a domain of its
+            own, such as `embedding`, for losses that name it.
         pit: Permutation invariant (Yu et al. 2017): the best assignment of estimates to references is taken for each
             item, as by asteroid's PITLossWrapper.
 
     Raises:
         KeyError: If the loss is unknown.
-        ValueError: If the domain is unknown, or none of the loss's.
+        ValueError: If the domain is none of the loss's.
     """
 
     def __init__(self, loss: str = "l1", domain: str = "waveform", pit: bool = False) -> None:
-        if domain not in DOMAINS:
-            raise ValueError(f"unknown loss domain '{domain}': one of {', '.join(DOMAINS)}")
         self.domain = domain
         self.pit = pit
         self.loss = loss
@@ -53,7 +53,7 @@ class Criterion:
         return bound
 
     def __call__(self, estimates: Tensor, references: Tensor) -> Tensor:
-        if estimates.shape != references.shape:
+        if self.domain in DOMAINS and estimates.shape != references.shape:
             raise ValueError(f"estimates {tuple(estimates.shape)} and references {tuple(references.shape)} differ")
         if self.pit:
             return _of_best_assignment(_pairwise(self.each, estimates, references)).mean()
@@ -74,6 +74,11 @@ class Criterion:
                 "chunk: train it with another loss"
             )
         return self.function(estimates, references, self.mixture)
+
+
+def mean_loss(losses: Tensor | Mapping[str, Tensor]) -> Tensor:
+    """What is minimized of what `Separator.loss` returned: the scalar, or the mean of the named ones."""
+    return torch.stack(list(losses.values())).mean() if isinstance(losses, Mapping) else losses
 
 
 class RemixedCriterion:

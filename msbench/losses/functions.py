@@ -2,7 +2,8 @@
 
 A loss takes (B, S, ...) estimates and references, waveforms (B, S, C, T), magnitudes or masks (B, S, C, F, N), and
 returns (B,). A stranger registers one as an entry point in the group `msbench.losses`. Attributes say what is special
-about a loss: `loss.domains = ("waveform",)` if it makes no sense in every domain; `loss.needs_mixture = True` if it
+about a loss: `loss.domains = ("waveform",)` if it makes no sense in every domain, or if it is for a domain of some
+models' own; `loss.needs_mixture = True` if it
 takes the waveform of the mixture (B, C, T) as third argument; `loss.ignores_gain = True` if it does not hear the level
 of the estimates, which most metrics score.
 """

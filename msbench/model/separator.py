@@ -5,11 +5,12 @@ Shapes use the letters B (batch), S (targets), C (channels), T (samples), F (fre
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from msbench.model.phase import Phase
 from msbench.model.stft import STFT, are_whole
@@ -45,11 +46,13 @@ class Separator(nn.Module):
     trainable: ClassVar[bool] = True  # False: no weights to fit (oracles, floors); `msbench fit` refuses it
     needs_references: ClassVar[bool] = False  # True: forward(mixture, references); for oracles alone
     loss_domains: ClassVar[tuple[str, ...]] = ("waveform",)
+    own_training: ClassVar[bool] = False  # True: `train_on` is its training step, and `optimizers` what it needs
     whole_loss: ClassVar[bool] = True  # False: `loss` compares some targets alone, so that their sum is not known
     role: ClassVar[Literal["system", "floor", "ceiling"]] = "system"  # on a board: "system", "floor" or "ceiling"
 
     chunking: ClassVar[Literal["any", "song"]] = "any"  # "song": it is given each song whole, whatever the chunks
     song_memory: float = 4.0  # with "song": bytes it needs for each byte of audio in and out (32-bit floats)
+    chunk_samples: int | None = None  # it is given chunks of this length, whatever the inference options say
 
     revision: ClassVar[int] = 1  # raised where the same options and weights come to give other estimates
     stride_samples: int = 1  # chunks start at multiples of this, so that a strided model sees the same grid in each
@@ -76,9 +79,43 @@ class Separator(nn.Module):
         """Separate: (B, C, T) to (B, S, C, T) for every T of at least one sample."""
         raise NotImplementedError(f"{type(self).__name__} must define forward(mixture)")
 
-    def loss(self, batch: Batch, criterion: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-        """The training loss of one batch, a scalar. Override it for a loss that needs more than the estimates."""
+    def loss(self, batch: Batch, criterion: Callable[[Tensor, Tensor], Tensor]) -> Tensor | Mapping[str, Tensor]:
+        """The training loss of one batch, a scalar. Override it for a loss that needs more than the estimates.
+
+        Returns:
+            A scalar, or named scalars: their mean is minimized, and each is logged as `train_loss_<name>` and
+            `val_loss_<name>`.
+        """
         return criterion(self(batch.mixture), batch.references)
+
+    def networks(self) -> Mapping[str, nn.Module]:
+        """The network of each target, of a model that has one for each; empty for any other.
+
+        Such a model can be trained target by target (`separator.targets: [vocals]`), and `msbench join` makes one
+        checkpoint of several.
+        """
+        return {}
+
+    def optimizers(self, build: Callable[[Iterable[nn.Parameter]], Optimizer]) -> list[Optimizer]:
+        """With `own_training`: the optimizers that `train_on` is given. None are needed for a closed form.
+
+        Args:
+            build: Makes the optimizer of the recipe (`model.optimizer`) for some parameters.
+        """
+        return [build(self.parameters())]
+
+    def train_on(
+        self, batch: Batch, criterion: Callable[[Tensor, Tensor], Tensor], optimizers: Sequence[Optimizer]
+    ) -> Tensor | Mapping[str, Tensor]:
+        """With `own_training`: learn from one batch, all of it: gradients, steps, or whatever changes the weights.
+
+        All that is learned must be in parameters and buffers. Several processes average gradients before each step of
+        an optimizer; a model without one is trained by a single process.
+
+        Returns:
+            What is logged, as `loss` returns it.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define train_on(batch, criterion, optimizers)")
 
 
 def _are_names(targets: Any) -> bool:
@@ -152,7 +189,7 @@ class SpectrogramSeparator(Separator):
             masked = self.phase.applied(masked, spectrum, self.stft, time)
         return self.stft.inverse(masked, time)
 
-    def loss(self, batch: Batch, criterion: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    def loss(self, batch: Batch, criterion: Callable[[Tensor, Tensor], Tensor]) -> Tensor | Mapping[str, Tensor]:
         return self.masked_loss(*self.masks_of(batch.mixture), batch.references, criterion)
 
     def masked_loss(

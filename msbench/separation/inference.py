@@ -18,7 +18,7 @@ class Inference:
 
     Attributes:
         chunk_seconds: Length of the pieces that the model is given; one that cannot hold a stride of the model grows. A
-            model whose `chunking` is "song" is given the whole.
+            model whose `chunking` is "song" is given the whole, and one with `chunk_samples` pieces of that length.
         overlap: Share of a chunk that it has in common with the next, 0 to 0.5. A quarter of the overlap at each side
             is left out of the estimate, so a model that looks at most that far gives what it gives on the whole.
         batch_size: Chunks per call of the model.

@@ -82,6 +82,9 @@ def evaluating(model: Separator, device: str | torch.device | None) -> Iterator[
 def _adapted(model: Separator, signals: Tensor) -> Tensor:
     """Separate (B, G, C, n) to (B, S, C, n), whatever the model's channel count; `adaptation` has allowed it."""
     batch, group, channels, time = signals.shape
+    short = 0 if model.chunk_samples is None else model.chunk_samples - time
+    if short > 0:  # a short song, or a last chunk that could not start where it would have been full
+        return _adapted(model, torch.nn.functional.pad(signals, (0, short)))[..., :time]
     if channels == model.channels:
         inner = signals
     elif model.channels == 1:

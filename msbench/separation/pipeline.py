@@ -167,7 +167,10 @@ def separate_blocks(
     """
     rate = stream.sample_rate
     adaptation(model, rate, stream.channels)  # a model that cannot take these channels is refused here, not at a chunk
-    plan = ChunkPlan.of(inference.chunk_seconds, inference.overlap, model.sample_rate, model.stride_samples)
+    if model.chunk_samples is None:
+        plan = ChunkPlan.of(inference.chunk_seconds, inference.overlap, model.sample_rate, model.stride_samples)
+    else:
+        plan = ChunkPlan.of_size(model.chunk_samples, inference.overlap, model.stride_samples)
     song = model.chunking == "song"
     source = CheckedBlocks(stream)
 

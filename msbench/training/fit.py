@@ -114,6 +114,8 @@ def _check(cli: FitCLI) -> None:
         _check_watched(cli)
     _check_trainer(cli)
     _check_schedule(cli)
+    if cli.model.separator.own_training:
+        _check_own_training(cli)
     cli.datamodule.setup("fit")
     cli.model.configure_optimizers()
     if cli.datamodule.unlabelled is not None:
@@ -135,9 +137,9 @@ def _watched(cli: FitCLI) -> dict[str, str | None]:
 def _check_watched(cli: FitCLI) -> None:
     """Refuse to watch what is never logged."""
     watched = _watched(cli)
-    schedule = cli.model.configure_optimizers()
-    if isinstance(schedule, dict):
-        watched["model.lr_scheduler.monitor"] = schedule["lr_scheduler"].get("monitor")
+    _, schedules = cli.model.configure_optimizers()
+    if schedules:
+        watched["model.lr_scheduler.monitor"] = schedules[0].get("monitor")
     known = [*cli.model.logged, "epoch", "step"]
     for field, metric in watched.items():
         if metric is not None and metric not in known:
@@ -161,6 +163,28 @@ def _check_trainer(cli: FitCLI) -> None:
         )
 
 
+def _check_own_training(cli: FitCLI) -> None:
+    """Refuse settings of the trainer that a training step of the model's own would not heed."""
+    asked, model = cli.config.trainer, type(cli.model.separator).__name__
+    unheeded = {
+        "trainer.gradient_clip_val": asked.gradient_clip_val,
+        "trainer.accumulate_grad_batches": asked.accumulate_grad_batches not in (None, 1),
+        "trainer.precision": str(asked.precision) == "16-mixed",
+    }
+    for field, given in unheeded.items():
+        if given:
+            raise ValueError(
+                f"{cli.place_of(field)}field {field}: {model} has a training step of its own: leave it out"
+            )
+    if cli.datamodule.unlabelled is not None:
+        raise ValueError(f"field data.unlabelled: {model} has a training step of its own: leave it out")
+    if cli.trainer.world_size > 1 and not cli.model.separator.optimizers(cli.model.build_optimizer):
+        raise ValueError(
+            f"{cli.place_of('trainer.devices')}field trainer.devices: {model} learns without an optimizer, whose "
+            "gradients several processes could share: train it with trainer.devices 1"
+        )
+
+
 def _check_schedule(cli: FitCLI) -> None:
     """Refuse a schedule or a stop that waits for a validation which never comes."""
     why = why_no_validation(cli.config)
@@ -169,9 +193,10 @@ def _check_schedule(cli: FitCLI) -> None:
     for field, monitor in _watched(cli).items():
         if monitor in cli.model.logged and str(monitor).startswith("val_") and cli.gives(field):
             raise ValueError(f"{cli.place_of(field)}field {field}: there will be no {monitor}: {why}")
-    schedule = cli.model.configure_optimizers()
-    if isinstance(schedule, dict) and "monitor" in schedule["lr_scheduler"]:
-        raise ValueError(f"field model.lr_scheduler: it waits for {schedule['lr_scheduler']['monitor']}: {why}")
+    _, schedules = cli.model.configure_optimizers()
+    for schedule in schedules:
+        if "monitor" in schedule:
+            raise ValueError(f"field model.lr_scheduler: it waits for {schedule['monitor']}: {why}")
 
 
 def _make(folder: Path) -> None:

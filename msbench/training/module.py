@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -10,11 +11,12 @@ from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable, ReduceLROnPlateau
 from torch import Tensor
 
-from msbench.losses.criterion import Criterion, RemixedCriterion
+from msbench.losses.criterion import Criterion, RemixedCriterion, mean_loss
 from msbench.model.checkpoint_file import KEY, RUN
 from msbench.model.separator import Batch, Separator, separate_batch
 from msbench.system import errors
 from msbench.training.lineage import Lineage
+from msbench.training.own_steps import StepCounter, average_gradients
 from msbench.training.random_state import gathered, random_state, restore_random_state
 
 
@@ -26,7 +28,8 @@ class SeparationModule(LightningModule):
     """Trains a separator on batches of (mixture, references).
 
     Logs `train_loss` and `val_loss` (the criterion), and `val_sdr` with `val_sdr_<target>`: 10 log10 of the energy of
-    the references over that of their error, in dB over the whole validation set, channels together.
+    the references over that of their error, in dB over the whole validation set, channels together. Where the loss has
+    named parts, `train_loss_<name>` and `val_loss_<name>` are logged too.
 
     Args:
         separator: The model.
@@ -64,6 +67,7 @@ class SeparationModule(LightningModule):
             raise ValueError(f"model.unlabelled_weight must be above 0, not {unlabelled_weight}")
         self.unlabelled_weight = unlabelled_weight
         self.separator = separator
+        self.automatic_optimization = not separator.own_training
         self.build_optimizer = optimizer
         self.build_scheduler = lr_scheduler
         # Summed over the whole set before the ratio is taken: the mean of chunks' SDRs would hang on their silences.
@@ -74,7 +78,9 @@ class SeparationModule(LightningModule):
     @property
     def logged(self) -> list[str]:
         """The names that a checkpoint, early stopping or a schedule can watch."""
-        return ["train_loss", "val_loss", "val_sdr", *(f"val_sdr_{target}" for target in self.separator.targets)]
+        parts = [f"{split}_loss_{name}" for split in ("train", "val") for name in self.separator.networks()]
+        sdr = [f"val_sdr_{target}" for target in self.separator.targets]
+        return ["train_loss", "val_loss", *parts, "val_sdr", *sdr]
 
     def forward(self, mixture: Tensor) -> Tensor:
         return separate_batch(self.separator, mixture)
@@ -98,26 +104,43 @@ class SeparationModule(LightningModule):
             )
         return RemixedCriterion(self.criterion, known, self.unlabelled_weight, len(separator.targets))
 
-    def _finite_loss(self, batch: Batch, where: str, known: Tensor | None = None) -> Tensor:
-        criterion = self.criterion if known is None else self.remixed_criterion(known)
-        loss = self.separator.loss(batch, criterion.of(batch.mixture))
+    def _logged_loss(self, losses: Tensor | Mapping[str, Tensor], split: str, items: int) -> Tensor:
+        """Log what `Separator.loss` or `train_on` returned, and give the scalar of it."""
+        loss = mean_loss(losses)
         if not torch.isfinite(loss):
+            where = {"train": "training", "val": "validation"}[split]
             raise TrainingDiverged(
                 f"{where} loss became {loss.item()} in epoch {self.current_epoch}, step {self.global_step}: "
                 "the last good checkpoint stays; lower the learning rate or set trainer.gradient_clip_val, "
                 "and check the data for NaN (msbench data verify)"
             )
+        named = losses if isinstance(losses, Mapping) else {}
+        parts = {f"{split}_loss_{name}": value for name, value in named.items()}
+        self.log_dict(parts, batch_size=items, sync_dist=split == "val")
+        self.log(f"{split}_loss", loss, prog_bar=True, batch_size=items, sync_dist=split == "val")
         return loss
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        loss = self._finite_loss(Batch(*batch[:2]), "training", *batch[2:])  # `known`, of remixed ones
-        self.log("train_loss", loss, prog_bar=True, batch_size=batch[0].shape[0])
-        return loss
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
+        criterion = self.remixed_criterion(batch[2]) if len(batch) > 2 else self.criterion  # where it is remixed
+        batch, criterion = Batch(*batch[:2]), criterion.of(batch[0])
+        items = len(batch.mixture)
+        if self.automatic_optimization:
+            return self._logged_loss(self.separator.loss(batch, criterion), "train", items)
+        *optimizers, counter = self._own_optimizers()
+        self._logged_loss(self.separator.train_on(batch, criterion, optimizers), "train", items)
+        counter.step()
+        return None
+
+    def _own_optimizers(self) -> list[Any]:
+        """The model's own, as torch has them, and Lightning's view of the one that counts the steps."""
+        optimizers = self.optimizers()
+        optimizers = optimizers if isinstance(optimizers, list) else [optimizers]
+        return [*(each.optimizer for each in optimizers[:-1]), optimizers[-1]]
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         batch = Batch(*batch)
-        loss = self._finite_loss(batch, "validation")
-        self.log("val_loss", loss, prog_bar=True, batch_size=batch.mixture.shape[0], sync_dist=True)
+        losses = self.separator.loss(batch, self.criterion.of(batch.mixture))
+        self._logged_loss(losses, "val", len(batch.mixture))
         error = self(batch.mixture) - batch.references
         energies = torch.stack([x.double().square().sum((0, 2, 3)) for x in (batch.references, error)])
         self._energies += energies.to(self._energies.device)
@@ -133,19 +156,32 @@ class SeparationModule(LightningModule):
     def configure_optimizers(self) -> Any:
         # torch looks at the values here; their types are known to be right.
         try:
-            optimizer = self.build_optimizer(self.separator.parameters())
+            if self.automatic_optimization:
+                optimizers = [self.build_optimizer(self.separator.parameters())]
+            else:
+                optimizers = self.separator.optimizers(self.build_optimizer)
         except ValueError as error:
             raise ValueError(f"field model.optimizer: {errors.sentence(error)}") from error
-        if self.build_scheduler is None:
-            return optimizer
+        schedules = [self._schedule(each) for each in optimizers] if self.build_scheduler is not None else []
+        if not self.automatic_optimization:
+            for each in optimizers:
+                each.register_step_pre_hook(average_gradients)
+            optimizers = [*optimizers, StepCounter()]
+        return optimizers, schedules
+
+    def _schedule(self, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+        assert self.build_scheduler is not None
         try:
             scheduler = self.build_scheduler(optimizer)
         except ValueError as error:
             raise ValueError(f"field model.lr_scheduler: {errors.sentence(error)}") from error
-        settings: dict[str, Any] = {"scheduler": scheduler}
-        if isinstance(scheduler, ReduceLROnPlateau):
-            settings["monitor"] = scheduler.monitor
-        return {"optimizer": optimizer, "lr_scheduler": settings}
+        watched = {"monitor": scheduler.monitor} if isinstance(scheduler, ReduceLROnPlateau) else {}
+        return {"scheduler": scheduler, **watched}
+
+    def on_train_epoch_end(self) -> None:
+        if not self.automatic_optimization:  # else Lightning does so
+            for schedule in self.trainer.lr_scheduler_configs:
+                self.lr_scheduler_step(schedule.scheduler, None)
 
     def lr_scheduler_step(self, scheduler: Any, metric: Any | None) -> None:
         # One on a plateau is stepped by StepOnPlateau; Lightning would do so after the checkpoint is saved, and not in

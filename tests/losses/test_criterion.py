@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from msbench.losses.criterion import Criterion, NoMixtureError, RemixedCriterion
+from msbench.losses.criterion import Criterion, NoMixtureError, RemixedCriterion, mean_loss
 from msbench.losses.functions import wsdr
 from tests.requirements import peer
 
@@ -83,8 +83,24 @@ def test_pit_takes_half_precision_and_keeps_what_is_not_finite(pair: tuple[torch
     assert Criterion("l1", pit=True)(broken, pair[1]).isinf()
 
 
+def test_a_domain_of_a_models_own_takes_the_losses_that_name_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def inner(embeddings: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        return (embeddings.shape[-1] - labels.shape[-1]) * embeddings.flatten(1).mean(1)
+
+    inner.domains = ("embedding",)  # type: ignore[attr-defined]
+    monkeypatch.setattr("msbench.registry.load", lambda kind, name: inner)
+    assert Criterion("inner", "embedding")(torch.ones(2, 7, 5), torch.ones(2, 7, 3)) == 2  # of different shapes
+    with pytest.raises(ValueError, match="loss 'inner' does not take the waveform: it takes embedding"):
+        Criterion("inner")
+
+
+def test_of_named_losses_the_mean_is_minimized() -> None:
+    assert mean_loss(torch.tensor(2.0)) == 2
+    assert mean_loss({"vocals": torch.tensor(1.0), "drums": torch.tensor(4.0)}) == 2.5
+
+
 def test_bad_input() -> None:
-    with pytest.raises(ValueError, match="unknown loss domain 'time': one of waveform, magnitude"):
+    with pytest.raises(ValueError, match="loss 'l1' does not take the time: it takes waveform, magnitude"):
         Criterion("l1", "time")
     with pytest.raises(ValueError, match="differ"):
         Criterion("l1")(torch.zeros(1, 2, 1, 5), torch.zeros(1, 2, 1, 6))

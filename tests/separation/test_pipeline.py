@@ -353,6 +353,24 @@ def test_a_chunk_holds_a_stride():
     assert model.shapes[0] == (1, 2, 725)
 
 
+@pytest.mark.parametrize("time", [1, 399, 400, 401, 1000, 3001])
+@pytest.mark.parametrize(("size", "stride"), [(400, 1), (400, 64), (410, 100)])
+@pytest.mark.parametrize("overlap", [0.0, 0.25, 0.5])
+def test_a_model_for_one_length_is_given_that_length(time, size, stride, overlap):
+    model = Identity()
+    model.chunk_samples, model.stride_samples = size, stride
+    mixture = noise(2, time)
+    assert torch.equal(separate(model, mixture, RATE, chunk_seconds=0.1, overlap=overlap)["vocals"], mixture)
+    assert {shape[-1] for shape in model.shapes} == {size}
+
+
+def test_a_chunk_below_a_stride_is_refused():
+    model = Identity()
+    model.chunk_samples, model.stride_samples = 10, 64
+    with pytest.raises(ValueError, match="chunks of 10 samples cannot start at multiples of 64"):
+        separate(model, noise(2, 100), RATE)
+
+
 def test_other_number_types_and_layouts():
     mixture = noise(2, 300)
     for other in (mixture.double(), mixture.numpy()[:, ::-1][:, ::-1], mixture.numpy().copy("F")):
