@@ -42,9 +42,11 @@ __all__ = [  # the names of PUBLIC, spelled out for those who read without runni
     "evaluate",
     "evaluate_estimates",
     "initialize",
+    "kmeans",
     "load",
     "registry",
     "separate",
+    "spread_points",
 ]
 
 if TYPE_CHECKING:
@@ -62,6 +64,7 @@ if TYPE_CHECKING:
         bss_eval_sources_framewise,
     )
     from msbench.model.checkpoints import load
+    from msbench.model.clustering import kmeans, spread_points
     from msbench.model.layers import ConvUNet, centre, initialize
     from msbench.model.separator import MUSDB_TARGETS, Batch, Separator, SpectrogramSeparator
     from msbench.model.stft import STFT

@@ -26,6 +26,8 @@ PUBLIC = {
     "evaluate": "msbench.evaluation.run",
     "evaluate_estimates": "msbench.evaluation.run",
     "initialize": "msbench.model.layers",
+    "kmeans": "msbench.model.clustering",
     "load": "msbench.model.checkpoints",
     "separate": "msbench.separation.pipeline",
+    "spread_points": "msbench.model.clustering",
 }

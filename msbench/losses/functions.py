@@ -39,6 +39,22 @@ def mse(estimates: Tensor, references: Tensor) -> Tensor:
     return (estimates - references).square().flatten(1).mean(1)
 
 
+def discriminative(estimates: Tensor, references: Tensor) -> Tensor:
+    """Near its own reference and far from the others, (B, S, ...) to (B,); Huang et al. 2014, with gamma 0.05.
+
+    With the mean square d over all values it is
+
+        1/2 (d(y, t) - gamma d(y, t')), t' being for each estimate the reference of the other target
+
+    as in posenhuang/deeplearningsourceseparation (6a6e54d), codes/drdae_discrim_joint_kl_obj.m, `cost`, but for the
+    mean in place of the sum. With more than two targets, d(y, t') is the mean over the others; with one there is none.
+    """
+    count = references.shape[1]
+    away = [mse(estimates, references.roll(shift, 1)) for shift in range(1, count)]
+    near = mse(estimates, references)
+    return 0.5 * (near - 0.05 * torch.stack(away).mean(0) if away else near)
+
+
 def bce(estimates: Tensor, references: Tensor) -> Tensor:
     """Binary cross-entropy of masks in [0, 1] against binary ones, (B, S, ...) to (B,); logarithms end at -100."""
     likelihood = torch.where(references > 0.5, estimates, 1 - estimates)
@@ -98,6 +114,24 @@ def wsdr(estimates: Tensor, references: Tensor, mixture: Tensor) -> Tensor:
     return -(weight * _cosine(estimates, references) + (1 - weight) * _cosine(estimated_rest, rest)).mean(1)
 
 
+def affinity(estimates: Tensor, references: Tensor) -> Tensor:
+    """Deep clustering's |V V' - Y Y'|^2 for each bin that counts (Hershey et al. 2016), (B, K, ...) twice to (B,).
+
+    Of low rank: |V' V|^2 - 2 |V' Y|^2 + |Y' Y|^2, as asteroid's `deep_clustering_loss`.
+
+    Args:
+        estimates: V, the embedding of each bin (B, K, D).
+        references: Y, a one at the source of each bin (B, K, S); bins of zeros are left out.
+    """
+    counts = references.sum(2, keepdim=True)
+    estimates = estimates * counts
+    products = [
+        (a.transpose(1, 2) @ b).square().sum((1, 2))
+        for a, b in ((estimates, estimates), (estimates, references), (references, references))
+    ]
+    return (products[0] - 2 * products[1] + products[2]) / counts.sum((1, 2)).clamp_min(1)
+
+
 def _cosine(a: Tensor, b: Tensor) -> Tensor:
     norms = [(x.square().sum(2) + _floor(x)).sqrt() for x in (a, b)]
     return (a * b).sum(2) / (norms[0] * norms[1])
@@ -107,6 +141,7 @@ def _floor(signals: Tensor) -> float:
     return 1e-10 * signals.shape[2]
 
 
+affinity.domains = ("embedding",)  # type: ignore[attr-defined]
 bce.domains = ("mask",)  # type: ignore[attr-defined]
 snr.domains = ("waveform",)  # type: ignore[attr-defined]
 si_snr.domains = ("waveform",)  # type: ignore[attr-defined]

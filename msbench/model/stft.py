@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from numbers import Integral
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+WINDOW_SUMS = {"hann": 1 / 2, "sine": 2 / math.pi}  # of each window, per sample
 LONGEST_WINDOW = 2**18  # samples, 6 s at 44.1 kHz: an option of a checkpoint may ask for any
 
 
@@ -20,23 +22,24 @@ def are_whole(*numbers: Any) -> bool:
 class STFT(nn.Module):
     """Short-time Fourier transform with an exact inverse, for any length of at least one sample.
 
-    A Hann window, frames centered on multiples of the hop, zeros beyond both ends. Scaled by the window's sum, so that
-    a full-scale sine has a magnitude of about one half.
+    Frames centered on multiples of the hop, zeros beyond both ends. Scaled by the window's sum, so that a full-scale
+    sine has a magnitude of about one half.
 
     Args:
         window_samples: Length of the window and of the FFT.
         hop_samples: Step between frames, below the window's length.
         plain: As `torch.stft` is by default, for weights that were trained on it: not scaled, mirrored beyond both
             ends, 1 + floor(T / hop) frames. A signal too short to be mirrored has zeros beyond its ends.
+        window: `hann`, or `sine`, its square root.
 
     Raises:
-        ValueError: If the hop is not between 1 and the window's length less one (half the window where it is plain), or
-            the window above the limit.
+        ValueError: If the hop is not between 1 and the window's length less one (half the window where it is plain),
+            the window above the limit, or its name unknown.
     """
 
     window: Tensor
 
-    def __init__(self, window_samples: int, hop_samples: int, plain: bool = False) -> None:
+    def __init__(self, window_samples: int, hop_samples: int, plain: bool = False, window: str = "hann") -> None:
         super().__init__()
         if not are_whole(window_samples, hop_samples):
             raise ValueError("window_samples and hop_samples must be whole numbers")
@@ -46,12 +49,14 @@ class STFT(nn.Module):
             raise ValueError(f"hop_samples must be between 1 and {window_samples - 1}, not {hop_samples}")
         if plain and hop_samples > window_samples // 2:
             raise ValueError(f"hop_samples must be at most {window_samples // 2}, half the window, not {hop_samples}")
+        if window not in WINDOW_SUMS:
+            raise ValueError(f"window must be one of {', '.join(WINDOW_SUMS)}, not '{window}'")
         self.window_samples = window_samples
         self.hop_samples = hop_samples
         self.plain = plain
-        window = torch.hann_window(window_samples)
-        self.register_buffer("window", window, persistent=False)
-        self.scale = 1.0 if plain else 2 / window_samples  # the window sums to half its length
+        hann = torch.hann_window(window_samples)
+        self.register_buffer("window", hann.sqrt() if window == "sine" else hann, persistent=False)
+        self.scale = 1.0 if plain else 1 / (WINDOW_SUMS[window] * window_samples)
 
     @property
     def bins(self) -> int:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from msbench.losses.functions import bce, l1, mse, si_snr, snr, wsdr
+from msbench.losses.functions import affinity, bce, discriminative, l1, mse, si_snr, snr, wsdr
 from tests.requirements import peer
 
 
@@ -114,3 +114,46 @@ def test_bce_is_torchs_and_stays_finite() -> None:
     theirs = torch.nn.functional.binary_cross_entropy(masks, ideal, reduction="none").flatten(1).mean(1)
     torch.testing.assert_close(bce(masks, ideal), theirs)
     assert bce(ideal, 1 - ideal).tolist() == [100, 100]
+
+
+def test_discriminative_by_hand() -> None:
+    estimates, references = torch.tensor([[[1.0], [3.0]]]), torch.tensor([[[2.0], [5.0]]])
+    near, away = (1 + 4) / 2, (16 + 1) / 2
+    assert discriminative(estimates, references).item() == pytest.approx(0.5 * (near - 0.05 * away))
+    one = estimates[:, :1], references[:, :1]
+    assert discriminative(*one).item() == pytest.approx(0.5)  # no other target
+    third = torch.tensor([[[0.0]]])
+    near, away = (1 + 4 + 0) / 3, ((16 + 1) + (1 + 9) + (4 + 25)) / 6
+    value = discriminative(torch.cat([estimates, third], 1), torch.cat([references, third], 1))
+    assert value.item() == pytest.approx(0.5 * (near - 0.05 * away))
+
+
+def affinity_parts(sources: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Embeddings (B, K, D), the source of each bin (B, F, N), and whether it counts."""
+    generator = torch.Generator().manual_seed(0)
+    embeddings = torch.nn.functional.normalize(torch.randn(3, 60, 7, generator=generator), dim=2)
+    index = torch.arange(60).view(1, 6, 10).expand(3, -1, -1).contiguous() % sources
+    return embeddings, index, torch.rand(3, 6, 10, generator=generator) > 0.3
+
+
+@pytest.mark.parametrize("sources", [2, 3])
+def test_affinity_is_asteroids_and_that_of_all_pairs(sources: int) -> None:
+    embeddings, index, counts = affinity_parts(sources)
+    ones = torch.nn.functional.one_hot(index.flatten(1), sources) * counts.flatten(1)[..., None].float()
+    theirs = peer("asteroid.losses").deep_clustering_loss(embeddings, index, counts)
+    torch.testing.assert_close(affinity(embeddings, ones), theirs, rtol=1e-5, atol=1e-5)
+    kept = embeddings * counts.flatten(1)[..., None]
+    pairs = (kept @ kept.transpose(1, 2) - ones @ ones.transpose(1, 2)).square().sum((1, 2))
+    torch.testing.assert_close(affinity(embeddings, ones), pairs / counts.flatten(1).sum(1), rtol=1e-4, atol=1e-4)
+
+
+def test_affinity_is_zero_for_ideal_embeddings_and_without_bins() -> None:
+    index = affinity_parts(3)[1]
+    ones = torch.nn.functional.one_hot(index.flatten(1), 3).float()
+    turned = ones @ torch.linalg.qr(torch.randn(3, 3, generator=torch.Generator().manual_seed(0)))[0]
+    torch.testing.assert_close(affinity(turned, ones), torch.zeros(3), atol=1e-4, rtol=0)
+    embeddings = torch.randn(1, 5, 2, requires_grad=True)
+    value = affinity(embeddings, torch.zeros(1, 5, 3))
+    value.sum().backward()
+    assert value.item() == 0
+    assert torch.equal(embeddings.grad, torch.zeros_like(embeddings))

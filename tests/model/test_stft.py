@@ -11,11 +11,12 @@ import torch
 from msbench.model.stft import STFT, resample
 
 
+@pytest.mark.parametrize("shape", ["hann", "sine"])
 @pytest.mark.parametrize(("window", "hop"), [(64, 16), (64, 48)])
 @pytest.mark.parametrize("time", [1, 47, 64, 1000, 1003])
-def test_the_inverse_is_exact(window: int, hop: int, time: int) -> None:
+def test_the_inverse_is_exact(shape: str, window: int, hop: int, time: int) -> None:
     signal = torch.randn(2, 3, time, generator=torch.Generator().manual_seed(0))
-    stft = STFT(window, hop)
+    stft = STFT(window, hop, window=shape)
     spectrum = stft(signal)
     assert spectrum.shape == (2, 3, stft.bins, 1 + math.ceil(time / hop))
     torch.testing.assert_close(stft.inverse(spectrum, time), signal, atol=1e-5, rtol=0)
@@ -23,8 +24,8 @@ def test_the_inverse_is_exact(window: int, hop: int, time: int) -> None:
 
 def test_a_full_scale_sine_has_a_magnitude_of_a_half_in_any_window() -> None:
     sine = torch.sin(2 * torch.pi * torch.arange(8000) / 16)
-    for window in (256, 2048):
-        assert STFT(window, 64)(sine).abs()[:, 60].max() == pytest.approx(0.5, abs=0.01)
+    for window, shape in ((256, "hann"), (2048, "hann"), (256, "sine")):
+        assert STFT(window, 64, window=shape)(sine).abs()[:, 60].max() == pytest.approx(0.5, abs=0.01)
 
 
 @pytest.mark.parametrize("time", [1, 32, 33, 1000, 1003])
@@ -53,6 +54,16 @@ def test_a_hop_that_leaves_gaps_is_refused() -> None:
         STFT(64, 64)
     with pytest.raises(ValueError, match="hop_samples must be at most 32, half the window, not 33"):
         STFT(64, 33, plain=True)
+    with pytest.raises(ValueError, match="window must be one of hann, sine, not 'hamming'"):
+        STFT(64, 16, window="hamming")
+
+
+def test_the_windows_are_scipys() -> None:
+    from scipy.signal import get_window
+
+    hann = torch.from_numpy(get_window("hann", 64)).float()
+    torch.testing.assert_close(STFT(64, 16).window, hann)
+    torch.testing.assert_close(STFT(64, 16, window="sine").window, torch.sin(torch.pi * torch.arange(64) / 64))
 
 
 @pytest.mark.parametrize(("from_rate", "to_rate"), [(44100, 8192), (8000, 44100), (8000, 8000)])
