@@ -68,7 +68,6 @@ class DeepClustering(SpectrogramSeparator):
     """
 
     loss_domains: ClassVar[tuple[str, ...]] = ("embedding",)
-    whole_loss: ClassVar[bool] = False
 
     means: Tensor
     batches: Tensor

@@ -28,7 +28,7 @@ class Criterion:
 
     Raises:
         KeyError: If the loss is unknown.
-        ValueError: If the domain is none of the loss's.
+        ValueError: If the domain is none of the loss's, or of a model's own and to be permuted.
     """
 
     def __init__(self, loss: str = "l1", domain: str = "waveform", pit: bool = False) -> None:
@@ -41,6 +41,8 @@ class Criterion:
             raise ValueError(
                 f"loss '{loss}' does not take the {domain}: it takes {', '.join(domains_of(self.function))}"
             )
+        if pit and domain not in DOMAINS:
+            raise ValueError(f"model.pit permutes targets, and the {domain} has none: train without it")
 
     @property
     def needs_mixture(self) -> bool:
@@ -95,12 +97,13 @@ class RemixedCriterion:
         targets: How many the model has.
 
     Raises:
-        ValueError: If the criterion is permutation invariant or compares masks: there is no sum of the others then.
+        ValueError: If the criterion is permutation invariant, compares masks, or is in a domain of the model's own:
+            there is no sum of the others then.
     """
 
     def __init__(self, criterion: Criterion, known: Tensor, weight: float, targets: int) -> None:
-        if criterion.pit or criterion.domain == "mask":
-            what = "model.pit" if criterion.pit else "model.loss_domain mask"
+        if criterion.pit or criterion.domain not in ("waveform", "magnitude"):
+            what = "model.pit" if criterion.pit else f"model.loss_domain {criterion.domain}"
             raise ValueError(
                 f"{what} cannot compare the sum of several targets: train without it, or leave out data.unlabelled"
             )

@@ -102,6 +102,8 @@ def test_of_named_losses_the_mean_is_minimized() -> None:
 def test_bad_input() -> None:
     with pytest.raises(ValueError, match="loss 'l1' does not take the time: it takes waveform, magnitude"):
         Criterion("l1", "time")
+    with pytest.raises(ValueError, match=r"model\.pit permutes targets, and the embedding has none: train without it"):
+        Criterion("affinity", "embedding", pit=True)
     with pytest.raises(ValueError, match="differ"):
         Criterion("l1")(torch.zeros(1, 2, 1, 5), torch.zeros(1, 2, 1, 6))
 
@@ -161,7 +163,8 @@ def test_remixed_refuses_what_has_no_sum() -> None:
     known = torch.tensor([0])
     with pytest.raises(ValueError, match=r"model\.pit cannot compare the sum of several targets: train without it"):
         RemixedCriterion(Criterion("l1", pit=True), known, 1.0, 2)
-    with pytest.raises(ValueError, match="loss_domain mask cannot compare the sum"):
-        RemixedCriterion(Criterion("bce", "mask"), known, 1.0, 2)
+    for loss, domain in (("bce", "mask"), ("affinity", "embedding")):
+        with pytest.raises(ValueError, match=f"loss_domain {domain} cannot compare the sum"):
+            RemixedCriterion(Criterion(loss, domain), known, 1.0, 2)
     with pytest.raises(ValueError, match="compares all 2 targets at once"):
         RemixedCriterion(Criterion("l1"), known, 1.0, 2)(torch.zeros(1, 1, 1, 5), torch.zeros(1, 1, 1, 5))

@@ -8,10 +8,14 @@ from msbench.conformance.checks import check
 NAMES = [name for name, entry in registry.entries("models").items() if not entry.error]
 # Options that make small what takes more than some seconds as it is, which `make test-daily` checks.
 SMALLER = {
+    "chimera": {"hidden": 16, "layers": 1, "embedding": 4},
     "complex_unet": {"architecture": "10"},
     "conv_tasnet": {"filters": 32, "bottleneck": 16, "hidden": 32, "skip": 16, "blocks": 3, "repeats": 2},
+    "deep_clustering": {"hidden": 16, "embedding": 4},
     "demucs": {"filters": 4},
+    "drnn": {"hidden": 32},
     "film_unet": {"depth": 4, "filters": 4},
+    "lstm_mask": {"hidden": 32},
     "unet": {"depth": 4, "filters": 4},
     "wave_unet": {"filters": 4},
 }
