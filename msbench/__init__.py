@@ -44,6 +44,7 @@ __all__ = [  # the names of PUBLIC, spelled out for those who read without runni
     "initialize",
     "kmeans",
     "load",
+    "median_of_rows",
     "registry",
     "separate",
     "spread_points",
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
     from msbench.model.checkpoints import load
     from msbench.model.clustering import kmeans, spread_points
     from msbench.model.layers import ConvUNet, centre, initialize
+    from msbench.model.medians import median_of_rows
     from msbench.model.separator import MUSDB_TARGETS, Batch, Separator, SpectrogramSeparator
     from msbench.model.stft import STFT
     from msbench.separation.pipeline import separate

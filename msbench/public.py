@@ -28,6 +28,7 @@ PUBLIC = {
     "initialize": "msbench.model.layers",
     "kmeans": "msbench.model.clustering",
     "load": "msbench.model.checkpoints",
+    "median_of_rows": "msbench.model.medians",
     "separate": "msbench.separation.pipeline",
     "spread_points": "msbench.model.clustering",
 }

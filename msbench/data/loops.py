@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cache
-from typing import Any
 
 import numpy as np
+
+from msbench.system.compiled import compiled
 
 _SCALE_16 = np.float32(2.0**-15)
 _AT_ONCE = 8  # arrays that are added in one pass; many more at once take longer than numpy
@@ -15,7 +15,7 @@ _AT_ONCE = 8  # arrays that are added in one pass; many more at once take longer
 def deinterleave(stored: np.ndarray, out: np.ndarray) -> None:
     """Samples as a file has them, (samples * channels,), into (channels, samples) float32."""
     if len(out) == 2:
-        _compiled(_pairs_of_16_bits if stored.dtype == np.int16 else _pairs_of_floats)(stored, out[0], out[1])
+        compiled(_pairs_of_16_bits if stored.dtype == np.int16 else _pairs_of_floats)(stored, out[0], out[1])
         return
     for channel, row in enumerate(out):
         row[...] = stored[channel :: len(out)]
@@ -39,7 +39,7 @@ def sum_of(stems: Iterable[np.ndarray]) -> np.ndarray:
     """The sum of arrays of one shape, contiguous float32, from the first to the last."""
     stems = list(stems)
     total = np.empty_like(stems[0])
-    _compiled(_sum_of_rows)(tuple(stem.reshape(-1) for stem in stems[:_AT_ONCE]), total.reshape(-1))
+    compiled(_sum_of_rows)(tuple(stem.reshape(-1) for stem in stems[:_AT_ONCE]), total.reshape(-1))
     for stem in stems[_AT_ONCE:]:
         total += stem
     return total
@@ -51,14 +51,3 @@ def _sum_of_rows(rows: tuple[np.ndarray, ...], total: np.ndarray) -> None:
         for k in range(1, len(rows)):  # a tuple's length is known when this is compiled
             value += rows[k][i]
         total[i] = value
-
-
-@cache
-def _compiled(function: Any) -> Any:
-    """Compiled once per machine, which takes a second for each kind of arguments."""
-    import numba  # here, as commands that read no audio need not wait for it
-
-    try:
-        return numba.njit(cache=True)(function)
-    except RuntimeError:  # there is no folder to keep it in
-        return numba.njit(function)

@@ -30,6 +30,8 @@ def adaptation(model: Separator, sample_rate: int, channels: int) -> dict[str, s
         pass
     elif model.channels == 1:
         done["channels"] = f"each of {channels} channels by itself"
+    elif (channels, model.channels) == (1, 2) and model.stereo_only:
+        raise ValueError(f"{type(model).__name__} compares the channels of stereo audio, and this is mono: use another")
     elif (channels, model.channels) == (1, 2):
         done["channels"] = "copied to 2 channels, estimates averaged"
     else:

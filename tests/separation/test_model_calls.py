@@ -81,3 +81,10 @@ def test_what_is_done_around_a_model() -> None:
     assert adaptation(Twice(), 1000, 1) == {"channels": "copied to 2 channels, estimates averaged"}
     with pytest.raises(ValueError, match="works on 2 channels and the audio has 6: mix it to 1 or 2 channels first"):
         adaptation(Twice(), 1000, 6)
+
+
+def test_a_model_that_compares_channels_is_given_no_mono_audio(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Twice, "stereo_only", True)
+    assert adaptation(Twice(), 1000, 2) == {}
+    with pytest.raises(ValueError, match="Twice compares the channels of stereo audio, and this is mono"):
+        adaptation(Twice(), 1000, 1)

@@ -1,0 +1,231 @@
+"""REPET, REPET-SIM and the 2-D Fourier transform: the estimates of nussl, at any length, in bounded memory."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import scipy.signal
+import torch
+from msbench_plugins import repetition
+from scipy.ndimage import maximum_filter, uniform_filter
+
+import msbench
+
+RATE, WINDOW, HOP = 8000, 256, 64  # nussl's for this rate
+EPS = 1e-16
+NAMES = ("repet", "repet_sim", "ft2d")
+SINE = np.sqrt(scipy.signal.get_window("hann", WINDOW))
+
+
+def song(seconds: float = 5.001, channels: int = 2, period: float = 0.9, level: float = 0.2) -> torch.Tensor:
+    """A loop of colored noise with a little noise that does not repeat, and a gliding tone: (C, T)."""
+    random = np.random.default_rng(0)
+    size = round(seconds * RATE)
+    loop = random.standard_normal((channels, round(period * RATE))) * np.exp(-np.arange(round(period * RATE)) / 2000)
+    loop = scipy.signal.lfilter([1], [1, -0.9], loop)
+    background = np.tile(loop, math.ceil(seconds / period) + 1)[:, :size]
+    time = np.arange(size) / RATE
+    voice = np.sin(2 * np.pi * (300 * time + 20 * np.sin(2.1 * time))) * (np.sin(5 * time**1.3) > 0)
+    return torch.tensor(0.1 * background + level * voice + 1e-3 * random.standard_normal((channels, size))).float()
+
+
+def load(name: str, channels: int = 2, **options: float) -> msbench.Separator:
+    return msbench.load(name, sample_rate=RATE, channels=channels, window_samples=WINDOW, hop_samples=HOP, **options)
+
+
+# nussl/nussl 17368d4, with arrays for its classes; (C, T) to the estimates of foreground and background, (2, C, T).
+
+
+def nussl(name: str, mixture: np.ndarray) -> np.ndarray:
+    """`run` of repet.py, repet_sim.py or ft2d.py, and make_audio_signals of base/mask_separation_base.py."""
+    sizes = {"window": SINE, "nperseg": WINDOW, "noverlap": WINDOW - HOP}
+    spectra = np.stack([scipy.signal.stft(channel, **sizes)[2] for channel in mixture], -1)
+    magnitudes = np.abs(spectra)
+    mask_of = {"repet": nussl_repet, "repet_sim": nussl_repet_sim, "ft2d": lambda _: nussl_ft2d}[name](magnitudes)
+    background = np.stack([mask_of(magnitudes[..., i]) for i in range(len(mixture))], -1)
+    low = np.ones(spectra.shape)
+    low[np.abs(np.arange(WINDOW // 2 + 1) * RATE / WINDOW - 100).argmin() :] = 0  # benchmark/high_low_pass_filter.py
+    masked = [spectra * np.minimum(1 - background, 1 - low), spectra * np.maximum(background, low)]
+    return np.stack(
+        [
+            [scipy.signal.istft(each[..., i], **sizes)[1][: mixture.shape[1]] for i in range(len(mixture))]
+            for each in masked
+        ]
+    )
+
+
+def nussl_repet(magnitudes: np.ndarray):  # type: ignore[no-untyped-def]
+    power = np.mean(magnitudes**2, 2).T
+    frames = len(power)
+    spectra = np.fft.fft(power, 2 ** math.ceil(math.log2(2 * frames)), axis=0)
+    beats = np.fft.ifft(np.abs(spectra) ** 2, axis=0).real[:frames] / np.arange(frames, 0, -1)[:, None]
+    # the duration of the signal is known to the caller; frames are some more
+    longest = math.ceil(min(8, nussl_repet.seconds / 3) * RATE / HOP)
+    shortest = math.ceil(0.8 * RATE / HOP)
+    period = int(np.argmax(beats.mean(1)[1:][shortest - 1 : longest])) + shortest
+
+    def mask_of(channel: np.ndarray) -> np.ndarray:
+        bins, repetitions = len(channel), math.ceil(frames / period)
+        padded = np.hstack([channel, np.full((bins, period * repetitions % frames), np.nan)])
+        median = np.nanmedian(padded.T.reshape(repetitions, bins * period), axis=0)
+        repeated = np.tile(median, (repetitions, 1)).reshape(repetitions * period, bins).T[:, :frames]
+        return (np.minimum(repeated, channel) + EPS) / (channel + EPS)
+
+    return mask_of
+
+
+def nussl_repet_sim(magnitudes: np.ndarray):  # type: ignore[no-untyped-def]
+    mean = magnitudes.mean(2).T
+    products = mean @ mean.T
+    norms = np.sqrt(1 / np.diag(products))
+    similar = [nussl_peaks(row, 100, RATE / HOP)[1:] for row in products * norms * norms[:, None]]
+
+    def mask_of(channel: np.ndarray) -> np.ndarray:
+        medians = [np.median(channel[:, each], axis=1) if each else np.ones(len(channel)) for each in similar]
+        return (np.minimum(np.stack(medians, 1), channel) + EPS) / (channel + EPS)
+
+    return mask_of
+
+
+def nussl_peaks(row: np.ndarray, most: int, apart: float) -> list[int]:
+    """`find_peak_indices` of core/utils.py, whose threshold of 0 keeps everything."""
+    row = (row - row.min()) / (row.max() - row.min())
+    peaks: list[int] = []
+    while len(peaks) < most and (not peaks or row.sum() != 0):
+        peaks.append(int(row.argmax()))
+        row[int(max(peaks[-1] - apart, 0)) : int(peaks[-1] + apart + 1)] = 0
+    return peaks
+
+
+def nussl_ft2d(channel: np.ndarray) -> np.ndarray:
+    transform = np.fft.fft2(channel)
+    data = np.abs(np.fft.fftshift(transform))
+    data /= data.max() + 1e-7
+    highest, mean = maximum_filter(data, (1, 25)), uniform_filter(data, (1, 25))
+    deviation = np.sqrt(uniform_filter(data**2, (1, 25)) - mean**2) + 1e-7
+    peaks = (highest - mean) / deviation * (data == highest)
+    peaks /= peaks.max() + 1e-7
+    peaks = np.maximum(peaks, np.fliplr(peaks), out=np.flipud(peaks))  # a view, whose own values are lost
+    heard = channel + 1e-7
+    mask = np.minimum(np.abs(np.fft.ifft2(np.fft.ifftshift(peaks) * transform)), heard) / heard
+    return mask / (mask + 1e-7).max()
+
+
+def decibels(signal: np.ndarray, other: np.ndarray) -> float:
+    return float(10 * np.log10(np.sum(signal**2) / np.sum((signal - other) ** 2)))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("seconds", "channels"), [(5.001, 2), (3.3, 1)])
+def test_the_estimates_are_nussls(name: str, seconds: float, channels: int) -> None:
+    mixture = song(seconds, channels)
+    nussl_repet.seconds = mixture.shape[1] / RATE  # type: ignore[attr-defined]
+    theirs = nussl(name, mixture.double().numpy())
+    ours = load(name, channels)(mixture[None])[0].numpy()
+    for i in range(2):
+        assert decibels(theirs[i], ours[i]) > 90
+    assert decibels(mixture.numpy(), ours[1]) < 20  # there is something to find
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("samples", [1, 63, 700, 19201])
+def test_any_length_adds_up_to_the_mixture(name: str, samples: int) -> None:
+    mixture = song()[None, :, :samples]
+    estimates = load(name)(mixture)
+    assert estimates.shape == (1, 2, 2, samples)
+    assert torch.isfinite(estimates).all()
+    torch.testing.assert_close(estimates.sum(1), mixture)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_silence_is_silent_and_a_gap_does_no_harm(name: str) -> None:
+    assert not load(name)(torch.zeros(1, 2, 30000)).any()
+    mixture = song()[None].clone()
+    mixture[..., 9000:15000] = 0
+    estimates = load(name)(mixture)
+    assert torch.isfinite(estimates).all()
+    assert not estimates[..., 9500:14500].any()
+
+
+@pytest.mark.parametrize(("name", "seconds"), [("repet", 2.3), ("repet_sim", 0.9)])
+def test_a_song_too_short_to_repeat_is_accompaniment(name: str, seconds: float) -> None:
+    mixture = song(seconds)[None]
+    vocals, accompaniment = load(name)(mixture)[0]
+    torch.testing.assert_close(accompaniment, mixture[0], atol=1e-6, rtol=0)
+    assert vocals.abs().max() < 1e-6
+
+
+def test_the_period_is_that_of_the_loop() -> None:
+    mixture = song(12, period=1.2, level=0.01)
+    rows, counts = load("repet").look(mixture)
+    assert len(rows) == 1.2 * RATE / HOP
+    rows, counts = load("repet", shortest_seconds=1.5, longest_seconds=4).look(mixture)
+    assert len(rows) == 2.4 * RATE / HOP
+    assert counts.sum() == 1 + math.ceil(mixture.shape[1] / HOP)  # each frame is in one list
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_voices_are_not_below_the_cutoff(name: str) -> None:
+    """Of a tone of 60 Hz that comes and goes, nothing is voice unless the cutoff is lower."""
+    time = torch.arange(4 * RATE) / RATE
+    mixture = (0.1 * torch.sin(2 * torch.pi * 60 * time) * (torch.sin(7 * time**1.5) > 0) + 0.2 * song(4))[None]
+    options = {"channels": 2, "sample_rate": RATE, "window_samples": 1024, "hop_samples": 256}
+    low = [msbench.load(name, high_pass_hz=cutoff, **options)(mixture)[0, 0] for cutoff in (0.0, 100.0)]
+    spectra = [torch.fft.rfft(voice).abs()[:, 4 * 55 : 4 * 65].mean() for voice in low]
+    assert spectra[1] < 0.2 * spectra[0]
+
+
+def test_similar_frames_are_the_highest_that_are_apart() -> None:
+    similarity = torch.rand(50, 403, generator=torch.Generator().manual_seed(0))
+    similarity[torch.arange(50), 100 + torch.arange(50)] = 2  # the frame itself
+    for apart, most in ((7.4, 20), (90.0, 99), (0.0, 5), (500.0, 3)):
+        columns, counts = repetition._peaks(similarity.clone(), 100, apart, most)
+        for row, found, count in zip(similarity.double().numpy(), columns.tolist(), counts.tolist(), strict=True):
+            assert found[:count] == nussl_peaks(row, most + 1, apart)[1:]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_blocks_change_nothing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    mixture = song()[None]
+    whole = load(name)(mixture)
+    monkeypatch.setattr(repetition, "BLOCK", 20000)
+    torch.testing.assert_close(load(name)(mixture), whole, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "sentence"),
+    [
+        ("repet", {"high_pass_hz": -1.0}, "high_pass_hz must be between 0 and half of sample_rate, not -1.0"),
+        ("repet", {"shortest_seconds": 9.0}, "must be above 0 and at most longest_seconds, not 9.0 and 8.0"),
+        ("repet_sim", {"apart_seconds": -1.0}, "apart_seconds must be at least 0, not -1.0"),
+        ("repet_sim", {"most_frames": 1}, "most_frames must be at least 2, not 1"),
+        ("ft2d", {"neighborhood": 1}, "neighborhood must be at least 2, not 1"),
+    ],
+)
+def test_what_does_not_fit_is_refused(name: str, options: dict[str, float], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        load(name, **options)
+
+
+MEASURE = """
+import sys, torch, msbench
+from msbench.system.memory import peak_bytes
+model = msbench.load(sys.argv[1])
+model(torch.rand(1, 2, 44100))
+song = torch.rand(1, 2, 120 * 44100)
+before = peak_bytes()
+model(song)
+print((peak_bytes() - before) / (3 * song.nbytes), model.song_memory)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_a_song_takes_the_memory_that_is_said(name: str) -> None:
+    done = subprocess.run([sys.executable, "-c", MEASURE, name], capture_output=True, text=True, check=True)
+    taken, said = map(float, done.stdout.split())
+    assert 0.5 * said < taken < said
