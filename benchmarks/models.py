@@ -79,6 +79,30 @@ def film_unet() -> tuple[nn.Module, dict[str, nn.Module], Tensor]:
     return ours, {"target by target": OneByOne(msbench.load("film_unet"))}, 0.1 * torch.randn(4, 1, 97537)
 
 
+def hdemucs(filters: int) -> tuple[nn.Module, dict[str, nn.Module], Tensor]:
+    from demucs.hdemucs import HDemucs
+    from torchaudio.models import HDemucs as OfTorchaudio
+
+    import msbench
+
+    ours = msbench.load("hdemucs", filters=filters)
+    peers = {
+        "demucs": HDemucs(ours.targets, channels=filters),
+        "torchaudio": OfTorchaudio(ours.targets, channels=filters),
+    }
+    return ours, peers, 0.1 * torch.randn(1, 2, 44100 * 4)
+
+
+def htdemucs(filters: int) -> tuple[nn.Module, dict[str, nn.Module], Tensor]:
+    from demucs.htdemucs import HTDemucs
+
+    import msbench
+
+    options = {"bottom_channels": 512, "dconv_mode": 3, "use_train_segment": False}
+    ours = msbench.load("htdemucs", filters=filters)
+    return ours, {"demucs": HTDemucs(ours.targets, channels=filters, **options)}, 0.1 * torch.randn(1, 2, 44100 * 4)
+
+
 # A training step on a minute would hold 26 GiB; one of film_unet draws one target per item.
 FORWARD_ALONE = ("conv_tasnet, 60 s", "film_unet, all targets")
 
@@ -89,6 +113,8 @@ CASES: dict[str, Callable[[], tuple[nn.Module, dict[str, nn.Module], Tensor]]] =
     "complex_unet 20, 3 s": lambda: dcunet("20"),
     "demucs 48, 4 s": lambda: demucs_v2(48),
     "film_unet, all targets": film_unet,
+    "hdemucs 48, 4 s": lambda: hdemucs(48),
+    "htdemucs 48, 4 s": lambda: htdemucs(48),
 }
 
 

@@ -26,6 +26,9 @@ __all__ = [  # the names of PUBLIC, spelled out for those who read without runni
     "Board",
     "ConvUNet",
     "Dataset",
+    "HybridDemucs",
+    "HybridShape",
+    "LayerScale",
     "Separator",
     "SpectrogramSeparator",
     "Track",
@@ -66,6 +69,8 @@ if TYPE_CHECKING:
     )
     from msbench.model.checkpoints import load
     from msbench.model.clustering import kmeans, spread_points
+    from msbench.model.demucs_layers import LayerScale
+    from msbench.model.hybrid_demucs import HybridDemucs, HybridShape
     from msbench.model.layers import ConvUNet, centre, initialize
     from msbench.model.medians import median_of_rows
     from msbench.model.separator import MUSDB_TARGETS, Batch, Separator, SpectrogramSeparator

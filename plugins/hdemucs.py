@@ -1,0 +1,56 @@
+"""Hybrid Demucs: Défossez, "Hybrid spectrogram and waveform source separation", 2021, arXiv:2111.03600.
+
+As in the authors' package 4.x (facebookresearch/demucs, demucs/hdemucs.py) with its default options: one branch over
+the complex STFT, one over the waveform, which meet after five layers; residual branches in each layer down, with BLSTMs
+and local attention from the fifth on; a learned embedding of frequencies. State dicts of that package load as they are:
+`msbench.load("hdemucs").load_state_dict(...)`. With the same weights, torchaudio's `HDemucs` gives the same outputs.
+
+Differences: magnitudes with Wiener filtering, bands with weights of their own (`multi_freqs`) and the old padding
+(`hybrid_old`), which some models of the MDX challenge 2021 have, are not here. The authors normalize a song by the mean
+and the deviation of its whole mixture, and their loss compares normalized signals. Here the network normalizes each
+chunk, and the loss compares signals as they are. The penalty on singular values of the paper's training is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msbench import HybridDemucs, HybridShape
+
+
+class HDemucs(HybridDemucs):
+    """U-Net of a spectrogram and a waveform branch with residual BLSTMs (Défossez 2021).
+
+    Args:
+        targets: Stems to estimate.
+        sample_rate: Rate in Hz.
+        channels: Audio channels.
+        filters: Channels of the first layer, doubled by each further one.
+        depth: Number of layers down; those after the branches have met convolve over time.
+        window_samples: Of the STFT, a power of 4.
+        compress: Residual branches have as many channels as their layer, divided by this.
+        plain_layers: Layers before those with group normalization, BLSTMs and local attention.
+        rescale: Standard deviation that initial weights are brought half way to; 0 leaves them.
+        normalize: Whether the mean of the mixture's channels is brought to zero mean and unit deviation, and estimates
+            back.
+    """
+
+    def __init__(
+        self,
+        targets: Sequence[str] = ("drums", "bass", "other", "vocals"),
+        sample_rate: int = 44100,
+        channels: int = 2,
+        filters: int = 48,
+        depth: int = 6,
+        window_samples: int = 4096,
+        compress: int = 4,
+        plain_layers: int = 4,
+        rescale: float = 0.1,
+        normalize: bool = True,
+    ) -> None:
+        shape = HybridShape(filters, depth, window_samples, compress, plain_layers, branches_up=False)
+        super().__init__(targets, sample_rate, channels, shape, rescale, normalize)
+        if not any(layer.meets for layer, _ in self.layers):
+            raise ValueError(
+                f"a window_samples of {window_samples} needs a depth above {depth}, or the branches never meet"
+            )
