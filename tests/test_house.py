@@ -70,7 +70,6 @@ TESTED_ELSEWHERE = {
     "scaffold/templates": "texts alone: scaffold/test_create runs them",
     "system/exit_codes": "numbers alone: cli/test_app sees them from a shell",
     "training/command_line": "training/test_fit; the hashes of runs: data/loading/test_module",
-    "training/module": "training/test_fit, test_interruption and test_remixing train it",
 }
 # More than seven parameters where the signature is the configuration, or a library's own.
 MANY_PARAMETERS = {

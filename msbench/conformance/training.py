@@ -119,10 +119,12 @@ def _scalar(losses: Any, method: str) -> Tensor:
 
 
 def optimizer_step(subject: Subject) -> str:
-    """One step of Adam, or of the model's own training: weights move, and all stays finite."""
+    """A look at the songs, and a step of Adam or of the model's own training: weights move, and all stays finite."""
     model = subject.build()
     if not model.trainable:
         raise Skipped("it has nothing to train")
+    with torch.no_grad():
+        model.prepare([subject.batch(2, CHUNK_SECONDS, model)])
     before = {name: tensor.clone() for name, tensor in _learned(model).items()}
     value = _step(subject, model)
     for name, tensor in _learned(model).items():

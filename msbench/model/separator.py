@@ -119,6 +119,16 @@ class Separator(nn.Module):
         """
         raise NotImplementedError(f"{type(self).__name__} must define train_on(batch, criterion, optimizers)")
 
+    def prepare(self, batches: Iterable[Batch]) -> None:
+        """Look at the training songs before the first step, as for the mean of what the model reads.
+
+        A run calls it once: not where it is resumed, nor where it begins with the weights of a checkpoint.
+
+        Args:
+            batches: Every song from its start to its end in chunks, without augmentation; nothing is read before it is
+                asked for. On several devices each is given all of them.
+        """
+
 
 def _are_names(targets: Any) -> bool:
     return isinstance(targets, Sequence) and bool(targets) and all(isinstance(each, str) for each in targets)

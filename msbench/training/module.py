@@ -214,11 +214,21 @@ class SeparationModule(LightningModule):
     def on_train_start(self) -> None:
         # Here, after everything that a start draws, so that dropout goes on as in an undisturbed run.
         rank, ranks = self.trainer.global_rank, self.trainer.world_size
+        fresh = self._rng is None and self.lineage.initial is None
         if self._rng is not None and len(self._rng) == ranks:
             restore_random_state(self._rng[rank])
         elif ranks > 1:  # Lightning seeds all ranks alike: they would drop the same units
             torch.manual_seed(torch.initial_seed() + rank)
         self._rng = None
+        if fresh:
+            self._prepare()
+
+    def _prepare(self) -> None:
+        """Let a model with new weights see the songs first."""
+        data = self._data()
+        if hasattr(data, "training_songs"):
+            with torch.no_grad():
+                self.separator.prepare(Batch(*(x.to(self.device) for x in batch)) for batch in data.training_songs())
 
 
 def _of_all_ranks(training_data: dict[str, Any]) -> dict[str, Any]:

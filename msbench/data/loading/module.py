@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -198,6 +199,16 @@ class SeparationData(LightningDataModule):
                 self.opened.note(chunks.faults)
         return {**self._trained_on, "dropped": self.opened.dropped}
 
+    def training_songs(self) -> Iterator[Batch]:
+        """The songs that are trained on, each from its start to its end in chunks as they are, for `prepare`."""
+        assert self.train_chunks is not None, "Lightning calls setup first"
+        chunks = ExhaustiveChunks([track.track for track in self.train_chunks.tracks], self.format, strict=self.strict)
+        chunks.faults = self.train_chunks.faults  # of the same tracks: each is warned of once
+        loader = self._loader(chunks, None)
+        for batch in loader:
+            yield Batch(*batch)
+        loader.stop()
+
     def restore_training_data(self, saved: dict[str, Any]) -> None:
         """Go on from the `training_data` of an earlier attempt at this run."""
         for each in saved.get("dropped", []):
@@ -235,7 +246,7 @@ class SeparationData(LightningDataModule):
     def _place(self) -> tuple[int, int]:
         return (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
 
-    def _loader(self, chunks: Any, sampler: Any) -> DataLoader[Batch]:
+    def _loader(self, chunks: Any, sampler: Any) -> ChunkLoader:
         loader = ChunkLoader(
             chunks,
             batch_size=self.batch_size,
