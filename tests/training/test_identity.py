@@ -39,13 +39,16 @@ def test_a_field_that_came_later_counts_where_it_changes_something() -> None:
     assert completed({"trainer": {"max_epochs": 3}}) == {"trainer": {"max_epochs": 3}}
 
 
+NEWER = {"open_unmix": {"phase"}}  # models that came with a setting, so that no run is from before it
+
+
 def test_each_later_setting_is_at_its_default_what_was_done_before() -> None:
     later = {key.removeprefix("separator."): value for key, value in LATER.items() if key.startswith("separator.")}
     seen = set()
     for name, entry in registry.entries("models").items():
         if entry.module.startswith("msbench_plugins."):
             options = parameters_of(registry.load("models", name))
-            for option in later.keys() & options.keys():
+            for option in later.keys() & options.keys() - NEWER.get(name, set()):
                 assert options[option].default == later[option], f"{name}: {option}"
                 seen.add(option)
     assert seen == later.keys()
