@@ -79,15 +79,6 @@ def film_unet() -> tuple[nn.Module, dict[str, nn.Module], Tensor]:
     return ours, {"target by target": OneByOne(msbench.load("film_unet"))}, 0.1 * torch.randn(4, 1, 97537)
 
 
-def open_unmix() -> tuple[nn.Module, dict[str, nn.Module], Tensor]:
-    """All four targets: the Wiener filter is part of their training step, and of our passes alone."""
-    from openunmix.model import OpenUnmix, Separator
-
-    import msbench
-
-    ours = msbench.load("open_unmix")
-    networks = {target: OpenUnmix(2049, 2, 512, max_bin=1487) for target in ours.targets}
-    return ours, {"openunmix": Separator(networks, niter=1)}, 0.1 * torch.randn(1, 2, 44100 * 6)
 def hdemucs(filters: int) -> tuple[nn.Module, dict[str, nn.Module], Tensor]:
     from demucs.hdemucs import HDemucs
     from torchaudio.models import HDemucs as OfTorchaudio
@@ -112,6 +103,17 @@ def htdemucs(filters: int) -> tuple[nn.Module, dict[str, nn.Module], Tensor]:
     return ours, {"demucs": HTDemucs(ours.targets, channels=filters, **options)}, 0.1 * torch.randn(1, 2, 44100 * 4)
 
 
+def open_unmix() -> tuple[nn.Module, dict[str, nn.Module], Tensor]:
+    """All four targets: the Wiener filter is part of their training step, and of our passes alone."""
+    from openunmix.model import OpenUnmix, Separator
+
+    import msbench
+
+    ours = msbench.load("open_unmix")
+    networks = {target: OpenUnmix(2049, 2, 512, max_bin=1487) for target in ours.targets}
+    return ours, {"openunmix": Separator(networks, niter=1)}, 0.1 * torch.randn(1, 2, 44100 * 6)
+
+
 # A training step on a minute would hold 26 GiB; one of film_unet draws one target per item.
 FORWARD_ALONE = ("conv_tasnet, 60 s", "film_unet, all targets")
 
@@ -122,9 +124,9 @@ CASES: dict[str, Callable[[], tuple[nn.Module, dict[str, nn.Module], Tensor]]] =
     "complex_unet 20, 3 s": lambda: dcunet("20"),
     "demucs 48, 4 s": lambda: demucs_v2(48),
     "film_unet, all targets": film_unet,
-    "open_unmix, 6 s": open_unmix,
     "hdemucs 48, 4 s": lambda: hdemucs(48),
     "htdemucs 48, 4 s": lambda: htdemucs(48),
+    "open_unmix, 6 s": open_unmix,
 }
 
 

@@ -15,10 +15,10 @@ SMALLER = {
     "demucs": {"filters": 4},
     "drnn": {"hidden": 32},
     "film_unet": {"depth": 4, "filters": 4},
-    "lstm_mask": {"hidden": 32},
-    "open_unmix": {"sample_rate": 8000, "hidden": 8, "layers": 1, "window_samples": 512, "hop_samples": 256},
     "hdemucs": {"filters": 8},
     "htdemucs": {"filters": 16, "transformer_channels": 16, "transformer_layers": 2, "chunk_seconds": 0.5},
+    "lstm_mask": {"hidden": 32},
+    "open_unmix": {"sample_rate": 8000, "hidden": 8, "layers": 1, "window_samples": 512, "hop_samples": 256},
     "unet": {"depth": 4, "filters": 4},
     "wave_unet": {"filters": 4},
 }
