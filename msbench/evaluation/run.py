@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
+from msbench import registry
 from msbench.data.dataset import Dataset
 from msbench.data.opening import open_dataset
 from msbench.evaluation import excerpts
@@ -26,6 +27,7 @@ from msbench.evaluation.scenarios import own_scenario
 from msbench.evaluation.sources import EstimateSource, ScoredSet, data_has
 from msbench.metrics import catalogue
 from msbench.model.checkpoints import Checkpoint, create, find_checkpoint, refuse_untrained
+from msbench.model.constructor import parameters_of
 from msbench.model.separator import Separator
 from msbench.records.types import Record
 from msbench.separation.inference import Inference
@@ -155,6 +157,8 @@ def _model(
 def untrained(name: str, data: Dataset, **options: Any) -> Separator:
     """A registered model that has no weights, made for a dataset: its stems, rate and channels.
 
+    Which of these it is given is for its constructor to say: REPET has targets of its own.
+
     Raises:
         ValueError: If the model has to be trained.
     """
@@ -163,4 +167,7 @@ def untrained(name: str, data: Dataset, **options: Any) -> Separator:
     if first is None:
         raise data.without_tracks()
     fitting = {"targets": list(data.stems), "sample_rate": first.sample_rate, "channels": first.channels}
-    return create(name, {**fitting, **options})
+    known = parameters_of(registry.load("models", name))
+    every = any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values())
+    taken = {key: value for key, value in fitting.items() if every or key in known}
+    return create(name, {**taken, **options})

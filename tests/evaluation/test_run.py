@@ -10,6 +10,7 @@ import pytest
 from msbench import evaluate, evaluate_estimates, records
 from msbench.cli.app import main
 from msbench.data.dataset import Dataset
+from msbench.evaluation.run import untrained
 from msbench.metrics import catalogue
 from tests.evaluation.examples import Filter, scores_of, write_estimates
 
@@ -64,3 +65,13 @@ def test_bad_commands(
 def test_a_dataset_without_the_models_target(songs: Dataset) -> None:
     with pytest.raises(ValueError, match="dataset 'folder' has no target drums: it has"):
         evaluate(Filter(targets=["drums"]), songs)
+
+
+def test_an_untrained_model_is_given_of_the_dataset_what_it_takes(songs: Dataset) -> None:
+    """REPET has its own targets and is made for the dataset's rate and channels; the mixture has all three."""
+    track = songs.tracks("test")[0]
+    for name, targets in (("repet", ["vocals", "accompaniment"]), ("mixture", list(songs.stems))):
+        model = untrained(name, songs)
+        assert (model.targets, model.sample_rate, model.channels) == (targets, track.sample_rate, track.channels)
+    with pytest.raises(ValueError, match="dataset 'folder' has no target vocals: it has"):
+        evaluate("repet", songs)

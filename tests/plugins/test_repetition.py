@@ -11,14 +11,12 @@ import pytest
 import scipy.signal
 import torch
 from msbench_plugins import repetition
-from scipy.ndimage import maximum_filter, uniform_filter
 
 import msbench
+from tests.plugins import nussl
 
 RATE, WINDOW, HOP = 8000, 256, 64  # nussl's for this rate
-EPS = 1e-16
 NAMES = ("repet", "repet_sim", "ft2d")
-SINE = np.sqrt(scipy.signal.get_window("hann", WINDOW))
 
 
 def song(seconds: float = 5.001, channels: int = 2, period: float = 0.9, level: float = 0.2) -> torch.Tensor:
@@ -37,84 +35,6 @@ def load(name: str, channels: int = 2, **options: float) -> msbench.Separator:
     return msbench.load(name, sample_rate=RATE, channels=channels, window_samples=WINDOW, hop_samples=HOP, **options)
 
 
-# nussl/nussl 17368d4, with arrays for its classes; (C, T) to the estimates of foreground and background, (2, C, T).
-
-
-def nussl(name: str, mixture: np.ndarray) -> np.ndarray:
-    """`run` of repet.py, repet_sim.py or ft2d.py, and make_audio_signals of base/mask_separation_base.py."""
-    sizes = {"window": SINE, "nperseg": WINDOW, "noverlap": WINDOW - HOP}
-    spectra = np.stack([scipy.signal.stft(channel, **sizes)[2] for channel in mixture], -1)
-    magnitudes = np.abs(spectra)
-    mask_of = {"repet": nussl_repet, "repet_sim": nussl_repet_sim, "ft2d": lambda _: nussl_ft2d}[name](magnitudes)
-    background = np.stack([mask_of(magnitudes[..., i]) for i in range(len(mixture))], -1)
-    low = np.ones(spectra.shape)
-    low[np.abs(np.arange(WINDOW // 2 + 1) * RATE / WINDOW - 100).argmin() :] = 0  # benchmark/high_low_pass_filter.py
-    masked = [spectra * np.minimum(1 - background, 1 - low), spectra * np.maximum(background, low)]
-    return np.stack(
-        [
-            [scipy.signal.istft(each[..., i], **sizes)[1][: mixture.shape[1]] for i in range(len(mixture))]
-            for each in masked
-        ]
-    )
-
-
-def nussl_repet(magnitudes: np.ndarray):  # type: ignore[no-untyped-def]
-    power = np.mean(magnitudes**2, 2).T
-    frames = len(power)
-    spectra = np.fft.fft(power, 2 ** math.ceil(math.log2(2 * frames)), axis=0)
-    beats = np.fft.ifft(np.abs(spectra) ** 2, axis=0).real[:frames] / np.arange(frames, 0, -1)[:, None]
-    # the duration of the signal is known to the caller; frames are some more
-    longest = math.ceil(min(8, nussl_repet.seconds / 3) * RATE / HOP)
-    shortest = math.ceil(0.8 * RATE / HOP)
-    period = int(np.argmax(beats.mean(1)[1:][shortest - 1 : longest])) + shortest
-
-    def mask_of(channel: np.ndarray) -> np.ndarray:
-        bins, repetitions = len(channel), math.ceil(frames / period)
-        padded = np.hstack([channel, np.full((bins, period * repetitions % frames), np.nan)])
-        median = np.nanmedian(padded.T.reshape(repetitions, bins * period), axis=0)
-        repeated = np.tile(median, (repetitions, 1)).reshape(repetitions * period, bins).T[:, :frames]
-        return (np.minimum(repeated, channel) + EPS) / (channel + EPS)
-
-    return mask_of
-
-
-def nussl_repet_sim(magnitudes: np.ndarray):  # type: ignore[no-untyped-def]
-    mean = magnitudes.mean(2).T
-    products = mean @ mean.T
-    norms = np.sqrt(1 / np.diag(products))
-    similar = [nussl_peaks(row, 100, RATE / HOP)[1:] for row in products * norms * norms[:, None]]
-
-    def mask_of(channel: np.ndarray) -> np.ndarray:
-        medians = [np.median(channel[:, each], axis=1) if each else np.ones(len(channel)) for each in similar]
-        return (np.minimum(np.stack(medians, 1), channel) + EPS) / (channel + EPS)
-
-    return mask_of
-
-
-def nussl_peaks(row: np.ndarray, most: int, apart: float) -> list[int]:
-    """`find_peak_indices` of core/utils.py, whose threshold of 0 keeps everything."""
-    row = (row - row.min()) / (row.max() - row.min())
-    peaks: list[int] = []
-    while len(peaks) < most and (not peaks or row.sum() != 0):
-        peaks.append(int(row.argmax()))
-        row[int(max(peaks[-1] - apart, 0)) : int(peaks[-1] + apart + 1)] = 0
-    return peaks
-
-
-def nussl_ft2d(channel: np.ndarray) -> np.ndarray:
-    transform = np.fft.fft2(channel)
-    data = np.abs(np.fft.fftshift(transform))
-    data /= data.max() + 1e-7
-    highest, mean = maximum_filter(data, (1, 25)), uniform_filter(data, (1, 25))
-    deviation = np.sqrt(uniform_filter(data**2, (1, 25)) - mean**2) + 1e-7
-    peaks = (highest - mean) / deviation * (data == highest)
-    peaks /= peaks.max() + 1e-7
-    peaks = np.maximum(peaks, np.fliplr(peaks), out=np.flipud(peaks))  # a view, whose own values are lost
-    heard = channel + 1e-7
-    mask = np.minimum(np.abs(np.fft.ifft2(np.fft.ifftshift(peaks) * transform)), heard) / heard
-    return mask / (mask + 1e-7).max()
-
-
 def decibels(signal: np.ndarray, other: np.ndarray) -> float:
     return float(10 * np.log10(np.sum(signal**2) / np.sum((signal - other) ** 2)))
 
@@ -123,8 +43,7 @@ def decibels(signal: np.ndarray, other: np.ndarray) -> float:
 @pytest.mark.parametrize(("seconds", "channels"), [(5.001, 2), (3.3, 1)])
 def test_the_estimates_are_nussls(name: str, seconds: float, channels: int) -> None:
     mixture = song(seconds, channels)
-    nussl_repet.seconds = mixture.shape[1] / RATE  # type: ignore[attr-defined]
-    theirs = nussl(name, mixture.double().numpy())
+    theirs = nussl.separate(name, mixture.double().numpy(), RATE)
     ours = load(name, channels)(mixture[None])[0].numpy()
     for i in range(2):
         assert decibels(theirs[i], ours[i]) > 90
@@ -185,7 +104,7 @@ def test_similar_frames_are_the_highest_that_are_apart() -> None:
     for apart, most in ((7.4, 20), (90.0, 99), (0.0, 5), (500.0, 3)):
         columns, counts = repetition._peaks(similarity.clone(), 100, apart, most)
         for row, found, count in zip(similarity.double().numpy(), columns.tolist(), counts.tolist(), strict=True):
-            assert found[:count] == nussl_peaks(row, most + 1, apart)[1:]
+            assert found[:count] == nussl.peak_indices(row, most + 1, apart)[1:]
 
 
 @pytest.mark.parametrize("name", NAMES)
