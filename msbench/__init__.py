@@ -29,6 +29,8 @@ __all__ = [  # the names of PUBLIC, spelled out for those who read without runni
     "HybridDemucs",
     "HybridShape",
     "LayerScale",
+    "SameConv2d",
+    "SameConvTranspose2d",
     "Separator",
     "SpectrogramSeparator",
     "Track",
@@ -49,6 +51,7 @@ __all__ = [  # the names of PUBLIC, spelled out for those who read without runni
     "load",
     "median_of_rows",
     "registry",
+    "save",
     "separate",
     "spread_points",
 ]
@@ -67,11 +70,11 @@ if TYPE_CHECKING:
         bss_eval_sources,
         bss_eval_sources_framewise,
     )
-    from msbench.model.checkpoints import load
+    from msbench.model.checkpoints import load, save
     from msbench.model.clustering import kmeans, spread_points
     from msbench.model.demucs_layers import LayerScale
     from msbench.model.hybrid_demucs import HybridDemucs, HybridShape
-    from msbench.model.layers import ConvUNet, centre, initialize
+    from msbench.model.layers import ConvUNet, SameConv2d, SameConvTranspose2d, centre, initialize
     from msbench.model.medians import median_of_rows
     from msbench.model.separator import MUSDB_TARGETS, Batch, Separator, SpectrogramSeparator
     from msbench.model.stft import STFT

@@ -14,6 +14,8 @@ PUBLIC = {
     "LayerScale": "msbench.model.demucs_layers",
     "MUSDB_TARGETS": "msbench.model.separator",
     "STFT": "msbench.model.stft",
+    "SameConv2d": "msbench.model.layers",
+    "SameConvTranspose2d": "msbench.model.layers",
     "Separator": "msbench.model.separator",
     "SpectrogramSeparator": "msbench.model.separator",
     "Track": "msbench.data.track",
@@ -32,6 +34,7 @@ PUBLIC = {
     "kmeans": "msbench.model.clustering",
     "load": "msbench.model.checkpoints",
     "median_of_rows": "msbench.model.medians",
+    "save": "msbench.model.checkpoints",
     "separate": "msbench.separation.pipeline",
     "spread_points": "msbench.model.clustering",
 }

@@ -16,7 +16,7 @@ from msbench import registry
 from msbench.conformance.subject import Broken, Skipped, Subject, difference, require_finite
 from msbench.losses.criterion import Criterion, NoMixtureError, mean_loss
 from msbench.losses.functions import DOMAINS
-from msbench.model.checkpoints import KEY, create, load
+from msbench.model.checkpoints import create, load, save
 from msbench.model.separator import Separator
 from msbench.system import errors
 
@@ -180,7 +180,7 @@ def checkpoint_round_trip(subject: Subject) -> str:
     torch.manual_seed(1)  # another start: what is not in the file comes out otherwise
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.ckpt"
-        torch.save(checkpoint_of(model), path)
+        save(model, path)
         size = path.stat().st_size
         loaded = load(path)
     away = difference(subject.separate(batch, loaded), expected)
@@ -210,9 +210,3 @@ def recipe_options(subject: Subject) -> dict[str, Any]:
         raise Broken(f"`msbench fit` cannot read its constructor: {errors.sentence(error)}") from error
     options: dict[str, Any] = (yaml.safe_load(text) or {}).get("separator", {})
     return options
-
-
-def checkpoint_of(model: Separator) -> dict[str, Any]:
-    """What of a checkpoint `msbench.load` reads, as training writes it (tests hold it to `SeparationModule`)."""
-    weights = {f"separator.{name}": value for name, value in model.state_dict().items()}
-    return {"state_dict": weights, KEY: model.registered}

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+import torch
 from torch import Tensor
 
 from msbench import registry
@@ -18,6 +19,7 @@ from msbench.model.rebuilding import rebuild
 from msbench.model.separator import Separator
 from msbench.system import errors
 from msbench.system.bounded import shown
+from msbench.system.files import replacing
 
 _SHOWN = 4  # weights that do not fit, in a message
 
@@ -49,6 +51,30 @@ def load(model: str | Path, checkpoint: str | Path | None = None, **options: Any
     """
     held = find_checkpoint(model, checkpoint)
     return create(str(model), options) if held is None else held.separator(**options)
+
+
+def save(separator: Separator, path: str | Path) -> None:
+    """Write a checkpoint of a model whose weights come from elsewhere, such as those that a paper published.
+
+    It can be evaluated, separate, and begin a training (`init_from`), as one that `msbench fit` wrote.
+
+    Args:
+        separator: As `load` built it.
+        path: The file, replaced if it exists.
+
+    Raises:
+        ValueError: If the model was not built by its registered name.
+        OSError: If the file cannot be written.
+    """
+    if separator.registered is None:
+        raise ValueError(
+            f"a checkpoint names its model, and this {type(separator).__name__} was not built by name: build it with "
+            "msbench.load(NAME, ...)"
+        )
+    weights = {f"{PREFIX}{name}": value for name, value in separator.state_dict().items()}
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with replacing(Path(path)) as temporary:
+        torch.save({"state_dict": weights, KEY: separator.registered}, temporary)
 
 
 def refuse_untrained(name: str, command: str) -> None:

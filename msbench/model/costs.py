@@ -10,6 +10,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from msbench.model.separator import Separator, separate_batch
 
+MOST_LENGTHS = 8  # that are tried, each the double of the one before
+
 
 def parameter_count(separator: nn.Module) -> int:
     """Number of values in all parameters."""
@@ -19,14 +21,19 @@ def parameter_count(separator: nn.Module) -> int:
 def macs_per_second(separator: Separator) -> float | None:
     """Matrix and convolution MACs per second of audio; None for a model that needs the references.
 
-    Counted as the growth from one length to its double: what is spent on padding to a whole stride cancels.
+    Counted as the growth from one length to its double: what is spent on padding to a whole stride cancels. A model
+    that reads whole segments does not grow within one, so its lengths are doubled until it has grown twice.
     """
     if separator.needs_references:
         return None
     stride = separator.stride_samples
     samples = stride * -(-separator.sample_rate // (4 * stride))
-    short, long = (_macs(separator, n) for n in (samples, 2 * samples))
-    return (long - short) * separator.sample_rate / samples
+    counts = [_macs(separator, samples), _macs(separator, 2 * samples)]
+    segments = 0 < counts[0] == counts[1]
+    while segments and len(set(counts)) < 3 and len(counts) < MOST_LENGTHS:
+        samples *= 2
+        counts.append(_macs(separator, 2 * samples))
+    return (counts[-1] - counts[-2]) * separator.sample_rate / samples
 
 
 def _macs(separator: Separator, samples: int) -> float:

@@ -7,7 +7,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-INITIALIZATIONS = ("torch", "normal", "xavier_normal", "xavier_uniform")
+# Of each initialization that is not torch's own or N(0, 0.02): the name of its function in torch.nn.init.
+_DRAWS = {"he_uniform": "kaiming_uniform_", "xavier_normal": "xavier_normal_", "xavier_uniform": "xavier_uniform_"}
+INITIALIZATIONS = ("torch", "normal", *_DRAWS)
 
 
 def initialize(module: nn.Module, how: str) -> None:
@@ -17,10 +19,10 @@ def initialize(module: nn.Module, how: str) -> None:
 
     Args:
         module: The network, changed in place.
-        how: `torch` leaves what torch has drawn. `normal` is N(0, 0.02), and `xavier_uniform` the uniform distribution
-            of Glorot & Bengio 2010, which TensorFlow draws by default; with both, the biases of convolutions and linear
-            layers become zero, as in Keras. `xavier_normal` is the normal distribution of Glorot & Bengio 2010; biases
-            stay as torch has drawn them.
+        how: `torch` leaves what torch has drawn. `normal` is N(0, 0.02), `xavier_uniform` the uniform distribution of
+            Glorot & Bengio 2010, which TensorFlow draws by default, and `he_uniform` that of He et al. 2015; with all
+            three, the biases of convolutions and linear layers become zero, as in Keras. `xavier_normal` is the normal
+            distribution of Glorot & Bengio 2010; biases stay as torch has drawn them.
 
     Raises:
         ValueError: If `how` is none of these.
@@ -33,7 +35,7 @@ def initialize(module: nn.Module, how: str) -> None:
         if parameter.dim() > 1 and how == "normal":
             nn.init.normal_(parameter, std=0.02)
         elif parameter.dim() > 1:
-            getattr(nn.init, f"{how}_")(parameter)
+            getattr(nn.init, _DRAWS[how])(parameter)
     if how != "xavier_normal":
         for layer in module.modules():
             weight, bias = getattr(layer, "weight", None), getattr(layer, "bias", None)
@@ -118,8 +120,11 @@ def _transposed(channels_in: int, channels_out: int) -> nn.ConvTranspose2d:
     return nn.ConvTranspose2d(channels_in, channels_out, 5, 2, 2, output_padding=1)
 
 
-class _SameConvolution(nn.Conv2d):
-    """As TensorFlow pads it, (B, channels_in, F, N) to (B, channels_out, F / 2, N / 2), rounded up."""
+class SameConv2d(nn.Conv2d):
+    """A 5 x 5 convolution of stride 2 with TensorFlow's padding "same".
+
+    (B, channels_in, F, N) to (B, channels_out, F / 2, N / 2), rounded up.
+    """
 
     def __init__(self, channels_in: int, channels_out: int) -> None:
         super().__init__(channels_in, channels_out, 5, 2)
@@ -129,8 +134,8 @@ class _SameConvolution(nn.Conv2d):
         return super().forward(nn.functional.pad(x, (1 + width % 2, 2, 1 + height % 2, 2)))
 
 
-class _SameTransposed(nn.ConvTranspose2d):
-    """Its transpose, (B, channels_in, F, N) to (B, channels_out, 2 F, 2 N)."""
+class SameConvTranspose2d(nn.ConvTranspose2d):
+    """The transpose of `SameConv2d`, (B, channels_in, F, N) to (B, channels_out, 2 F, 2 N)."""
 
     def __init__(self, channels_in: int, channels_out: int) -> None:
         super().__init__(channels_in, channels_out, 5, 2, 1)
@@ -142,7 +147,7 @@ class _SameTransposed(nn.ConvTranspose2d):
 # Of each option: the convolution, the transposed one, and the epsilon of batch normalization.
 LAYERS: dict[str, tuple[Callable[[int, int], nn.Module], Callable[[int, int], nn.Module], float]] = {
     "torch": (_convolution, _transposed, 1e-5),
-    "tensorflow": (_SameConvolution, _SameTransposed, 1e-3),
+    "tensorflow": (SameConv2d, SameConvTranspose2d, 1e-3),
 }
 
 

@@ -7,12 +7,9 @@ import textwrap
 import pytest
 import torch
 
-from msbench import registry
 from msbench.cli.app import main
 from msbench.conformance.checks import check
-from msbench.conformance.subject import Subject, difference
-from msbench.conformance.training import checkpoint_of
-from msbench.model import checkpoints
+from msbench.conformance.subject import difference
 
 SOUND = """
     import torch
@@ -236,18 +233,3 @@ def test_torch_compile_is_tried_where_it_is_asked_for(plugin):
     results = {r.name: r for r in check(plugin(), compiled=True)}
     assert results["torch.compile"].passed
     assert re.match(r"within [\de.-]+, in \d+ s", results["torch.compile"].detail)
-
-
-@pytest.mark.slow
-def test_the_checkpoint_is_the_one_that_training_writes(plugin):
-    from msbench.training.module import SeparationModule
-
-    subject = Subject(registry.find("models", plugin()))
-    subject.load()
-    model = subject.build()
-    module = SeparationModule(model)
-    written = {"state_dict": module.state_dict()}
-    module.on_save_checkpoint(written)
-    ours = checkpoint_of(model)
-    assert written["state_dict"].keys() == ours["state_dict"].keys()
-    assert written[checkpoints.KEY] == ours[checkpoints.KEY]

@@ -191,3 +191,27 @@ def test_any_ending_serves_and_a_folder_is_told(path: Path, monkeypatch: pytest.
     assert msbench.load("model.pt").registered == {"name": "fussy", "options": {"width": 5}}
     with pytest.raises(ValueError, match=r"is a folder: give a checkpoint in it, such as .*best.ckpt"):
         msbench.load(str(path.parent))
+
+
+def test_a_model_is_saved_as_training_saves_it(tmp_path: Path) -> None:
+    from msbench.training.module import SeparationModule
+
+    model = msbench.load("unet", depth=3, filters=2)
+    path = tmp_path / "new" / "weights.ckpt"
+    msbench.save(model, path)
+    module = SeparationModule(model)
+    written: dict[str, Any] = {"state_dict": module.state_dict()}
+    module.on_save_checkpoint(written)
+    content = torch.load(path, weights_only=True)
+    assert content[KEY] == written[KEY]
+    assert content["state_dict"].keys() == written["state_dict"].keys()
+    again = msbench.load(path)
+    assert all(torch.equal(value, model.state_dict()[name]) for name, value in again.state_dict().items())
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_model_without_a_name_is_not_saved(tmp_path: Path) -> None:
+    model = type(msbench.load("unet"))(depth=3)
+    with pytest.raises(ValueError, match=r"this UNet was not built by name: build it with msbench.load\(NAME, ...\)"):
+        msbench.save(model, tmp_path / "weights.ckpt")
+    assert not list(tmp_path.iterdir())

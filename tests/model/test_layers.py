@@ -82,6 +82,10 @@ def _network() -> nn.Sequential:
     ("how", "deviations"),  # of the convolution (fans 200 and 800), the transposed one (400, 800), the linear layer
     [
         ("normal", (0.02, 0.02, 0.02)),
+        (
+            "he_uniform",
+            (0.1, (2 / 400) ** 0.5, (2 / 64) ** 0.5),
+        ),  # the fan in is 16 x 25 up, as in Keras
         ("xavier_normal", tuple((2 / fans) ** 0.5 for fans in (1000, 1200, 264))),
         ("xavier_uniform", tuple((2 / fans) ** 0.5 for fans in (1000, 1200, 264))),
     ],
@@ -93,7 +97,7 @@ def test_initial_weights(how: str, deviations: tuple[float, ...]) -> None:
         assert layer.weight.std().item() == pytest.approx(deviation, rel=0.03)
         assert (layer.bias == 0).all() == (how != "xavier_normal")
         uniform = layer.weight.abs().max().item() < 1.74 * deviation  # sqrt(3) of a uniform distribution
-        assert uniform == (how == "xavier_uniform")
+        assert uniform == how.endswith("uniform")
     assert torch.equal(network[0].bias, bias) == (how == "xavier_normal")
     assert (network[1].weight == 1).all()
 

@@ -11,6 +11,7 @@ SMALLER = {
     "chimera": {"hidden": 16, "layers": 1, "embedding": 4},
     "complex_unet": {"architecture": "10"},
     "conv_tasnet": {"filters": 32, "bottleneck": 16, "hidden": 32, "skip": 16, "blocks": 3, "repeats": 2},
+    "cosep_unet": {"depth": 5, "filters": 2},
     "deep_clustering": {"hidden": 16, "embedding": 4},
     "demucs": {"filters": 4},
     "drnn": {"hidden": 32},
@@ -19,6 +20,7 @@ SMALLER = {
     "htdemucs": {"filters": 16, "transformer_channels": 16, "transformer_layers": 2, "chunk_seconds": 0.5},
     "lstm_mask": {"hidden": 32},
     "open_unmix": {"sample_rate": 8000, "hidden": 8, "layers": 1, "window_samples": 512, "hop_samples": 256},
+    "spleeter": {"filters": 2, "window_samples": 512, "hop_samples": 128, "bins": 192, "segment_frames": 64},
     "unet": {"depth": 4, "filters": 4},
     "wave_unet": {"filters": 4},
 }
