@@ -50,7 +50,7 @@ class FrequencyEmbedding(nn.Module):
     """
 
     FACTOR = 10.0
-    WEIGHT = 0.2  # beside what it is added to
+    WEIGHT = 0.2  # of what is added
 
     def __init__(self, frequencies: int, channels: int) -> None:
         super().__init__()

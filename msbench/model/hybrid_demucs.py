@@ -168,31 +168,26 @@ class HybridDemucs(Separator):
 
     def _branches(self, x: Tensor, xt: Tensor) -> tuple[Tensor, Tensor]:
         """From (B, 2 C, F, N) and (B, C, T) to (B, 2 S C, F, N) and (B, S C, T)."""
-        skips: list[Tensor] = []
-        skips_t: list[Tensor] = []
-        lengths, lengths_t = [], []
+        saved = []  # of each layer down: outputs for the skips, and the lengths before it
         for i, (layer, layer_t) in enumerate(self.layers):
-            injected = None
+            lengths = x.shape[-1], xt.shape[-1]
             if layer_t is not None:
-                lengths_t.append(xt.shape[-1])
                 xt = self.tencoder[i](xt)
-                skips_t.append(xt)
-                injected = xt if layer.meets else None
             elif x.dim() == 4:
                 x = x[:, :, 0]  # the one frequency that is left
-            lengths.append(x.shape[-1])
-            x = self.encoder[i](x, injected)
+            x = self.encoder[i](x, xt if layer.meets else None)
             x = self.freq_emb(x) if layer.outermost else x
-            skips.append(x)
+            saved.append((x, xt, lengths))
         x, xt = self.bottleneck(x, xt)
         decoders_t = iter(self.tdecoder)
         for decoder, (layer, layer_t) in zip(self.decoder, reversed(self.layers), strict=True):
+            skip, skip_t, (time, time_t) = saved.pop()
             x = x[:, :, None] if layer.over_frequencies and x.dim() == 3 else x
-            x, before = decoder(x, skips.pop(), lengths.pop())
-            if layer_t is not None:
-                skip = skips_t.pop()
-                inside = (before[:, :, 0], None) if layer.meets else (xt, skip)
-                xt, _ = next(decoders_t)(*inside, lengths_t.pop())
+            x, before = decoder(x, skip, time)
+            if layer.meets:
+                xt, _ = next(decoders_t)(before[:, :, 0], None, time_t)
+            elif layer_t is not None:
+                xt, _ = next(decoders_t)(xt, skip_t, time_t)
         return x, xt
 
     def spectrum(self, waveform: Tensor) -> Tensor:
