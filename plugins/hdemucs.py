@@ -8,14 +8,20 @@ and local attention from the fifth on; a learned embedding of frequencies. State
 Differences: magnitudes with Wiener filtering, bands with weights of their own (`multi_freqs`) and the old padding
 (`hybrid_old`), which some models of the MDX challenge 2021 have, are not here. The authors normalize a song by the mean
 and the deviation of its whole mixture, and their loss compares normalized signals. Here the network normalizes each
-chunk, and the loss compares signals as they are. The penalty on singular values of the paper's training is missing.
+chunk, and the loss compares signals as they are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from msbench import HybridDemucs, HybridShape
+import torch
+from torch import Tensor, nn
+
+from msbench import Batch, HybridDemucs, HybridShape
+
+LARGE = 2**18  # values of a weight whose singular values are penalized
+RANK, ITERATIONS = 100, 4  # of their estimation
 
 
 class HDemucs(HybridDemucs):
@@ -33,6 +39,7 @@ class HDemucs(HybridDemucs):
         rescale: Standard deviation that initial weights are brought half way to; 0 leaves them.
         normalize: Whether the mean of the mixture's channels is brought to zero mean and unit deviation, and estimates
             back.
+        svd_penalty: Weight of the squared largest singular values of large weights in the loss of training.
     """
 
     def __init__(
@@ -47,10 +54,36 @@ class HDemucs(HybridDemucs):
         plain_layers: int = 4,
         rescale: float = 0.1,
         normalize: bool = True,
+        svd_penalty: float = 0.0,
     ) -> None:
         shape = HybridShape(filters, depth, window_samples, compress, plain_layers, branches_up=False)
         super().__init__(targets, sample_rate, channels, shape, rescale, normalize)
+        if svd_penalty < 0:
+            raise ValueError(f"svd_penalty must be at least 0, not {svd_penalty}")
+        self.svd_penalty = svd_penalty
         if not any(layer.meets for layer, _ in self.layers):
             raise ValueError(
                 f"a window_samples of {window_samples} needs a depth above {depth}, or the branches never meet"
             )
+
+    def loss(self, batch: Batch, criterion: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+        loss = criterion(self(batch.mixture), batch.references)
+        if self.training and self.svd_penalty:
+            with torch.autocast(loss.device.type, enabled=False):  # half precision has no such decomposition
+                loss = loss + self.svd_penalty * squared_singular_values(self)
+        return loss
+
+
+def squared_singular_values(module: nn.Module) -> Tensor:
+    """The sum, over large weights, of the square of the largest singular value, as a random projection estimates it.
+
+    As `svd_penalty` of the package with conf/svd/base2.yaml. A weight is a matrix of output channels and the rest.
+    """
+    total = torch.zeros(())
+    for layer in module.modules():
+        for weight in layer.parameters(recurse=False):
+            if weight.numel() >= LARGE and weight.dim() > 1:
+                outputs_first = not isinstance(layer, nn.ConvTranspose1d | nn.ConvTranspose2d)
+                matrix = (weight if outputs_first else weight.transpose(0, 1)).flatten(1)
+                total = total.to(weight) + torch.svd_lowrank(matrix, min(RANK, *matrix.shape), ITERATIONS)[1][0] ** 2
+    return total

@@ -4,6 +4,9 @@ import re
 
 import pytest
 import torch
+from msbench_plugins import hdemucs
+from torch import nn
+from torch.nn.functional import l1_loss
 
 import msbench
 from msbench.model.costs import parameter_count
@@ -87,6 +90,29 @@ def test_initial_weights_are_those_of_the_package() -> None:
             assert torch.equal(value, theirs[name])
 
 
+def test_the_penalty_is_that_of_the_package() -> None:
+    """With conf/svd/base2.yaml, at the same random state."""
+    torch.manual_seed(0)
+    module = nn.ModuleList(
+        [nn.Conv1d(128, 512, 5), nn.ConvTranspose2d(128, 512, (5, 1)), nn.LSTM(256, 256), nn.Conv1d(8, 8, 1)]
+    )
+    torch.manual_seed(1)
+    theirs = peer("demucs.svd").svd_penalty(module, min_size=1, dim=100, niters=4, convtr=True)
+    torch.manual_seed(1)
+    ours = hdemucs.squared_singular_values(module)
+    assert ours.item() == pytest.approx(theirs.item(), rel=1e-5)
+    ours.backward()
+    assert module[0].weight.grad.isfinite().all()
+    assert module[3].weight.grad is None
+
+
+def test_the_penalty_is_of_training_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = msbench.load("hdemucs", targets=TARGETS, svd_penalty=0.5, **SMALL_OURS)
+    monkeypatch.setattr(hdemucs, "squared_singular_values", lambda module: torch.tensor(3.0))
+    batch = msbench.Batch(noise(1, 2, 500), noise(1, 3, 2, 500))
+    assert (model.train().loss(batch, l1_loss) - model.eval().loss(batch, l1_loss)).item() == pytest.approx(1.5)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -95,6 +121,7 @@ def test_initial_weights_are_those_of_the_package() -> None:
         ({"filters": 36}, "filters must be a multiple of 8, and at least twice compress .4., not 36"),
         ({"filters": 8, "compress": 8}, "at least twice compress .8., not 8"),
         ({"window_samples": 2**19}, "window_samples must be at most 262144"),
+        ({"svd_penalty": -1}, "svd_penalty must be at least 0, not -1"),
         ({"depth": 0}, "depth must be a whole number of at least 1, not 0"),
     ],
 )
