@@ -58,6 +58,14 @@ def demucs_v2(filters: int) -> tuple[nn.Module, dict[str, nn.Module], Tensor]:
     return ours, {"demucs": Demucs(ours.targets, channels=filters, **options)}, 0.1 * torch.randn(1, 2, 44100 * 4)
 
 
+def dprnn() -> tuple[nn.Module, dict[str, nn.Module], Tensor]:
+    from asteroid.models import DPRNNTasNet
+
+    import msbench
+
+    return msbench.load("dprnn", targets=["a", "b"]), {"asteroid": DPRNNTasNet(2)}, 0.1 * torch.randn(1, 1, 16000)
+
+
 def film_unet() -> tuple[nn.Module, dict[str, nn.Module], Tensor]:
     """Against itself, asked for one target after the other."""
     import msbench
@@ -114,6 +122,30 @@ def open_unmix() -> tuple[nn.Module, dict[str, nn.Module], Tensor]:
     return ours, {"openunmix": Separator(networks, niter=1)}, 0.1 * torch.randn(1, 2, 44100 * 6)
 
 
+def tasnet(bidirectional: bool) -> tuple[nn.Module, dict[str, nn.Module], Tensor]:
+    from asteroid.models import LSTMTasNet
+
+    import msbench
+
+    hidden = 500 if bidirectional else 1000
+    ours = msbench.load(
+        "tasnet",
+        targets=["a", "b"],
+        stride_samples=20,
+        unit_norm=False,
+        norm="global" if bidirectional else "cumulative",
+        hidden=hidden,
+        bidirectional=bidirectional,
+        skip=False,
+        dropout=0.3,
+        mask="sigmoid",
+    )
+    theirs = LSTMTasNet(
+        2, n_filters=500, kernel_size=40, stride=20, hid_size=hidden, bidirectional=bidirectional, dropout=0.3
+    )
+    return ours, {"asteroid": theirs}, 0.1 * torch.randn(1, 1, 16000)
+
+
 # A training step on a minute would hold 26 GiB; one of film_unet draws one target per item.
 FORWARD_ALONE = ("conv_tasnet, 60 s", "film_unet, all targets")
 
@@ -123,10 +155,13 @@ CASES: dict[str, Callable[[], tuple[nn.Module, dict[str, nn.Module], Tensor]]] =
     "complex_unet 10, 3 s": lambda: dcunet("10"),
     "complex_unet 20, 3 s": lambda: dcunet("20"),
     "demucs 48, 4 s": lambda: demucs_v2(48),
+    "dprnn, 2 s": dprnn,
     "film_unet, all targets": film_unet,
     "hdemucs 48, 4 s": lambda: hdemucs(48),
     "htdemucs 48, 4 s": lambda: htdemucs(48),
     "open_unmix, 6 s": open_unmix,
+    "tasnet, 2 s": lambda: tasnet(True),
+    "tasnet, causal, 2 s": lambda: tasnet(False),
 }
 
 

@@ -26,6 +26,7 @@ __all__ = [  # the names of PUBLIC, spelled out for those who read without runni
     "Board",
     "ConvUNet",
     "Dataset",
+    "FilterBankSeparator",
     "HybridDemucs",
     "HybridShape",
     "LayerScale",
@@ -73,6 +74,7 @@ if TYPE_CHECKING:
     from msbench.model.checkpoints import load, save
     from msbench.model.clustering import kmeans, spread_points
     from msbench.model.demucs_layers import LayerScale
+    from msbench.model.filter_bank import FilterBankSeparator
     from msbench.model.hybrid_demucs import HybridDemucs, HybridShape
     from msbench.model.layers import ConvUNet, SameConv2d, SameConvTranspose2d, centre, initialize
     from msbench.model.medians import median_of_rows

@@ -9,6 +9,7 @@ PUBLIC = {
     "Board": "msbench.leaderboard.board",
     "ConvUNet": "msbench.model.layers",
     "Dataset": "msbench.data.dataset",
+    "FilterBankSeparator": "msbench.model.filter_bank",
     "HybridDemucs": "msbench.model.hybrid_demucs",
     "HybridShape": "msbench.model.hybrid_demucs",
     "LayerScale": "msbench.model.demucs_layers",

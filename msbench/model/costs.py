@@ -14,8 +14,9 @@ MOST_LENGTHS = 8  # that are tried, each the double of the one before
 
 
 def parameter_count(separator: nn.Module) -> int:
-    """Number of values in all parameters."""
-    return sum(p.numel() for p in separator.parameters())
+    """Number of values in all parameters, without the parts that training alone needs."""
+    parts = getattr(separator, "training_parts", ())
+    return sum(p.numel() for name, p in separator.named_parameters() if name.partition(".")[0] not in parts)
 
 
 def macs_per_second(separator: Separator) -> float | None:

@@ -47,6 +47,7 @@ class Separator(nn.Module):
     needs_references: ClassVar[bool] = False  # True: forward(mixture, references); for oracles alone
     loss_domains: ClassVar[tuple[str, ...]] = ("waveform",)
     own_training: ClassVar[bool] = False  # True: `train_on` is its training step, and `optimizers` what it needs
+    training_parts: ClassVar[tuple[str, ...]] = ()  # attributes that training alone needs: no board counts them
     whole_loss: ClassVar[bool] = True  # False: `loss` compares some targets alone, so that their sum is not known
     role: ClassVar[Literal["system", "floor", "ceiling"]] = "system"  # on a board: "system", "floor" or "ceiling"
 

@@ -41,6 +41,20 @@ class Recurrent(Separator):
         return self.gru(mixture.transpose(1, 2))[0].mean(-1)[:, None, None]
 
 
+class Judged(Conv):
+    """Its critic is for training alone."""
+
+    training_parts = ("critic",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.critic = torch.nn.Linear(100, 1)
+
+
+def test_parts_that_training_alone_needs_are_not_counted() -> None:
+    assert parameter_count(Judged()) == parameter_count(Conv()) == 2 * 9 + 2
+
+
 def test_counts_by_hand() -> None:
     model = Conv().train()
     assert macs_per_second(model) == pytest.approx(8000 * 2 * 9)
