@@ -175,7 +175,7 @@ class SpectrogramSeparator(Separator):
         phase_residual: bool | None = None,
     ) -> None:
         super().__init__(targets, sample_rate, channels)
-        self.phase = Phase(phase, phase_iterations, phase_momentum, phase_frames, phase_residual)
+        self.estimate_phase = Phase(phase, phase_iterations, phase_momentum, phase_frames, phase_residual)
         self.stft = STFT(window_samples, hop_samples)
         self.stride_samples = hop_samples
 
@@ -199,7 +199,7 @@ class SpectrogramSeparator(Separator):
         """
         masked = masks * spectrum.unsqueeze(1)
         if not self.training:
-            masked = self.phase.applied(masked, spectrum, self.stft, time)
+            masked = self.estimate_phase.applied(masked, spectrum, self.stft, time)
         return self.stft.inverse(masked, time)
 
     def loss(self, batch: Batch, criterion: Callable[[Tensor, Tensor], Tensor]) -> Tensor | Mapping[str, Tensor]:

@@ -107,13 +107,13 @@ def test_it_is_kept_in_checkpoints_and_can_be_changed(tmp_path: Path) -> None:
     weights = {PREFIX + name: value for name, value in model.state_dict().items()}
     torch.save({KEY: model.registered, "state_dict": weights}, tmp_path / "best.ckpt")
     kept: Any = msbench.load(tmp_path / "best.ckpt")
-    assert kept.phase == Phase("wiener")
+    assert kept.estimate_phase == Phase("wiener")
     changed: Any = msbench.load(tmp_path / "best.ckpt", phase="griffin_lim", phase_iterations=2)
-    assert changed.phase == Phase("griffin_lim", 2)
+    assert changed.estimate_phase == Phase("griffin_lim", 2)
 
 
 def test_it_is_a_field_of_recipes() -> None:
     from msbench.training.command_line import FitCLI
 
     cli = FitCLI("unet", ["--separator.phase", "wiener", "--separator.phase_residual", "true"])
-    assert cli.model.separator.phase == Phase("wiener", residual=True)
+    assert cli.model.separator.estimate_phase == Phase("wiener", residual=True)
