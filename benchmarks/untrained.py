@@ -86,7 +86,7 @@ def measure_times(name: str, seconds: float, repeats: int) -> dict[str, Any]:
             kept[way].append(time.process_time() - started)
     inside = np.s_[..., : -RATE // 10]  # librosa leaves out the last frame
     error = np.sum((estimates["ours"] - estimates["theirs"])[inside] ** 2)
-    snr = 10 * np.log10(np.sum(estimates["theirs"][inside] ** 2) / error)
+    snr = float(10 * np.log10(np.sum(estimates["theirs"][inside] ** 2) / error))
     return {**{way: median(each) for way, each in kept.items()}, "snr": snr}
 
 

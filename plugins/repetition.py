@@ -30,7 +30,8 @@ BLOCK, FRAMES = 2**23, 1024  # values and frames at a time: what bounds the memo
 class _Repetition(Separator):
     """What the three share: the STFT, the mask on it, and what lies below the voice.
 
-    The sine window, 2048 samples and a hop of 512 at 44.1 kHz are nussl's defaults (core/audio_signal.py).
+    The STFT is nussl's by default (core/audio_signal.py): a sine window of a power of 2 that holds 32 ms, 2048 samples
+    at 44.1 kHz, and a quarter of it as the hop.
     """
 
     trainable = False
@@ -38,13 +39,20 @@ class _Repetition(Separator):
     song_memory = 6.0  # of a song of two minutes; most of it is the STFT of one channel, there and back
 
     def __init__(
-        self, sample_rate: int, channels: int, window_samples: int, hop_samples: int, high_pass_hz: float
+        self,
+        sample_rate: int,
+        channels: int,
+        window_samples: int | None,
+        hop_samples: int | None,
+        high_pass_hz: float,
     ) -> None:
         super().__init__(["vocals", "accompaniment"], sample_rate, channels)
         if not 0 <= high_pass_hz <= sample_rate / 2:
             raise ValueError(f"high_pass_hz must be between 0 and half of sample_rate, not {high_pass_hz}")
-        self.stft = STFT(window_samples, hop_samples, window="sine")
-        self.stride_samples = hop_samples
+        if window_samples is None:
+            window_samples = 2 ** max(2, math.ceil(math.log2(0.032 * sample_rate)))
+        self.stft = STFT(window_samples, window_samples // 4 if hop_samples is None else hop_samples, window="sine")
+        self.stride_samples = self.stft.hop_samples
         # The bins below the one that is nearest to the cutoff have no voice.
         frequencies = torch.arange(self.stft.bins) * (sample_rate / window_samples)
         self.low_bins = int((frequencies - high_pass_hz).abs().argmin())
@@ -101,7 +109,7 @@ class Repet(_MedianMask):
 
     Args:
         sample_rate, channels: As for `Separator`.
-        window_samples, hop_samples: Of the STFT.
+        window_samples, hop_samples: Of the STFT; None for nussl's at this rate.
         high_pass_hz: What is below is accompaniment.
         shortest_seconds, longest_seconds: Bounds of the period, which is at most a third of the song.
     """
@@ -110,8 +118,8 @@ class Repet(_MedianMask):
         self,
         sample_rate: int = 44100,
         channels: int = 2,
-        window_samples: int = 2048,
-        hop_samples: int = 512,
+        window_samples: int | None = None,
+        hop_samples: int | None = None,
         high_pass_hz: float = 100.0,
         shortest_seconds: float = 0.8,
         longest_seconds: float = 8.0,
@@ -162,7 +170,7 @@ class RepetSim(_MedianMask):
 
     Args:
         sample_rate, channels: As for `Separator`.
-        window_samples, hop_samples: Of the STFT.
+        window_samples, hop_samples: Of the STFT; None for nussl's at this rate.
         high_pass_hz: What is below is accompaniment.
         apart_seconds: The least distance between two similar frames.
         most_frames: How many similar frames, the frame itself among them.
@@ -172,8 +180,8 @@ class RepetSim(_MedianMask):
         self,
         sample_rate: int = 44100,
         channels: int = 2,
-        window_samples: int = 2048,
-        hop_samples: int = 512,
+        window_samples: int | None = None,
+        hop_samples: int | None = None,
         high_pass_hz: float = 100.0,
         apart_seconds: float = 1.0,
         most_frames: int = 100,
@@ -247,7 +255,7 @@ class FT2D(_Repetition):
 
     Args:
         sample_rate, channels: As for `Separator`.
-        window_samples, hop_samples: Of the STFT.
+        window_samples, hop_samples: Of the STFT; None for nussl's at this rate.
         high_pass_hz: What is below is accompaniment.
         neighborhood: Of a value, along the axis of the frames, itself included.
     """
@@ -256,8 +264,8 @@ class FT2D(_Repetition):
         self,
         sample_rate: int = 44100,
         channels: int = 2,
-        window_samples: int = 2048,
-        hop_samples: int = 512,
+        window_samples: int | None = None,
+        hop_samples: int | None = None,
         high_pass_hz: float = 100.0,
         neighborhood: int = 25,
     ) -> None:

@@ -15,7 +15,7 @@ from msbench_plugins import repetition
 import msbench
 from tests.plugins import nussl
 
-RATE, WINDOW, HOP = 8000, 256, 64  # nussl's for this rate
+RATE, HOP = 8000, 64  # a quarter of the 256 samples that hold 32 ms
 NAMES = ("repet", "repet_sim", "ft2d")
 
 
@@ -32,7 +32,7 @@ def song(seconds: float = 5.001, channels: int = 2, period: float = 0.9, level: 
 
 
 def load(name: str, channels: int = 2, **options: float) -> msbench.Separator:
-    return msbench.load(name, sample_rate=RATE, channels=channels, window_samples=WINDOW, hop_samples=HOP, **options)
+    return msbench.load(name, sample_rate=RATE, channels=channels, **options)
 
 
 def decibels(signal: np.ndarray, other: np.ndarray) -> float:
@@ -105,6 +105,13 @@ def test_similar_frames_are_the_highest_that_are_apart() -> None:
         columns, counts = repetition._peaks(similarity.clone(), 100, apart, most)
         for row, found, count in zip(similarity.double().numpy(), columns.tolist(), counts.tolist(), strict=True):
             assert found[:count] == nussl.peak_indices(row, most + 1, apart)[1:]
+
+
+@pytest.mark.parametrize(("rate", "window"), [(1, 4), (8000, 256), (16000, 512), (44100, 2048)])
+def test_the_window_holds_32_ms(rate: int, window: int) -> None:
+    model = msbench.load("repet", sample_rate=rate, high_pass_hz=0.0)
+    assert (model.stft.window_samples, model.stft.hop_samples) == (window, window // 4)
+    assert load("repet", window_samples=1024, hop_samples=128).stft.hop_samples == 128
 
 
 @pytest.mark.parametrize("name", NAMES)
