@@ -38,7 +38,7 @@ import torch
 
 STEMS, RATE, CHUNK_SECONDS = ("vocals", "drums", "bass", "other"), 44100, 6.0
 SAMPLES = round(RATE * CHUNK_SECONDS)
-PAPER = ("unet", "film_unet", "wave_unet", "conv_tasnet", "demucs", "complex_unet", "cnn_mask")  # the slowest last
+PAPER = ("unet", "film_unet", "wave_unet", "conv_tasnet", "demucs", "complex_unet", "deep_karaoke")  # the slowest last
 AUGMENTATIONS: dict[str, dict[str, Any]] = {
     "none": {},
     "gain_db": {"gain_db": (-6, 6)},

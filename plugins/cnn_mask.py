@@ -1,108 +1,206 @@
-"""Binary masks from a convolutional network: Simpson, Roma, Plumbley, "Deep karaoke: extracting vocals from musical
-mixtures using a convolutional deep neural network", LVA/ICA 2015 (arXiv:1504.04658).
+"""A mask from a convolutional network: Lin, Balamurali, Koh, Lui, Herremans, "Singing voice separation using a deep
+convolutional neural network trained by ideal binary mask and cross entropy", Neural Computing and Applications 2018
+(arXiv:1812.01278).
 
-The text of the paper was not read beyond its abstract. The authors' code was: Matlab by Roma and Simpson, stored in
-jaidevd/deep_kareoke_source_separation, which trains by rasmusbergpalm/DeepLearnToolbox. As there: a network reads a
-window of 20 frames of 1025 magnitudes and estimates the probability that each bin of the ideal binary mask is one; it
-has one hidden layer of sigmoids, as wide as its input (0.84 G parameters, "around a billion" in the abstract); at
-inference, the window slides by one frame, which makes the network a convolution, the estimates that overlap are
-averaged, and the mask is one where the average is above a threshold. `levels: linear`, `hidden_shift: 6` and the loss
-`mse` on the `mask` are the network and the loss of that code; the recipe sets them, at the full size. By default, the
-magnitudes come as logarithms, each frequency brought to zero mean and unit variance over the batch, with 256 hidden
-units, to be trained with the cross-entropy (`bce`) or with L1 after soft masking (`loss_domain: magnitude`).
+As in the authors' code, EdwardLin2014/CNN-with-IBM-for-Singing-Voice-Separation (2aa6c93, 02_DSD100Project): the
+network reads 9 frames of 2049 magnitudes and says of each of these bins how probable it is that the voice is louder
+than all the rest. Two pairs of 3 x 12 convolutions (time x frequency), each followed by a maximum over 12 bins, then
+three dense layers; ReLU, dropout of one half before the first two dense layers; the padding is TensorFlow's; weights
+begin as in Glorot & Bengio 2010, biases at 0.1. Training takes patches that begin 8 frames apart, and the cross-entropy
+to the ideal binary mask, whose values are 0.02 and 0.98 for DSD100 (0 and 1 for iKala). Inference slides the patch
+frame by frame and keeps the middle frame. What is below a threshold becomes zero: 0.15 on DSD100, 0.35 on iKala.
+
+Before, the network is trained as an autoencoder, on what the ideal mask leaves of the mixture (`stage: autoencoder`,
+the recipe cnn_mask_autoencoder); `--init_from` then begins the training of masks with its weights.
+
+Until version 0.1, `cnn_mask` was the name of what is now `deep_karaoke`; checkpoints and recipes of that are recognized
+by their options.
 
 Differences:
 
-- The code trains each window by itself, at every 60th frame; here the loss compares the average of the windows.
-- The code divides magnitudes by the largest of the training set, and at a test by the largest of the song; here a
-  full-scale sine has a magnitude of one half.
-- The code brings the mask of a song to the range from 0 to 1, and scores thresholds from 0.01 to 0.91.
-- The code begins with uniform weights of four times the range of Glorot & Bengio, biases too; here they are torch's.
-- In the code, the test reads the magnitudes of the true vocals in place of the mixture's (sweep_alpha.m, `test_input`).
-  Whether the published figures came of that is unverified.
+- Where two patches of the training share a frame, the loss compares the mean of their estimates.
+- Beyond both ends there are zeros; the code has the smallest magnitude of the excerpt.
+- The estimates are probabilities that lose their last digits near one; the code computes the loss from what is before
+  the sigmoid.
+- The last target is what the others leave, as the accompaniment in the code. With more than two targets, which the
+  paper has not, each other has a mask of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from math import ceil
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 
-from msbench import MUSDB_TARGETS, SpectrogramSeparator
+from msbench import STFT, Batch, SpectrogramSeparator, initialize
+
+KERNEL = (3, 12)  # frames x bins of each convolution
+MASKS, AUTOENCODER = "masks", "autoencoder"
 
 
 class CnnMask(SpectrogramSeparator):
-    """Binary masks by a network on a sliding window (Simpson et al. 2015).
+    """Convolutional network that finds the ideal binary mask (Lin et al. 2018).
 
     Args:
-        targets: Stems to estimate, each with a mask of its own; vocals in the paper.
-        sample_rate: Rate in Hz.
-        channels: Audio channels; 1 in the paper.
-        window_samples, hop_samples: The STFT.
-        frames: Length of the sliding window; 20 in the paper.
-        hidden: Units of the hidden layer; 20500 at the paper's size.
-        threshold: Of the probability, in inference.
-        levels: `log` for normalized logarithms of the magnitudes, or `linear` for the magnitudes.
-        hidden_shift: What is subtracted before the sigmoid of the hidden layer; 6 in the authors' code.
+        targets: Stems to estimate; vocals and accompaniment in the paper.
+        sample_rate: Rate in Hz; 22050 in the paper.
+        channels: Audio channels; 1 in the paper, which takes each channel by itself.
+        window_samples, hop_samples: The STFT; 1024 and 256 in the paper.
+        fft_samples: The window is filled up with zeros to this length; 4096 in the paper.
+        patch_frames: Frames that the network reads at a time, an odd number; 9 in the paper.
+        filters: Of the four convolutions; 32, 16, 64 and 32 in the paper.
+        pooled_bins: Over which a maximum is taken after each pair of convolutions; 12 in the paper.
+        units: Of the two hidden dense layers; 2048 and 512 in the paper.
+        dropout: Before each of them; 0.5 in the paper.
+        threshold: Masks below it become zero in inference; 0.15 in the paper for DSD100, 0.35 for iKala.
+        binary: Whether the others become one.
+        remainder: Whether the mask of the last of several targets is one minus the sum of the others.
+        stage: `masks`, or `autoencoder` for the training before it.
+        label_margin: By how much the ideal mask stays from zero and one in training; 0.02 in the code for DSD100.
         phase: How the estimates get their phase; the `phase` options of `msbench.SpectrogramSeparator`.
     """
 
     loss_domains: ClassVar[tuple[str, ...]] = ("mask", "magnitude", "waveform")
+    renamed: ClassVar[Mapping[str, str]] = dict.fromkeys(("frames", "hidden", "levels", "hidden_shift"), "deep_karaoke")
 
     def __init__(
         self,
-        targets: Sequence[str] = MUSDB_TARGETS,
-        sample_rate: int = 44100,
+        targets: Sequence[str] = ("vocals", "accompaniment"),
+        sample_rate: int = 22050,
         channels: int = 1,
-        window_samples: int = 2048,
-        hop_samples: int = 512,
-        frames: int = 20,
-        hidden: int = 256,
-        threshold: float = 0.5,
-        levels: str = "log",
-        hidden_shift: float = 0.0,
+        window_samples: int = 1024,
+        hop_samples: int = 256,
+        fft_samples: int = 4096,
+        patch_frames: int = 9,
+        filters: Sequence[int] = (32, 16, 64, 32),
+        pooled_bins: int = 12,
+        units: Sequence[int] = (2048, 512),
+        dropout: float = 0.5,
+        threshold: float = 0.15,
+        binary: bool = False,
+        remainder: bool = True,
+        stage: str = MASKS,
+        label_margin: float = 0.02,
         **phase: Any,
     ) -> None:
         super().__init__(targets, sample_rate, channels, window_samples, hop_samples, **phase)
-        if frames < 1 or not 0 < threshold < 1:
-            raise ValueError(f"frames must be at least 1 and threshold in 0 to 1, not {frames} and {threshold}")
-        if levels not in ("log", "linear"):
-            raise ValueError(f"levels must be 'log' or 'linear', not '{levels}'")
-        self.frames = frames
-        self.threshold = threshold
-        self.logarithmic = levels == "log"
-        inputs = channels * self.stft.bins
-        self.network = nn.Sequential(
-            nn.BatchNorm1d(inputs) if self.logarithmic else nn.Identity(),
-            nn.Conv1d(inputs, hidden, frames, padding=frames - 1),
-            ShiftedSigmoid(hidden_shift),
-            nn.Conv1d(hidden, frames * len(self.targets) * inputs, 1),
-            nn.Sigmoid(),
-        )
+        if patch_frames < 3 or patch_frames % 2 == 0:
+            raise ValueError(f"patch_frames must be an odd number of at least 3, not {patch_frames}")
+        if len(filters) != 4 or len(units) != 2 or min(*filters, *units, pooled_bins) < 1:
+            raise ValueError(
+                f"filters must be four numbers and units two, and these and pooled_bins at least 1, not {filters}, "
+                f"{units} and {pooled_bins}"
+            )
+        if not 0 <= threshold < 1 or not 0 <= label_margin < 0.5:
+            raise ValueError(
+                f"threshold must be from 0 to below 1 and label_margin below 0.5, not {threshold} and {label_margin}"
+            )
+        if stage not in (MASKS, AUTOENCODER):
+            raise ValueError(f"stage must be '{MASKS}' or '{AUTOENCODER}', not '{stage}'")
+        self.stft = STFT(window_samples, hop_samples, fft_samples=fft_samples)
+        self.patch_frames, self.threshold, self.binary = patch_frames, threshold, binary
+        self.remainder = remainder and len(self.targets) > 1
+        self.stage, self.label_margin = stage, label_margin
+        self.network = _Network(channels, self.stft.bins, patch_frames, filters, pooled_bins, units, dropout, self._own)
+        self.stride_samples = hop_samples * (patch_frames - 1)
+
+    @property
+    def _own(self) -> int:
+        """How many targets have a mask that the network finds."""
+        return len(self.targets) - self.remainder
 
     def mask(self, spectrogram: Tensor) -> Tensor:
-        x = (1 + 1000 * spectrogram).log() if self.logarithmic else spectrogram
-        windows = self.network(x.flatten(1, 2)).unflatten(1, (self.frames, -1))  # (B, frames, SCF, windows)
-        count = spectrogram.shape[-1]
-        # Window w begins at frame w - frames + 1: its k-th estimate is of frame w - frames + 1 + k.
-        estimates = [windows[:, k, :, self.frames - 1 - k :][..., :count] for k in range(self.frames)]
-        mask = sum(estimates[1:], estimates[0]) / self.frames
-        return mask.unflatten(1, (len(self.targets), *spectrogram.shape[1:3]))
+        masks = self._averaged(spectrogram) if self.training else self._middles(spectrogram)
+        if self.remainder:
+            masks = torch.cat([masks, (1 - masks.sum(1, keepdim=True)).clamp_min(0)], 1)
+        if self.training:
+            return masks
+        kept = masks >= self.threshold
+        return kept.to(masks.dtype) if self.binary else masks * kept
 
-    def forward(self, mixture: Tensor) -> Tensor:
-        masks, spectrum = self.masks_of(mixture)
-        if not self.training:
-            masks = (masks > self.threshold).to(spectrum.real.dtype)
-        return self.waveforms(masks, spectrum, mixture.shape[-1])
+    def _averaged(self, spectrogram: Tensor) -> Tensor:
+        """Magnitudes (B, C, F, N) to masks (B, S, C, F, N), from patches that have one frame in common."""
+        count, step = spectrogram.shape[-1], self.patch_frames - 1
+        padded = nn.functional.pad(spectrogram, (0, (1 - count) % step + step * (count == 1)))
+        patches = padded.unfold(-1, self.patch_frames, step)  # (B, C, F, patches, frames)
+        masks = self._on_patches(patches)
+        joined = masks[..., :-1].flatten(-2)  # each patch without its last frame, which is the next one's first
+        both = (masks[..., 1:, 0] + masks[..., :-1, -1]) / 2
+        joined[..., step::step] = both
+        return torch.cat([joined, masks[..., -1, -1:]], -1)[..., :count]
+
+    def _middles(self, spectrogram: Tensor) -> Tensor:
+        half = self.patch_frames // 2
+        patches = nn.functional.pad(spectrogram, (half, half)).unfold(-1, self.patch_frames, 1)
+        excerpts = patches.split(32, -2)  # each patch has 30 times more values inside the network than here
+        return torch.cat([self._on_patches(each)[..., half] for each in excerpts], -1)
+
+    def _on_patches(self, patches: Tensor) -> Tensor:
+        """(B, C, F, patches, frames) to (B, S, C, F, patches, frames)."""
+        batch, _, _, count, _ = patches.shape
+        masks = self.network(patches.permute(0, 3, 1, 4, 2).flatten(0, 1))  # (B patches, S, C, frames, F)
+        return masks.unflatten(0, (batch, count)).permute(0, 2, 3, 5, 1, 4)
+
+    def loss(self, batch: Batch, criterion: Callable[[Tensor, Tensor], Tensor]) -> Tensor | Mapping[str, Tensor]:
+        """As the criterion's domain asks; with the domain `mask`, to the softened ideal mask or to the magnitudes."""
+        if getattr(criterion, "domain", "waveform") != "mask":
+            return super().loss(batch, criterion)
+        spectrum = self.stft(batch.mixture).unsqueeze(1)
+        true = self.stft(batch.references)
+        ideal = (true.abs() > (spectrum - true).abs()).to(true.real.dtype)
+        if self.stage == MASKS:
+            masks = self.mask(spectrum.squeeze(1).abs())
+            return criterion(masks, ideal.clamp(self.label_margin, 1 - self.label_margin))
+        heard = (ideal * spectrum.abs()).clamp(max=1)[:, : self._own]
+        estimates = [self.mask(heard[:, i])[:, i] for i in range(self._own)]  # of each target from that target
+        return criterion(torch.stack(estimates, 1), heard)
 
 
-class ShiftedSigmoid(nn.Module):
-    """The sigmoid of x - shift."""
+class _Network(nn.Module):
+    """Patches (B, C, frames, F) to probabilities (B, S, C, frames, F)."""
 
-    def __init__(self, shift: float) -> None:
+    def __init__(
+        self,
+        channels: int,
+        bins: int,
+        frames: int,
+        filters: Sequence[int],
+        pooled: int,
+        units: Sequence[int],
+        dropout: float,
+        targets: int,
+    ) -> None:
         super().__init__()
-        self.shift = shift
+        widths = [channels, *filters]
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(a, b, KERNEL, padding="same") for a, b in zip(widths[:-1], widths[1:], strict=True)
+        )
+        self.pooled = pooled
+        left = ceil(ceil(bins / pooled) / pooled)
+        self.dense = nn.Sequential(
+            nn.Dropout(dropout),
+            nn.Linear(filters[-1] * frames * left, units[0]),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(units[0], units[1]),
+            nn.ReLU(),
+            nn.Linear(units[1], targets * channels * frames * bins),
+        )
+        self.shape = (targets, channels, frames, bins)
+        initialize(self, "xavier_uniform")
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d | nn.Linear) and layer.bias is not None:
+                nn.init.constant_(layer.bias, 0.1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return (x - self.shift).sigmoid()
+        for i, convolution in enumerate(self.convolutions):
+            x = convolution(x).relu()
+            if i % 2:
+                missing = -x.shape[-1] % self.pooled  # zeros are no maximum after a ReLU
+                x = nn.functional.pad(x, (missing // 2, missing - missing // 2))
+                x = nn.functional.max_pool2d(x, (1, self.pooled))
+        x = self.dense(x.permute(0, 2, 3, 1).flatten(1))  # as TensorFlow orders them: frames, bins, filters
+        return x.sigmoid().unflatten(1, self.shape)

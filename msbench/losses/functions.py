@@ -56,9 +56,11 @@ def discriminative(estimates: Tensor, references: Tensor) -> Tensor:
 
 
 def bce(estimates: Tensor, references: Tensor) -> Tensor:
-    """Binary cross-entropy of masks in [0, 1] against binary ones, (B, S, ...) to (B,); logarithms end at -100."""
-    likelihood = torch.where(references > 0.5, estimates, 1 - estimates)
-    return -likelihood.float().log().clamp_min(-100).flatten(1).mean(1)
+    """Binary cross-entropy of masks in [0, 1] against such masks, (B, S, ...) to (B,); logarithms end at -100."""
+    with torch.autocast(estimates.device.type, enabled=False):  # where torch refuses it
+        estimates = estimates.float().clamp(0, 1)
+        each = torch.nn.functional.binary_cross_entropy(estimates, references.float(), reduction="none")
+    return each.flatten(1).mean(1)
 
 
 def si_snr(estimates: Tensor, references: Tensor) -> Tensor:

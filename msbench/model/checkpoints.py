@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from msbench import registry
 from msbench.model.checkpoint_file import KEY, PREFIX, RUN, content_of
-from msbench.model.constructor import parameters_of
+from msbench.model.constructor import name_now, parameters_of
 from msbench.model.rebuilding import rebuild
 from msbench.model.separator import Separator
 from msbench.system import errors
@@ -108,7 +109,7 @@ def find_checkpoint(model: str | Path, checkpoint: str | Path | None = None) -> 
     if checkpoint is None:
         return None
     held = Checkpoint.read(checkpoint)
-    if held.name != str(model):
+    if held.name != name_now(str(model), held.options):
         raise ValueError(f"{checkpoint} is a checkpoint of '{held.name}', not of '{model}'")
     return held
 
@@ -156,11 +157,14 @@ class Checkpoint:
         """
         content, sha256 = content_of(path)
         registered = content[KEY]
+        name = registered["name"]
+        with contextlib.suppress(KeyError, ImportError):  # told by `separator`, where it matters
+            name = name_now(name, registered["options"])
         weights = {k.removeprefix(PREFIX): v for k, v in content["state_dict"].items() if k.startswith(PREFIX)}
         return cls(
             path=Path(path),
             sha256=sha256,
-            name=registered["name"],
+            name=name,
             options=registered["options"],
             seed=content.get("seed"),
             step=content.get("global_step"),
@@ -231,6 +235,7 @@ def create(name: str, options: dict[str, Any]) -> Separator:
         KeyError, ImportError: As `msbench.registry.load`.
         ValueError: If an option is unknown, missing, or refused by the constructor.
     """
+    name = name_now(name, options)
     plugin = registry.load("models", name)
     known = parameters_of(plugin)
     unknown = [key for key in options if key not in known]

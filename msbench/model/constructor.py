@@ -1,10 +1,26 @@
-"""What a model's constructor takes, which is the model's configuration."""
+"""What a model's constructor takes, which is the model's configuration, and the name that goes with it."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterable
 from typing import Any
+
+from msbench import registry
+
+
+def name_now(name: str, options: Iterable[str]) -> str:
+    """The registered name of the model with these options: another one took the name since, where `renamed` says so.
+
+    Raises:
+        KeyError, ImportError: As `msbench.registry.load`.
+    """
+    renamed = getattr(registry.load("models", name), "renamed", {})
+    now = next((renamed[option] for option in options if option in renamed), name)
+    if now != name:
+        warnings.warn(f"the model that was called '{name}' is now called '{now}'", stacklevel=3)
+    return now
 
 
 def parameters_of(plugin: Callable[..., Any]) -> dict[str, inspect.Parameter]:

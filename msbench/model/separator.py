@@ -56,7 +56,7 @@ class Separator(nn.Module):
     chunk_samples: int | None = None  # it is given chunks of this length, whatever the inference options say
 
     stereo_only: ClassVar[bool] = False  # True: it compares two channels, so mono audio is refused, not copied to two
-
+    renamed: ClassVar[Mapping[str, str]] = {}  # option -> name of the model that had it, and this name, before
     revision: ClassVar[int] = 1  # raised where the same options and weights come to give other estimates
     stride_samples: int = 1  # chunks start at multiples of this, so that a strided model sees the same grid in each
     registered: dict[str, Any] | None = None  # {"name", "options"} as `msbench.load` built it; kept in checkpoints

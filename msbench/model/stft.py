@@ -26,25 +26,38 @@ class STFT(nn.Module):
     sine has a magnitude of about one half.
 
     Args:
-        window_samples: Length of the window and of the FFT.
+        window_samples: Length of the window.
         hop_samples: Step between frames, below the window's length.
         plain: As `torch.stft` is by default, for weights that were trained on it: not scaled, mirrored beyond both
             ends, 1 + floor(T / hop) frames. A signal too short to be mirrored has zeros beyond its ends.
         window: `hann`, or `sine`, its square root.
+        fft_samples: Length of the FFT, where the window is filled up with zeros; the window's when None.
 
     Raises:
         ValueError: If the hop is not between 1 and the window's length less one (half the window where it is plain),
-            the window above the limit, or its name unknown.
+            the window or the FFT above the limit, the FFT shorter than the window, or the window's name unknown.
     """
 
     window: Tensor
 
-    def __init__(self, window_samples: int, hop_samples: int, plain: bool = False, window: str = "hann") -> None:
+    def __init__(
+        self,
+        window_samples: int,
+        hop_samples: int,
+        plain: bool = False,
+        window: str = "hann",
+        fft_samples: int | None = None,
+    ) -> None:
         super().__init__()
-        if not are_whole(window_samples, hop_samples):
-            raise ValueError("window_samples and hop_samples must be whole numbers")
+        fft_samples = window_samples if fft_samples is None else fft_samples
+        if not are_whole(window_samples, hop_samples, fft_samples):
+            raise ValueError("window_samples, hop_samples and fft_samples must be whole numbers")
         if window_samples > LONGEST_WINDOW:
             raise ValueError(f"window_samples must be at most {LONGEST_WINDOW}, not {window_samples}")
+        if not window_samples <= fft_samples <= LONGEST_WINDOW:
+            raise ValueError(
+                f"fft_samples must be from {window_samples}, the window, to {LONGEST_WINDOW}, not {fft_samples}"
+            )
         if not 0 < hop_samples < window_samples:
             raise ValueError(f"hop_samples must be between 1 and {window_samples - 1}, not {hop_samples}")
         if plain and hop_samples > window_samples // 2:
@@ -54,6 +67,7 @@ class STFT(nn.Module):
         self.window_samples = window_samples
         self.hop_samples = hop_samples
         self.plain = plain
+        self.fft_samples = fft_samples
         hann = torch.hann_window(window_samples)
         self.register_buffer("window", hann.sqrt() if window == "sine" else hann, persistent=False)
         self.scale = 1.0 if plain else 1 / (WINDOW_SUMS[window] * window_samples)
@@ -61,7 +75,7 @@ class STFT(nn.Module):
     @property
     def bins(self) -> int:
         """Number of frequency bins, F."""
-        return self.window_samples // 2 + 1
+        return self.fft_samples // 2 + 1
 
     def forward(self, waveform: Tensor) -> Tensor:
         """(..., T) to complex (..., F, N) with N = 1 + ceil(T / hop) where the window is even, and it is not plain."""
@@ -72,11 +86,12 @@ class STFT(nn.Module):
         with torch.autocast(waveform.device.type, enabled=False):
             spectrum = torch.stft(
                 padded.float(),
-                self.window_samples,
+                self.fft_samples,
                 self.hop_samples,
+                self.window_samples,
                 window=self.window,
                 center=True,
-                pad_mode="reflect" if self.plain and time > self.window_samples // 2 else "constant",
+                pad_mode="reflect" if self.plain and time > self.fft_samples // 2 else "constant",
                 return_complex=True,
             )
         return (spectrum * self.scale).reshape(*waveform.shape[:-1], *spectrum.shape[-2:])
@@ -87,8 +102,9 @@ class STFT(nn.Module):
         with torch.autocast(spectrum.device.type, enabled=False):
             waveform = torch.istft(
                 frames.to(torch.complex64) / self.scale,
-                self.window_samples,
+                self.fft_samples,
                 self.hop_samples,
+                self.window_samples,
                 window=self.window,
                 center=True,
                 length=time,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from msbench import registry
+from msbench.model.constructor import name_now
 from msbench.runs.relative_paths import FIELDS, with_paths
 from msbench.system.yaml_files import read_yaml
 
@@ -71,6 +73,12 @@ def request(argv: Sequence[str]) -> Request:
     name = given.name or (names[-1] if names else None)
     if name is None:
         raise ValueError("no model named: give a recipe (-c unet_small, or a YAML file with a `name:`) or --name MODEL")
+    words = [argument.partition("=")[0] for argument in argv]
+    given_options = [word.removeprefix("--separator.") for word in words if word.startswith("--separator.")]
+    with contextlib.suppress(KeyError, ImportError):  # told where the model is built
+        name = name_now(
+            name, [*given_options, *(key for each in recipes.values() for key in each.get("separator") or {})]
+        )
     flags = [part for path, content in recipes.items() for part in ("--config", path, *_paths_of(content, Path(path)))]
     return Request(name, (*flags, *rest, "--name", name), recipes)
 

@@ -142,7 +142,35 @@ def test_the_suites_of_the_repository_name_the_same_cells(earlier: Path) -> None
     names = json.loads((earlier / "suites.json").read_text())
     assert names.keys() == {"demo", "demo_models"}
     for board, cells in names.items():
-        assert [cell.name for cell in read_suite(ROOT / "leaderboards" / board).cells] == cells
+        kept = [cell.name for cell in read_suite(ROOT / "leaderboards" / board).cells]
+        assert kept == [_now(old, new) for old, new in zip(cells, kept, strict=True)]
+
+
+def _now(old: str, new: str) -> str:
+    """The name of an earlier cell; that of deep_karaoke, which was called cnn_mask, is another run's now."""
+    return new if old.startswith("cnn_mask_small-") and new.startswith("deep_karaoke_small-") else old
+
+
+def test_a_recipe_of_the_former_cnn_mask_trains_what_it_trained(
+    earlier: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = {"targets": ["voice", "band"], "sample_rate": 4000, "channels": 1, "frames": 3, "hidden": 4,
+               "window_samples": 64, "hop_samples": 16}  # fmt: skip
+    data = {"dataset": "folder", "root": "songs", "chunk_seconds": 0.25, "chunks_per_epoch": 2, "batch_size": 2}
+    recipe = {
+        "name": "cnn_mask",
+        "separator": options,
+        "data": data,
+        "trainer": {"max_epochs": 1, "accelerator": "cpu"},
+    }
+    Path("mine.yaml").write_text(yaml.safe_dump(recipe))
+    assert main(["fit", "-c", "mine.yaml", "--output", "mine"]) == 0
+    registered = msbench.load("mine/last.ckpt").registered
+    assert registered is not None
+    assert registered["name"] == "deep_karaoke"
+    assert options.items() <= registered["options"].items()
+    assert main(["fit", "-c", "mine.yaml", "--output", "on", "--init_from", "networks/cnn_mask.ckpt"]) == 0
+    assert msbench.load("cnn_mask", checkpoint="networks/cnn_mask.ckpt").registered["name"] == "deep_karaoke"
 
 
 def test_records_are_read(earlier: Path) -> None:

@@ -87,7 +87,7 @@ def test_each_of_our_spectrogram_models_has_the_option() -> None:
             assert {"phase", "phase_iterations"} <= parameters_of(plugin).keys(), name
 
 
-@pytest.mark.parametrize("name", ["unet", "film_unet", "cnn_mask"])
+@pytest.mark.parametrize("name", ["unet", "film_unet", "deep_karaoke"])
 def test_estimates_get_the_phase_in_evaluation_alone(name: str) -> None:
     options = {key: value for key, value in OPTIONS.items() if key in parameters_of(registry.load("models", name))}
     torch.manual_seed(0)

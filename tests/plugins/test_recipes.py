@@ -14,7 +14,7 @@ from msbench.losses.functions import DOMAINS
 from msbench.training.module import SeparationModule
 
 RECIPES = registry.recipes()
-SEVEN = ("cnn_mask", "complex_unet", "conv_tasnet", "demucs", "film_unet", "unet", "wave_unet")
+SEVEN = ("complex_unet", "conv_tasnet", "deep_karaoke", "demucs", "film_unet", "unet", "wave_unet")
 
 
 def test_each_of_the_seven_has_the_papers_recipe_and_a_small_one():

@@ -143,7 +143,7 @@ def test_models_without_a_sum_are_refused() -> None:
     film = SeparationModule(msbench.load("film_unet", depth=3, filters=2), loss_domain="magnitude")
     with pytest.raises(ValueError, match="FiLMUNet is trained on some targets at a time"):
         film.remixed_criterion(torch.tensor([0]))
-    masks = SeparationModule(msbench.load("cnn_mask"), loss="bce", loss_domain="mask")
+    masks = SeparationModule(msbench.load("deep_karaoke"), loss="bce", loss_domain="mask")
     with pytest.raises(ValueError, match=r"model\.loss_domain mask cannot compare the sum"):
         masks.remixed_criterion(torch.tensor([0]))
 
