@@ -48,12 +48,14 @@ def test_half_precision_around_it_changes_nothing() -> None:
 def test_a_hop_that_leaves_gaps_is_refused() -> None:
     with pytest.raises(ValueError, match="window_samples must be at most 262144, not 262145"):
         STFT(2**18 + 1, 16)
-    with pytest.raises(ValueError, match="window_samples and hop_samples must be whole numbers"):
+    with pytest.raises(ValueError, match="window_samples, hop_samples and fft_samples must be whole"):
         STFT(64, 1.5)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="hop_samples must be between 1 and 63, not 64"):
         STFT(64, 64)
     with pytest.raises(ValueError, match="hop_samples must be at most 32, half the window, not 33"):
         STFT(64, 33, plain=True)
+    with pytest.raises(ValueError, match="fft_samples must be from 64, the window, to 262144, not 63"):
+        STFT(64, 16, fft_samples=63)
     with pytest.raises(ValueError, match="window must be one of hann, sine, not 'hamming'"):
         STFT(64, 16, window="hamming")
 
