@@ -30,7 +30,8 @@ PROJECT = [ROOT / name for name in ("CONTRIBUTING.md", "SECURITY.md", "CHANGELOG
 PAGES = [*(ROOT / folder / "README.md" for folder in FOLDERS), *PROJECT, *DOCS]
 FRONT = "\n".join(page.read_text("utf-8") for page in (PAGES[0], *DOCS))
 NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
-           "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen")  # fmt: skip
+           "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty", "twenty-one",
+           "twenty-two", "twenty-three", "twenty-four", "twenty-five", "twenty-six", "twenty-seven")  # fmt: skip
 FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 FLAG = re.compile(r"(?<![\w-])--?[a-zA-Z][\w.-]*")
 
