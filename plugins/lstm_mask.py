@@ -10,7 +10,8 @@ Unverified, and chosen here: the sample rate, the width of the layers, the slope
 its rate.
 
 Differences: the cross-entropy is taken against the ideal binary mask, as a ratio of magnitudes may be above one; the
-130th bin (Nyquist) gets the mask of the 129th; the network reads log(1 + 1000 x), x being the magnitude.
+130th bin (Nyquist) gets the mask of the 129th; the network reads log(1 + 1000 x), x being the magnitude, each frequency
+brought to zero mean and unit variance by batch normalization, without which a small one hardly learned.
 """
 
 from __future__ import annotations
@@ -69,6 +70,7 @@ class LSTMMask(SpectrogramSeparator):
         self.negative_slope = negative_slope
         bins = channels * (self.stft.bins - 1)
         wide = hidden * (2 if bidirectional else 1)
+        self.norm = nn.BatchNorm1d(bins)
         self.layers = nn.ModuleList(
             nn.LSTM(width, hidden, batch_first=True, bidirectional=bidirectional)
             for width in [bins, *[wide] * (layers - 1)]
@@ -76,7 +78,7 @@ class LSTMMask(SpectrogramSeparator):
         self.dense = nn.Linear(wide, len(self.targets) * bins)
 
     def mask(self, spectrogram: Tensor) -> Tensor:
-        x = (1 + 1000 * spectrogram[:, :, :-1]).log().flatten(1, 2).transpose(1, 2)  # (B, N, CF)
+        x = self.norm((1 + 1000 * spectrogram[:, :, :-1]).log().flatten(1, 2)).transpose(1, 2)  # (B, N, CF)
         for layer in self.layers:
             x = nn.functional.leaky_relu(layer(x)[0], self.negative_slope)
         channels, bins = spectrogram.shape[1:3]

@@ -186,6 +186,17 @@ def test_training_gives_each_target_its_own_tone(name):
         assert ratio.min() > 8
 
 
+def test_a_standardized_input_does_not_know_the_level():
+    model = built("chimera", standardize=True, layers=1)
+    spectrogram = noise(2, 1, 17, 9).abs()
+    with torch.no_grad():
+        masks = model.mask(spectrogram)
+        torch.testing.assert_close(model.mask(0.01 * spectrogram), masks, atol=1e-5, rtol=0)
+        faint = spectrogram.clamp_min(0.0099 * spectrogram.amax((1, 2, 3), keepdim=True))  # below the floor of -40 dB
+        torch.testing.assert_close(model.mask(faint), masks, atol=1e-5, rtol=0)
+        assert model.mask(torch.zeros(1, 1, 17, 2)).isfinite().all()
+
+
 def test_one_target_is_separated_from_the_rest():
     model = built("deep_clustering", targets=["a"], layers=1)
     mixture, reference = noise(1, 1, 400), noise(1, 1, 1, 400, seed=1)

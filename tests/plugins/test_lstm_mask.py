@@ -8,7 +8,7 @@ import torch
 
 import msbench
 from msbench.model.costs import parameter_count
-from tests.plugins.weights import noise
+from tests.plugins.weights import noise, randomise_statistics
 
 SMALL = {"targets": ["a", "b", "c"], "window_samples": 34, "hop_samples": 17, "hidden": 5}
 
@@ -36,7 +36,10 @@ def test_the_masks_layer_by_layer(output):
     torch.manual_seed(0)
     model = msbench.load("lstm_mask", output=output, **SMALL).eval()
     spectrogram = noise(1, 1, 18, 6).abs()
+    randomise_statistics(model)
     x = np.log(1 + 1000 * spectrogram[0, 0, :-1].double().numpy()).T  # 17 of 18 bins
+    norm = {name: value.double().numpy() for name, value in model.norm.state_dict().items()}
+    x = (x - norm["running_mean"]) / np.sqrt(norm["running_var"] + 1e-5) * norm["weight"] + norm["bias"]
     for layer in model.layers:
         x = lstm(x, {name: value.detach().double().numpy() for name, value in layer.named_parameters()})
         x = np.where(x > 0, x, 0.3 * x)
@@ -68,8 +71,8 @@ def test_backwards_too():
 def test_sizes():
     with torch.device("meta"):
         model = msbench.load("lstm_mask")
-    # 129 bins; 4 gates of 256, twice biased, in two layers; 4 targets
-    assert parameter_count(model) == 4 * 256 * (129 + 256 + 2) + 4 * 256 * (256 + 256 + 2) + 4 * 129 * 257
+    # 129 bins, normalized; 4 gates of 256, twice biased, in two layers; 4 targets
+    assert parameter_count(model) == 2 * 129 + 4 * 256 * (129 + 256 + 2) + 4 * 256 * (256 + 256 + 2) + 4 * 129 * 257
     assert model.stft.bins == 130
     assert msbench.STFT(258, 129)(torch.zeros(1, 1, 99 * 129)).shape[-1] == 100
 
