@@ -28,6 +28,32 @@ from msbench.system.memory import peak_bytes
 Step = Callable[[], Any]
 
 
+def chimera(seconds: float) -> tuple[nn.Module, dict[str, nn.Module], Tensor]:
+    """The masks alone, as no gradient passes through clusters. The package has the parts of asteroid's recipe."""
+    from asteroid.masknn.recurrent import SingleRNN
+    from asteroid.utils.torch_utils import pad_x_to_y
+    from asteroid_filterbanks import make_enc_dec
+    from asteroid_filterbanks.transforms import apply_mag_mask, mag
+
+    import msbench
+
+    class Masks(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.encoder, self.decoder = make_enc_dec("stft", n_filters=256, kernel_size=256, stride=64)
+            self.rnn = SingleRNN("lstm", 129, 600, n_layers=4, dropout=0.3, bidirectional=True)
+            self.masks = nn.Sequential(nn.Dropout(0.3), nn.Linear(1200, 2 * 129), nn.Sigmoid())
+
+        def forward(self, mixture: Tensor) -> Tensor:
+            spectrum = self.encoder(mixture)
+            features = self.rnn(torch.log(mag(spectrum) + 1e-8).permute(0, 2, 1))
+            masks = self.masks(features).unflatten(2, (2, 129)).permute(0, 2, 3, 1)
+            return pad_x_to_y(self.decoder(apply_mag_mask(spectrum.unsqueeze(1), masks)), mixture)
+
+    ours = msbench.load("chimera", targets=["a", "b"])
+    return ours, {"asteroid": Masks()}, 0.1 * torch.randn(1, 1, int(8000 * seconds))
+
+
 def conv_tasnet(seconds: float) -> tuple[nn.Module, dict[str, nn.Module], Tensor]:
     import torchaudio
     from asteroid.models import ConvTasNet
@@ -150,6 +176,7 @@ def tasnet(bidirectional: bool) -> tuple[nn.Module, dict[str, nn.Module], Tensor
 FORWARD_ALONE = ("conv_tasnet, 60 s", "film_unet, all targets")
 
 CASES: dict[str, Callable[[], tuple[nn.Module, dict[str, nn.Module], Tensor]]] = {
+    "chimera, 4 s": lambda: chimera(4),
     "conv_tasnet, 4 s": lambda: conv_tasnet(4),
     "conv_tasnet, 60 s": lambda: conv_tasnet(60),
     "complex_unet 10, 3 s": lambda: dcunet("10"),
