@@ -41,8 +41,12 @@ def allowed_changes(held: Checkpoint, settings: dict[str, Any], separator: Separ
         The settings that differ and may.
 
     Raises:
-        ValueError: If a setting differs; the message names it, and what to do instead.
+        ValueError: If a setting differs, or there is no training to go on with; the message says what to do instead.
     """
+    if held.step is None:  # as `msbench.save` and `msbench join` write it
+        raise ValueError(
+            f"{held.path} holds weights alone, and no training to go on with: begin one with --init_from {held.path}"
+        )
     before = completed(_settings_of(held))
     asked = completed(counted(settings))
     changes = []

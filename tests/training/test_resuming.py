@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import msbench
 from msbench.cli.app import main
 from msbench.model.checkpoint_file import RUN
 from tests.tiny import fit_arguments, write_model, write_songs
@@ -67,3 +68,11 @@ def test_a_model_whose_code_has_changed_is_told_by_its_weights(
     torch.save(content, "run/last.ckpt")
     assert main(["fit", *arguments]) == 2
     assert "conv.weight is 2x1x11 in the file and 2x1x9 in the model" in capsys.readouterr().err
+
+
+def test_weights_alone_are_no_training_to_go_on_with(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    msbench.save(msbench.load("run/last.ckpt"), "weights.ckpt")
+    arguments[arguments.index("run")] = "another"
+    assert main(["fit", *arguments, "--ckpt_path", "weights.ckpt"]) == 2
+    assert "no training to go on with: begin one with --init_from weights.ckpt" in capsys.readouterr().err
+    assert main(["fit", *arguments, "--init_from", "weights.ckpt"]) == 0
