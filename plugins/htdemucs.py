@@ -6,8 +6,8 @@ Hybrid Demucs, of four layers each, stay apart; between them, a transformer whos
 branch and to the other. The defaults are those of the released models of four stems (955717e8, and the four of the bag
 htdemucs_ft), whose state dicts load as they are: `msbench.load("htdemucs").load_state_dict(...)`.
 
-Differences: sparse attention, other positional embeddings than sinusoids, and `norm_in_group` are not here, as no
-released model has them. Normalization and loss differ as in `hdemucs`. A bag of models is several checkpoints.
+Differences: sparse attention and positions other than sinusoids are not here, as the runs of those models leave them
+off (demucs/grids/mmi.py). Normalization and loss differ as in `hdemucs`. A bag of models has to be loaded one by one.
 """
 
 from __future__ import annotations

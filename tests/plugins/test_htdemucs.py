@@ -60,6 +60,13 @@ def test_the_published_sizes(targets: list[str], theirs: dict[str, int], ours: d
     shapes = {name: value.shape for name, value in published.state_dict().items()}
     assert {name: value.shape for name, value in model.state_dict().items()} == shapes
     assert count is None or parameter_count(model) == count
+    assert model.chunk_samples == 343_980  # int(39 / 5 * 44100), as `valid_length` of the released models
+
+
+def test_other_chunks_are_an_option() -> None:
+    with torch.device("meta"):
+        assert msbench.load("htdemucs", chunk_seconds=None, rescale=0).chunk_samples is None
+        assert msbench.load("htdemucs", chunk_seconds=2, sample_rate=8000, rescale=0).chunk_samples == 16000
 
 
 def solver(model: nn.Module, batches: Iterable[Tensor]) -> None:
