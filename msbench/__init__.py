@@ -52,9 +52,11 @@ __all__ = [  # the names of PUBLIC, spelled out for those who read without runni
     "load",
     "median_of_rows",
     "registry",
+    "require_known_stems",
     "save",
     "separate",
     "spread_points",
+    "stems_of_components",
 ]
 
 if TYPE_CHECKING:
@@ -73,6 +75,7 @@ if TYPE_CHECKING:
     )
     from msbench.model.checkpoints import load, save
     from msbench.model.clustering import kmeans, spread_points
+    from msbench.model.components import require_known_stems, stems_of_components
     from msbench.model.demucs_layers import LayerScale
     from msbench.model.filter_bank import FilterBankSeparator
     from msbench.model.hybrid_demucs import HybridDemucs, HybridShape

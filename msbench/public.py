@@ -35,7 +35,9 @@ PUBLIC = {
     "kmeans": "msbench.model.clustering",
     "load": "msbench.model.checkpoints",
     "median_of_rows": "msbench.model.medians",
+    "require_known_stems": "msbench.model.components",
     "save": "msbench.model.checkpoints",
     "separate": "msbench.separation.pipeline",
     "spread_points": "msbench.model.clustering",
+    "stems_of_components": "msbench.model.components",
 }
