@@ -61,6 +61,7 @@ class NMF(SpectrogramSeparator):
         forget_factor: What the sums of earlier batches are multiplied by at each batch.
         rest: Whether what the targets leave of the mixture has a dictionary too, which is needed where they do not add
             up to it. None: if there is one target.
+        phase: How the estimates get their phase; the `phase` options of `msbench.SpectrogramSeparator`.
 
     Raises:
         ValueError: If there is no such divergence, or a number is out of its range.
@@ -84,8 +85,9 @@ class NMF(SpectrogramSeparator):
         iterations: int = 50,
         forget_factor: float = 0.95,
         rest: bool | None = None,
+        **phase: Any,
     ) -> None:
-        super().__init__(targets, sample_rate, channels, window_samples, hop_samples)
+        super().__init__(targets, sample_rate, channels, window_samples, hop_samples, **phase)
         self.beta = beta_of(divergence)
         require_positive(components=components, iterations=iterations)
         if not 0 < forget_factor <= 1:
@@ -116,7 +118,7 @@ class NMF(SpectrogramSeparator):
         return []
 
     @torch.no_grad()
-    def train_on(self, batch: Batch, criterion: Any, optimizers: list[torch.optim.Optimizer]) -> dict[str, Tensor]:
+    def train_on(self, batch: Batch, criterion: Any, optimizers: Sequence[torch.optim.Optimizer]) -> dict[str, Tensor]:
         """A step of online NMF; gives each target's divergence, relative to its magnitudes (bins, with `is`)."""
         signals = batch.references
         if self.rest:
@@ -134,7 +136,9 @@ class NMF(SpectrogramSeparator):
         activations = torch.cat([solve(block, dictionary, self.beta, self.iterations) for block in frames.split(BLOCK)])
         loss = divergence_of(frames, (activations @ dictionary).clamp_min(EPS), self.beta)
         above, below = statistics(frames, activations, dictionary, self.beta)
-        self.numerators[i].mul_(self.forget_factor).add_(above * (dictionary.square() if self.beta == 0 else dictionary))
+        self.numerators[i].mul_(self.forget_factor).add_(
+            above * (dictionary.square() if self.beta == 0 else dictionary)
+        )
         self.denominators[i].mul_(self.forget_factor).add_(below)
         dictionary.copy_(damped(self.numerators[i] / self.denominators[i].clamp_min(TINY), self.beta))
         return loss
@@ -162,6 +166,7 @@ class BlindNMF(Separator):
 
     trainable = False
     chunking: ClassVar[Literal["any", "song"]] = "song"
+    song_memory = 7.0
 
     def __init__(
         self,
@@ -253,8 +258,9 @@ def factorize(frames: Tensor, activations: Tensor, dictionary: Tensor, beta: int
         above, below = torch.zeros_like(dictionary), torch.zeros_like(dictionary)
         for block, active in zip(frames.split(BLOCK), activations.split(BLOCK), strict=True):
             update_activations(block, active, dictionary, beta)
-            for total, part in zip((above, below), statistics(block, active, dictionary, beta), strict=True):
-                total += part
+            parts = statistics(block, active, dictionary, beta)
+            above += parts[0]
+            below += parts[1]
         dictionary *= damped(above / below.clamp_min_(TINY), beta)
 
 
