@@ -9,7 +9,7 @@ Read: the authors' code, posenhuang/singingvoiceseparationrpca (aa43373): `inexa
 mu = 1.25 / sigma_1, rho = 1.5, a tolerance of 1e-7; `rpca_mask_execute.m` with lambda = 1 / sqrt(max(F, N)) and a
 hop of a quarter window; `rpca_mask_demo.m` with a window of 1024 samples and a gain of one. Of the paper the abstract
 alone. nussl (17368d4, nussl/separation/factorization/rpca.py) differs in three points: it updates A before E, stops
-after 100 iterations, and gives all below 100 Hz to the accompaniment. The last is `high_pass`, which is on here: on
+after 100 iterations, and gives all below 100 Hz to the accompaniment. The last is `high_pass_hz`, which is on here: on
 the demo songs it brings 1.6 dB of SDR to both targets.
 
 Differences:
@@ -44,7 +44,7 @@ class RPCA(Separator):
         window_samples, hop_samples: The STFT; 1024 and 256 in the authors' code.
         sparsity: Times 1 / sqrt(max(F, N)) it is lambda, the weight of the sparse part; 1 in the authors' code.
         gain: How much louder the sparse part has to be than the other where the voice is; 1 in the authors' code.
-        high_pass: Frequency in Hz below which nothing is the voice's; 100 in nussl, 0 in the authors' code.
+        high_pass_hz: Frequency in Hz below which nothing is the voice's; 100 in nussl, 0 in the authors' code.
         tolerance: It ends where |D - A - E| is this share of |D|.
         iterations: The most.
 
@@ -65,7 +65,7 @@ class RPCA(Separator):
         hop_samples: int = 256,
         sparsity: float = 1.0,
         gain: float = 1.0,
-        high_pass: float = 100.0,
+        high_pass_hz: float = 100.0,
         tolerance: float = 1e-7,
         iterations: int = 1000,
     ) -> None:
@@ -80,13 +80,13 @@ class RPCA(Separator):
         }.items():
             if value <= 0:
                 raise ValueError(f"{name} must be above 0, not {value}")
-        if high_pass < 0:
-            raise ValueError(f"high_pass must not be below 0 Hz, not {high_pass}")
+        if high_pass_hz < 0:
+            raise ValueError(f"high_pass_hz must not be below 0 Hz, not {high_pass_hz}")
         self.stft = STFT(window_samples, hop_samples)
         self.stride_samples = hop_samples
         self.sparsity = sparsity
         self.gain = gain
-        self.lowest_bin = min(self.stft.bins, round(high_pass * window_samples / sample_rate))
+        self.lowest_bin = min(self.stft.bins, round(high_pass_hz * window_samples / sample_rate))
         self.tolerance = tolerance
         self.iterations = iterations
 

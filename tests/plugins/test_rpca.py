@@ -59,12 +59,12 @@ def mixture() -> torch.Tensor:
 
 
 def test_both_estimates_add_up_and_the_voice_has_nothing_low() -> None:
-    model = msbench.load("rpca", high_pass=500.0)
+    model = msbench.load("rpca", high_pass_hz=500.0)
     estimates = model(mixture()[None])
     torch.testing.assert_close(estimates.sum(1), mixture()[None], atol=1e-5, rtol=0)
     low = model.stft(estimates[0, 0, 0])[: round(450 * 1024 / 16000)]
     assert low.abs().max() < 1e-2 * model.stft(mixture()[0]).abs().max()
-    alone = msbench.load("rpca", high_pass=500.0, targets=["accompaniment"])(mixture()[None])
+    alone = msbench.load("rpca", high_pass_hz=500.0, targets=["accompaniment"])(mixture()[None])
     assert torch.equal(alone[:, 0], estimates[:, 1])
 
 
@@ -74,7 +74,7 @@ def test_both_estimates_add_up_and_the_voice_has_nothing_low() -> None:
         ({"targets": ["drums"]}, "RPCA separates vocals and accompaniment, not drums"),
         ({"gain": 0.0}, "gain must be above 0, not 0.0"),
         ({"iterations": 0}, "iterations must be above 0, not 0"),
-        ({"high_pass": -1.0}, "high_pass must not be below 0 Hz, not -1.0"),
+        ({"high_pass_hz": -1.0}, "high_pass_hz must not be below 0 Hz, not -1.0"),
     ],
 )
 def test_what_is_refused(options: dict, message: str) -> None:
