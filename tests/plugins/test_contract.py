@@ -38,6 +38,12 @@ def test_a_registered_model_keeps_the_contract(name):
     assert [result for result in check(name, **SMALLER.get(name, {})) if not result.passed] == []
 
 
+@pytest.mark.parametrize("phase", ["griffin_lim", "wiener"])
+def test_a_model_keeps_it_with_another_phase(phase):
+    checked = check("unet", depth=3, filters=2, phase=phase, phase_iterations=2)
+    assert [result for result in checked if not result.passed] == []
+
+
 @pytest.mark.daily
 @pytest.mark.parametrize("name", sorted(SMALLER))
 def test_a_large_model_keeps_the_contract_as_it_is(name):
