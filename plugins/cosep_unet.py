@@ -52,7 +52,7 @@ class CosepUNet(SpectrogramSeparator):
         filters: Channels of the first layer of `unet`, doubled by each of the next three.
         visual: Features of the image, which are zero: 512 in the authors' network, 0 to leave out their weights.
         weighted: Whether differences of masks are weighted by log(1 + magnitude of the mixture), between 0.001 and 10.
-            `bce` on masks, which is no difference, is not weighted.
+            `bce` on masks, which is no difference, is not weighted, and takes ratios up to 1.
         phase: How the estimates get their phase; the `phase` options of `msbench.SpectrogramSeparator`.
     """
 
@@ -120,7 +120,9 @@ class CosepUNet(SpectrogramSeparator):
         mixture = self._read(self.stft(batch.mixture).abs())
         ratios = self.to_log(self.stft(batch.references).abs() / self.stft.scale) / mixture.unsqueeze(1)
         masks, ratios = self.log_mask(mixture), ratios.clamp(0, LARGEST_RATIO)
-        if not self.weighted or getattr(criterion, "loss", None) == "bce":
+        if getattr(criterion, "loss", None) == "bce":
+            return criterion(masks, ratios.clamp_max(1))
+        if not self.weighted:
             return criterion(masks, ratios)
         weight = mixture.log1p().clamp(1e-3, 10).unsqueeze(1)
         return criterion(weight * masks, weight * ratios)
