@@ -28,6 +28,9 @@ def median_of_rows(values: Tensor, rows: Tensor, counts: Tensor | None = None) -
     Returns:
         (M, L) float32, on the device of the values.
 
+    Raises:
+        ValueError: If there is no such row.
+
     >>> median_of_rows(torch.tensor([[1.0], [5.0], [2.0]]), torch.tensor([[0, 1, 2], [0, 1, 1]]), torch.tensor([3, 2]))
     tensor([[2.],
             [3.]])
@@ -35,6 +38,8 @@ def median_of_rows(values: Tensor, rows: Tensor, counts: Tensor | None = None) -
     # Floats that are not negative are in the order of their bits.
     bits = values.to("cpu", torch.float32).contiguous().abs().numpy().view(np.int32)  # abs: -0.0 has a sign
     lists = rows.to("cpu", torch.int64).contiguous().numpy()
+    if lists.size and not 0 <= lists.min() <= lists.max() < len(bits):
+        raise ValueError(f"rows must be 0 to {len(bits) - 1}, not {lists.min()} to {lists.max()}")
     lengths = np.full(len(lists), lists.shape[1]) if counts is None else counts.to("cpu", torch.int64).numpy()
     medians = np.empty((len(lists), bits.shape[1]), np.float32)
     loop = compiled(_medians)

@@ -44,3 +44,8 @@ def test_the_threads_of_torch_share_the_work_and_change_nothing() -> None:
         assert torch.equal(median_of_rows(values, rows), alone)
     finally:
         torch.set_num_threads(threads)
+
+
+def test_a_row_that_is_not_there_is_refused() -> None:
+    with pytest.raises(ValueError, match="rows must be 0 to 2, not 0 to 3"):
+        median_of_rows(torch.rand(3, 1), torch.tensor([[0, 3]]))
