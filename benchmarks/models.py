@@ -172,6 +172,26 @@ def tasnet(bidirectional: bool) -> tuple[nn.Module, dict[str, nn.Module], Tensor
     return ours, {"asteroid": theirs}, 0.1 * torch.randn(1, 1, 16000)
 
 
+def multi_band(name: str) -> tuple[nn.Module, dict[str, nn.Module], Tensor]:
+    """Against tky823/DNN-based_source_separation (8663d6f), which is no package: MULTI_BAND_PEER is a clone of it."""
+    import msbench
+
+    clone = os.environ["MULTI_BAND_PEER"]
+    sys.path[0] = f"{clone}/src"  # this file's folder has another "models"
+    folder = f"{clone}/egs/musdb18"
+    ours = msbench.load(name, targets=["vocals"])
+    if name == "mmdensenet":
+        from models.mm_densenet import MMDenseNet as Peer
+
+        peer = Peer.build_from_config(f"{folder}/mm-densenet/config/paper/vocals.yaml")
+    else:
+        from models.mm_dense_lstm import MMDenseLSTM as Peer
+
+        peer = Peer.build_from_config(f"{folder}/mm-dense-lstm/config/lstm-after-dense/vocals.yaml")
+    sizes = (ours.stft.window_samples, ours.stft.hop_samples)
+    return ours, {"tky823": Peer.TimeDomainWrapper(peer, *sizes)}, 0.1 * torch.randn(1, 2, 44100 * 3)
+
+
 # A training step on a minute would hold 26 GiB; one of film_unet draws one target per item.
 FORWARD_ALONE = ("conv_tasnet, 60 s", "film_unet, all targets")
 
@@ -190,6 +210,9 @@ CASES: dict[str, Callable[[], tuple[nn.Module, dict[str, nn.Module], Tensor]]] =
     "tasnet, 2 s": lambda: tasnet(True),
     "tasnet, causal, 2 s": lambda: tasnet(False),
 }
+if "MULTI_BAND_PEER" in os.environ:
+    CASES["mmdenselstm, 3 s"] = lambda: multi_band("mmdenselstm")
+    CASES["mmdensenet, 3 s"] = lambda: multi_band("mmdensenet")
 
 
 def steps(model: nn.Module, mixture: Tensor) -> tuple[Step, Step]:

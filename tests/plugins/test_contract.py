@@ -9,6 +9,7 @@ NAMES = [name for name, entry in registry.entries("models").items() if not entry
 # Options that make small what takes more than some seconds as it is, which `make test-daily` checks.
 SMALLER = {
     "chimera": {"hidden": 16, "layers": 1, "embedding": 4},
+    "cdae": {"sample_rate": 4000, "window_samples": 256, "hop_samples": 192, "filters": [4, 4, 4, 4]},
     "complex_unet": {"architecture": "10"},
     "conv_tasnet": {"filters": 32, "bottleneck": 16, "hidden": 32, "skip": 16, "blocks": 3, "repeats": 2},
     "cosep_unet": {"depth": 5, "filters": 2},
@@ -28,6 +29,28 @@ SMALLER = {
     "segan": {"filters": [4, 4, 8, 8], "kernel": 7, "noise": 4, "slice_samples": 1024},
     "spleeter": {"filters": 2, "window_samples": 512, "hop_samples": 128, "bins": 192, "segment_frames": 64},
     "tasnet": {"filters": 32, "hidden": 16},
+    "mmdenselstm": {
+        "targets": ["vocals", "drums"],
+        "sample_rate": 4000,
+        "window_samples": 256,
+        "hop_samples": 192,
+        "bands": [40, 89],
+        "growth": [[2, 3, 2], [1, 0, 1], [2, 2, 2]],
+        "depth": [[1, 2, 1], [1, 0, 1], [1, 1, 1]],
+        "lstm_units": [[0, 4, 0], [0, 2, 0], [0, 0, 4]],
+        "features": [4, 2, 2],
+        "kernels": [[3, 3], [3, 3], [3, 3]],
+    },
+    "mmdensenet": {
+        "targets": ["vocals", "drums"],
+        "sample_rate": 4000,
+        "window_samples": 256,
+        "hop_samples": 192,
+        "bands": [40, 89],
+        "growth": [[2, 3, 2], [1, 1, 1], [2, 2, 2]],
+        "depth": [[1, 2, 1], [1, 1, 1], [1, 1, 1]],
+        "features": [4, 2, 2],
+    },
     "unet": {"depth": 4, "filters": 4},
     "wave_unet": {"filters": 4},
 }
