@@ -200,6 +200,14 @@ def test_names_that_a_spreadsheet_or_a_page_would_run(tmp_path: Path) -> None:
     assert r"\[x\](javascript:1)" in (tmp_path / "board.md").read_text()
 
 
+def test_figures_of_a_metric_that_is_not_known_stand_by_themselves() -> None:
+    table = Board(MUSDB18).table()
+    voices = table[table["metric"] == "bsseval;agg=median;together=not-stated;targets=vocals"].set_index("model")
+    row = voices.loc["Wave-U-Net (Cohen-Hadria et al.), all augmentations"]
+    assert row[["vocals SDR", "vocals SIR", "vocals SAR", "tier"]].tolist() == [5.42, 13.90, 6.62, "reported"]
+    assert len(voices) == 14
+
+
 def test_figures_of_papers_have_rows_and_no_statistics() -> None:
     board = Board(MUSDB18)
     row = board.table().set_index("model").loc["Spleeter (mask)"]
@@ -218,8 +226,8 @@ def test_figures_of_papers_have_rows_and_no_statistics() -> None:
     ("name", "system", "scores", "tier"),
     [
         ("ikala", "U-Net", {"vocals NSDR": 11.094, "accompaniment NSDR": 14.435, "vocals SIR": 23.96}, "reported"),
-        ("ikala", "Chimera", {"vocals NSDR": 8.749}, "unverified"),
-        ("medleydb", "U-Net", {"vocals NSDR": 8.681}, "unverified"),
+        ("ikala", "Chimera", {"vocals NSDR": 8.749}, "reported"),
+        ("medleydb", "U-Net", {"vocals NSDR": 8.681}, "reported"),
     ],
 )
 def test_figures_of_another_metric_and_dataset(
