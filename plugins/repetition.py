@@ -199,7 +199,7 @@ class RepetSim(_MedianMask):
             directions += self.magnitudes(waveform)
         directions /= directions.norm(dim=1, keepdim=True).clamp_min_(1e-30)
         frames = len(directions)
-        apart = self.apart_seconds * self.sample_rate / self.stft.hop_samples
+        apart = min(self.apart_seconds * self.sample_rate / self.stft.hop_samples, frames)
         found = [
             _peaks(directions[start : start + step] @ directions.T, start, apart, self.most_frames - 1)
             for step in [max(1, BLOCK // frames)]
@@ -213,7 +213,7 @@ def _peaks(similarity: Tensor, first: int, apart: float, most: int) -> tuple[Ten
     """The columns of the highest values of each row, one after the other, that are apart from those before.
 
     Args:
-        similarity: (R, N), overwritten; the lowest value of a row is no peak.
+        similarity: (R, N); the lowest value of a row is no peak.
         first: Row r is that of the frame `first + r`, which is taken first and not among the results.
         apart: A distance in columns.
         most: How many.
