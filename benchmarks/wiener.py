@@ -29,17 +29,16 @@ from msbench.system.memory import peak_bytes
 SOURCES, CHANNELS, BINS = 4, 2, 2049
 
 
-def calls(frames: int, iterations: int, device: str) -> dict[str, Callable[[], Any]]:
-    """Both filters on the same excerpt, each in the layout that its callers have."""
+def call_of(name: str, frames: int, iterations: int, device: str) -> Callable[[], Any]:
+    """One of the filters on an excerpt of noise, in the layout that it takes; made without larger values between."""
     torch.manual_seed(0)
-    mixture = 30 * torch.randn(CHANNELS, BINS, frames, dtype=torch.complex64, device=device)
-    estimates = torch.rand(SOURCES, CHANNELS, BINS, frames, device=device) * mixture
-    magnitudes = estimates.abs().permute(3, 2, 1, 0).contiguous()
-    plain = torch.view_as_real(mixture.permute(2, 1, 0).contiguous())
-    return {
-        "ours": lambda: wiener(estimates, mixture, iterations),
-        "openunmix": lambda: published(magnitudes, plain, iterations),
-    }
+    if name == "ours":
+        mixture = torch.randn(CHANNELS, BINS, frames, dtype=torch.complex64, device=device).mul_(30)
+        estimates = torch.randn(SOURCES, CHANNELS, BINS, frames, dtype=torch.complex64, device=device).mul_(30)
+        return lambda: wiener(estimates, mixture, iterations)
+    plain = torch.randn(frames, BINS, CHANNELS, 2, device=device).mul_(30)
+    magnitudes = torch.rand(frames, BINS, CHANNELS, SOURCES, device=device).mul_(30)
+    return lambda: published(magnitudes, plain, iterations)
 
 
 def timed(call: Callable[[], Any]) -> float:
@@ -54,7 +53,7 @@ def timed(call: Callable[[], Any]) -> float:
 
 
 def measure_memory(name: str, frames: int, iterations: int, device: str) -> float:
-    call = calls(frames, iterations, device)[name]
+    call = call_of(name, frames, iterations, device)
     before = held_bytes(device)
     timed(call)
     return held_bytes(device) - before
@@ -83,7 +82,7 @@ def main() -> None:
     print("| frames | ours s | openunmix s | ratio | ours MiB | openunmix MiB | ratio |")
     print("|---|---|---|---|---|---|---|")
     for frames in options.frames:
-        pair = calls(frames, options.iterations, options.device)
+        pair = {name: call_of(name, frames, options.iterations, options.device) for name in ("ours", "openunmix")}
         samples: dict[str, list[float]] = {name: [] for name in pair}
         for repeat in range(options.repeats + 1):
             for name, call in pair.items():
