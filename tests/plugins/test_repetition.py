@@ -149,7 +149,7 @@ print((peak_bytes() - before) / (3 * song.nbytes), model.song_memory)
 """
 
 
-@pytest.mark.slow
+@pytest.mark.daily
 @pytest.mark.parametrize("name", NAMES)
 def test_a_song_takes_the_memory_that_is_said(name: str) -> None:
     done = subprocess.run([sys.executable, "-c", MEASURE, name], capture_output=True, text=True, check=True)
