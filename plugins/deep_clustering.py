@@ -22,8 +22,8 @@ running means so that the sum of squared distances is smallest. `start: targets`
 and each cluster is the target that it began from; with `steps: 0` each bin is of the nearest running mean. Where a
 target is silent, `spread` divides another one in two. The heads of Chimera are of the targets in their order.
 
-A single target is separated from the rest of the mixture, as a second source. Without any target's silence, masks of
-clusters add up to one; bins that are left out are shared evenly (in asteroid, each source gets them whole).
+A single target is separated from the rest of the mixture, as a second source. The masks of the clusters add up to one;
+bins that are left out are shared evenly (in asteroid, each source gets them whole).
 
 Differences from asteroid:
 
