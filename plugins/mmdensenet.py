@@ -98,7 +98,7 @@ class _DenseBlock(nn.Module):
 
 
 class _Recurrence(nn.Module):
-    """(B, C, F, N) to one map (B, 1, F, N): a bidirectional LSTM over the frames of one mean of the maps."""
+    """(B, C, F, N) to one map (B, 1, F, N): a bidirectional LSTM over the frames of one weighted sum of the maps."""
 
     def __init__(self, channels: int, bins: int, units: int) -> None:
         super().__init__()

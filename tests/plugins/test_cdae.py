@@ -56,6 +56,15 @@ def test_each_target_has_a_network_of_its_own():
     assert sum(parameter_count(network) for network in model.networks().values()) == parameter_count(model)
 
 
+def test_the_weights_begin_as_keras_draws_them():
+    torch.manual_seed(0)
+    model = msbench.load("cdae", targets=["vocals"])
+    layers = [part for part in model.autoencoders[0] if isinstance(part, nn.Conv2d)]
+    assert not any(layer.bias.any() for layer in layers)
+    bound = (6 / (9 * 30 + 9 * 40)) ** 0.5
+    assert 0.98 * bound < layers[3].weight.abs().max() <= bound
+
+
 def test_silence_is_silent():
     assert not msbench.load("cdae", **SMALL).eval()(torch.zeros(1, 1, 777)).any()
 
