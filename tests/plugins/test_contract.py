@@ -10,6 +10,15 @@ NAMES = [name for name, entry in registry.entries("models").items() if not entry
 SMALLER = {
     "chimera": {"hidden": 16, "layers": 1, "embedding": 4},
     "cdae": {"targets": ["vocals"], "sample_rate": 2000, "window_samples": 128, "hop_samples": 96},
+    "cnn_mask": {
+        "sample_rate": 4000,
+        "window_samples": 128,
+        "hop_samples": 64,
+        "fft_samples": 256,
+        "filters": [4, 4, 4, 4],
+        "pooled_bins": 4,
+        "units": [16, 16],
+    },
     "complex_unet": {"architecture": "10"},
     "conv_tasnet": {"filters": 32, "bottleneck": 16, "hidden": 32, "skip": 16, "blocks": 3, "repeats": 2},
     "cosep_unet": {"depth": 5, "filters": 2},
