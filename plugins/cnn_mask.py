@@ -55,6 +55,7 @@ class CnnMask(SpectrogramSeparator):
         pooled_bins: Over which a maximum is taken after each pair of convolutions; 12 in the paper.
         units: Of the two hidden dense layers; 2048 and 512 in the paper.
         dropout: Before each of them; 0.5 in the paper.
+        logarithmic: Whether the network reads log(1 + 1000 x) of the magnitudes x; not in the paper.
         threshold: Masks below it become zero in inference; 0.15 in the paper for DSD100, 0.35 for iKala.
         binary: Whether the others become one.
         remainder: Whether the mask of the last of several targets is one minus the sum of the others.
@@ -79,6 +80,7 @@ class CnnMask(SpectrogramSeparator):
         pooled_bins: int = 12,
         units: Sequence[int] = (2048, 512),
         dropout: float = 0.5,
+        logarithmic: bool = False,
         threshold: float = 0.15,
         binary: bool = False,
         remainder: bool = True,
@@ -102,6 +104,7 @@ class CnnMask(SpectrogramSeparator):
             raise ValueError(f"stage must be '{MASKS}' or '{AUTOENCODER}', not '{stage}'")
         self.stft = STFT(window_samples, hop_samples, fft_samples=fft_samples)
         self.patch_frames, self.threshold, self.binary = patch_frames, threshold, binary
+        self.logarithmic = logarithmic
         self.remainder = remainder and len(self.targets) > 1
         self.stage, self.label_margin = stage, label_margin
         self.network = _Network(channels, self.stft.bins, patch_frames, filters, pooled_bins, units, dropout, self._own)
@@ -141,6 +144,7 @@ class CnnMask(SpectrogramSeparator):
     def _on_patches(self, patches: Tensor) -> Tensor:
         """(B, C, F, patches, frames) to (B, S, C, F, patches, frames)."""
         batch, _, _, count, _ = patches.shape
+        patches = (1 + 1000 * patches).log() if self.logarithmic else patches
         masks = self.network(patches.permute(0, 3, 1, 4, 2).flatten(0, 1))  # (B patches, S, C, frames, F)
         return masks.unflatten(0, (batch, count)).permute(0, 2, 3, 5, 1, 4)
 

@@ -100,6 +100,14 @@ def test_masks_of_the_training_come_from_patches_with_one_frame_in_common(frames
     np.testing.assert_allclose(ours, (total / np.maximum(count, 1))[:, :frames], atol=1e-5)
 
 
+def test_logarithms_of_the_magnitudes_are_an_option():
+    torch.manual_seed(0)
+    plain, other = (msbench.load("cnn_mask", logarithmic=each, **TINY).eval() for each in (False, True))
+    other.load_state_dict(plain.state_dict())
+    magnitudes = noise(1, 1, 65, 7).abs()
+    assert torch.allclose(other.mask(magnitudes), plain.mask((1 + 1000 * magnitudes).log()))
+
+
 def test_weights_begin_as_in_the_authors_code():
     """TFWrapper.py: xavier_initializer, which is uniform, and biases of 0.1."""
     torch.manual_seed(0)
