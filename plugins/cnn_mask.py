@@ -130,9 +130,9 @@ class CnnMask(SpectrogramSeparator):
         padded = nn.functional.pad(spectrogram, (0, (1 - count) % step + step * (count == 1)))
         patches = padded.unfold(-1, self.patch_frames, step)  # (B, C, F, patches, frames)
         masks = self._on_patches(patches)
-        joined = masks[..., :-1].flatten(-2)  # each patch without its last frame, which is the next one's first
-        both = (masks[..., 1:, 0] + masks[..., :-1, -1]) / 2
-        joined[..., step::step] = both
+        # The last frame of a patch is the next one's first.
+        first = torch.cat([masks[..., :1, :1], (masks[..., 1:, :1] + masks[..., :-1, -1:]) / 2], -2)
+        joined = torch.cat([first, masks[..., 1:-1]], -1).flatten(-2)
         return torch.cat([joined, masks[..., -1, -1:]], -1)[..., :count]
 
     def _middles(self, spectrogram: Tensor) -> Tensor:
