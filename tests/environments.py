@@ -145,4 +145,4 @@ def test_the_tests_pass(environment: Path) -> None:
     python = environment / "bin" / "python"
     run(UV, "pip", "install", "--quiet", "--python", python, *options, "--group", f"{ROOT}/pyproject.toml:test")
     tests = [ROOT / "tests" / name for name in TESTED]
-    run(python, "-m", "pytest", "-n", "2", "-q", "-p", "no:cacheprovider", "-m", "not slow", *tests)
+    run(python, "-m", "pytest", "-n", "2", "-q", "-p", "no:cacheprovider", "-m", "not slow and not daily", *tests)
