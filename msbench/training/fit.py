@@ -176,8 +176,6 @@ def _check_own_training(cli: FitCLI) -> None:
             raise ValueError(
                 f"{cli.place_of(field)}field {field}: {model} has a training step of its own: leave it out"
             )
-    if cli.datamodule.unlabelled is not None:
-        raise ValueError(f"field data.unlabelled: {model} has a training step of its own: leave it out")
     if cli.trainer.world_size > 1 and not cli.model.separator.optimizers(cli.model.build_optimizer):
         raise ValueError(
             f"{cli.place_of('trainer.devices')}field trainer.devices: {model} learns without an optimizer, whose "

@@ -92,6 +92,11 @@ class SeparationModule(LightningModule):
             ValueError: If the loss, its domain or the model leaves no sum of several targets to compare.
         """
         separator = self.separator
+        if separator.own_training:
+            raise ValueError(
+                f"{type(separator).__name__} has a training step of its own, and data.unlabelled is for the common "
+                "one: leave it out"
+            )
         if not separator.whole_loss:
             raise ValueError(
                 f"{type(separator).__name__} is trained on some targets at a time, and data.unlabelled needs the sum "
