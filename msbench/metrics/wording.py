@@ -7,7 +7,11 @@ from collections.abc import Sequence
 from msbench.metrics.catalogue import BY_NAME
 from msbench.records.metric_id import MetricId
 
-TITLES = {"bsseval-v4": "SDR by BSSEval v4", "bsseval-v3": "SDR by BSSEval v3"}
+TITLES = {
+    "bsseval": "SDR by BSSEval, whose version the source does not say",
+    "bsseval-v3": "SDR by BSSEval v3",
+    "bsseval-v4": "SDR by BSSEval v4",
+}
 LONGEST_LIST = 6  # of targets; more are counted
 _AVERAGES = ("median", "mean")
 _SETTINGS = {
