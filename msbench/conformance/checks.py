@@ -104,7 +104,7 @@ def _builds(subject: Subject) -> str:
             f"chunk_samples must be None, or a whole number of at least a stride ({model.stride_samples}) where "
             f"chunking is 'any', not {size!r}"
         )
-    if (strange := set(model.networks()) - set(model.targets)) and strange:
+    if strange := set(model.networks()) - set(model.targets):
         raise Broken(f"networks() names {', '.join(sorted(strange))}, which is no target of the model")
     return f"{', '.join(model.targets)} at {model.sample_rate} Hz, {model.channels} channel(s)"
 

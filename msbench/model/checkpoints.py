@@ -72,10 +72,15 @@ def save(separator: Separator, path: str | Path) -> None:
             f"a checkpoint names its model, and this {type(separator).__name__} was not built by name: build it with "
             "msbench.load(NAME, ...)"
         )
+    write(separator, Path(path), {})
+
+
+def write(separator: Separator, path: Path, about: Mapping[str, Any]) -> None:
+    """Write a checkpoint of a model that was built by its name, with what else the file says of its weights."""
     weights = {f"{PREFIX}{name}": value for name, value in separator.state_dict().items()}
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    with replacing(Path(path)) as temporary:
-        torch.save({"state_dict": weights, KEY: separator.registered}, temporary)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        torch.save({"state_dict": weights, KEY: separator.registered, **about}, temporary)
 
 
 def refuse_untrained(name: str, command: str) -> None:

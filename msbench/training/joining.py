@@ -10,11 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from msbench.model.checkpoint_file import KEY, PREFIX, RUN
-from msbench.model.checkpoints import Checkpoint, create
+from msbench.model.checkpoint_file import RUN
+from msbench.model.checkpoints import Checkpoint, create, write
 from msbench.model.separator import Separator
 from msbench.system.bounded import shown
-from msbench.system.files import replacing
 from msbench.training.identity import completed, counted
 from msbench.training.lineage import joined as joined_training
 
@@ -60,7 +59,7 @@ def join(paths: Sequence[str | Path], output: str | Path) -> Path:
             if not torch.equal(shared.setdefault(name, value), value):
                 raise ValueError(f"{part.path} and {first.path} have other values of {name}, which all targets share")
     model.load_state_dict(shared, strict=False)
-    _write(model, parts, output)
+    write(model, output, _about(parts))
     return output
 
 
@@ -92,16 +91,12 @@ def _shared(separator: Separator) -> dict[str, Tensor]:
     return {name: tensor for name, tensor in separator.state_dict(keep_vars=True).items() if id(tensor) not in own}
 
 
-def _write(model: Separator, parts: Sequence[Checkpoint], output: Path) -> None:
+def _about(parts: Sequence[Checkpoint]) -> dict[str, Any]:
+    """What is said of the training of all parts together."""
     trainings: list[Mapping[str, Any] | None] = [part.training for part in parts]
     seeds = {part.seed for part in parts}
-    content = {
-        "state_dict": {f"{PREFIX}{name}": tensor for name, tensor in model.state_dict().items()},
-        KEY: model.registered,
+    return {
         RUN: {"settings": None, "initial": None, "changed": [], "joined": [part.sha256 for part in parts]},
         "training": None if None in trainings else reduce(joined_training, trainings),
         "seed": seeds.pop() if len(seeds) == 1 else None,
     }
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(output) as temporary:
-        torch.save(content, temporary)
