@@ -53,6 +53,7 @@ LATER: dict[str, Any] = {
     "data.shift_seconds": 0.0,
     "data.repitch_share": 1.0,
     "data.extra": None,
+    "data.tracks": None,
 }
 
 

@@ -32,7 +32,7 @@ def test_a_field_that_came_later_counts_where_it_changes_something() -> None:
     now = {**before, "init_from": None, "data": {"seed": 0, "gain": None, "remix_share": 1.0, "extra": None}}
     assert identity_of(now) == identity_of(before)
     assert counted(now) == before
-    for data in ({"seed": 0, "gain": [0.25, 1.25]}, {"seed": 0, "extra": ["ccmixter"]}):
+    for data in ({"seed": 0, "gain": [0.25, 1.25]}, {"seed": 0, "extra": ["ccmixter"]}, {"seed": 0, "tracks": 2}):
         assert identity_of({**before, "data": data}) != identity_of(before)
     fields = {field.removeprefix("data."): value for field, value in LATER.items() if field.startswith("data.")}
     assert completed(before)["data"] == {"seed": 0, **fields}

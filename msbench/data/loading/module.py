@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, DistributedSampler, Sampler
 from msbench.data.loading.augmentation import Augmentation
 from msbench.data.loading.chunks import ChunkDataset, ChunkFormat, ExhaustiveChunks
 from msbench.data.loading.loader import ChunkLoader, start_worker
-from msbench.data.loading.opened import OpenedDatasets
+from msbench.data.loading.opened import OpenedDatasets, first_tracks
 from msbench.data.loading.places import Sampling
 from msbench.data.loading.sampler import ChunkSampler
 from msbench.data.loading.unlabelled import RemixedChunks
@@ -56,6 +56,8 @@ class SeparationData(LightningDataModule):
         extra: Further datasets to train on, each NAME or NAME:SPLIT; their split train when none is given. They need
             the same stems, or the targets must add up to the mixture in each.
         extra_root: Folder that holds them, each under its name; $MSBENCH_DATA or data when not given.
+        tracks: How many of the training tracks to train on: the first of an order drawn from the seed, so that fewer
+            are a part of more; all when not given.
         unlabelled: Folder of songs without stems, listed by `msbench data silences`, that training remixes too.
         unlabelled_share: Share of training chunks that take one stem from the dataset and the rest from those songs.
         seed: Every training chunk follows from it and the chunk's number.
@@ -98,6 +100,7 @@ class SeparationData(LightningDataModule):
         repitch_share: float = 1.0,
         extra: list[str] | None = None,
         extra_root: Path | None = None,
+        tracks: int | None = None,
         unlabelled: Path | None = None,
         unlabelled_share: float = 0.25,
         seed: int = 0,
@@ -111,6 +114,7 @@ class SeparationData(LightningDataModule):
             "workers": (workers, 0),
             "seed": (seed, 0),
             "memory_gb": (memory_gb, 0),
+            "tracks": (1 if tracks is None else tracks, 1),
         }
         for name, (value, least) in counts.items():
             if value < least:
@@ -141,6 +145,7 @@ class SeparationData(LightningDataModule):
         )
         self.extra = extra or []
         self.extra_root = extra_root
+        self.track_count = tracks
         self.unlabelled = unlabelled
         self.unlabelled_share = unlabelled_share
         self.seed = seed
@@ -159,8 +164,8 @@ class SeparationData(LightningDataModule):
         Raises:
             KeyError: If the dataset is unknown.
             FileNotFoundError: If its folder is missing, or with `strict` a file.
-            ValueError: If a target is not in the dataset, a split has no tracks or none that can be opened, or with
-                `strict` any file is broken.
+            ValueError: If a target is not in the dataset, a split has no tracks or none that can be opened, there are
+                fewer than `tracks`, or with `strict` any file is broken.
         """
         if self.train_chunks is not None:
             return
@@ -169,6 +174,8 @@ class SeparationData(LightningDataModule):
         tracks = self.opened.tracks(data, "train")
         for entry in self.extra:
             tracks += self.opened.extra_tracks(entry, self.extra_root)
+        if self.track_count is not None:
+            tracks = first_tracks(tracks, self.track_count, self.seed)
         train = ChunkDataset(
             tracks, self.format, self.augmentation, sampling=self.sampling, seed=self.seed, strict=self.strict
         )

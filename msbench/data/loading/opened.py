@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from copy import copy
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from msbench.data.loading.faults import Faults, warn_dropped
 from msbench.data.opening import open_dataset
 from msbench.data.track import Track
 from msbench.system import errors
+from msbench.system.wording import counted
 
 
 class OpenedDatasets:
@@ -109,3 +112,22 @@ class OpenedDatasets:
     def dropped(self) -> list[dict[str, Any]]:
         """Each track that is left out, as {split, track, reason}."""
         return [{"split": s, "track": t, "reason": reason} for (s, t), reason in sorted(self._dropped.items())]
+
+
+def first_tracks(tracks: Sequence[Track], count: int, seed: int) -> list[Track]:
+    """The first so many of an order drawn from a seed; they stay in the order in which they are given.
+
+    A track's place in the order follows from its name: one that cannot be opened moves no other.
+
+    Raises:
+        ValueError: If there are fewer.
+    """
+    if count > len(tracks):
+        there = counted(len(tracks), "training track")
+        raise ValueError(f"field data.tracks: {count} are asked for, and there are {there}: ask for fewer")
+
+    def drawn(track: Track) -> bytes:
+        return hashlib.sha256(f"{seed}/{track.split}/{track.name}".encode()).digest()
+
+    chosen = {id(track) for track in sorted(tracks, key=drawn)[:count]}
+    return [track for track in tracks if id(track) in chosen]

@@ -213,7 +213,14 @@ def test_unknown_dataset(root: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "value", "least"),
-    [("chunks_per_epoch", 0, 1), ("batch_size", 0, 1), ("workers", -1, 0), ("seed", -5, 0), ("memory_gb", -0.1, 0)],
+    [
+        ("chunks_per_epoch", 0, 1),
+        ("batch_size", 0, 1),
+        ("workers", -1, 0),
+        ("seed", -5, 0),
+        ("memory_gb", -0.1, 0),
+        ("tracks", 0, 1),
+    ],
 )
 def test_numbers_out_of_range(root: Path, name: str, value: float, least: int) -> None:
     with pytest.raises(ValueError, match=rf"data.{name} must be at least {least}, not {value}"):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from msbench.data.loading.module import SeparationData
-from msbench.data.loading.opened import OpenedDatasets
+from msbench.data.loading.opened import OpenedDatasets, first_tracks
 from tests.data.songs import RATE, noise, write, write_musdb18hq
 
 
@@ -50,6 +50,35 @@ def test_training_takes_further_datasets_and_says_so(data: Path) -> None:
     assert len(both.valid_chunks) == len(one.valid_chunks)  # validation is the first dataset's
     assert {track.track.split for track in both.train_chunks.tracks} == {"train", "ccmixter:all"}
     assert both.train_chunks[0].references.shape == (2, 2, 800)
+
+
+def test_fewer_tracks_are_a_part_of_more(data: Path) -> None:
+    def chosen(count: int | None, seed: int = 0) -> list[tuple[str, str]]:
+        module = training(data, tracks=count, seed=seed)
+        module.setup("fit")
+        assert module.train_chunks is not None
+        tracks = [track.track for track in module.train_chunks.tracks]
+        hours = sum(track.seconds for track in tracks) / 3600
+        assert module.training_data()["tracks"] == len(tracks)
+        assert module.training_data()["hours"] == pytest.approx(hours, abs=1e-4)
+        return [(track.split, track.name) for track in tracks]
+
+    whole = chosen(None)
+    drawn = [chosen(count) for count in range(1, 7)]
+    assert [len(each) for each in drawn] == [1, 2, 3, 4, 5, 6]
+    assert all(set(fewer) < set(more) for fewer, more in zip(drawn, drawn[1:], strict=False))
+    assert drawn[-1] == whole  # in the same order, so that chunks are the same
+    assert len({tuple(chosen(2, seed)) for seed in range(6)}) > 1
+    with pytest.raises(ValueError, match=r"data.tracks: 7 are asked for, and there are 6 training tracks: ask for f"):
+        chosen(7)
+
+
+def test_a_bad_track_moves_no_other(data: Path) -> None:
+    opened = OpenedDatasets(("vocals",), strict=False)
+    tracks = opened.extra_tracks("ccmixter:all", data)
+    first, second = first_tracks(tracks, 2, seed=0), first_tracks(tracks, 1, seed=0)
+    without = [track for track in tracks if track is not second[0]]
+    assert first_tracks(without, 1, seed=0) == [track for track in first if track is not second[0]]
 
 
 def test_their_train_split_is_the_default(data: Path) -> None:
