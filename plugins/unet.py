@@ -12,7 +12,8 @@ Differences:
   full-scale sine has a magnitude of one half. A song is thus some five times quieter than in the paper, and the network
   hears its level: of a quiet song the variance after the first convolution is as small as the epsilon of its batch
   normalization.
-- Several targets come out of one network as channels. The paper trains one network per target: `targets: [vocals]`.
+- Several targets come out of one network as channels. The paper trains one network per target: `targets: [vocals]` for
+  each by itself, or `per_target: true` for all at once, which `msbench join` also makes of the former.
 - The 513th bin (Nyquist) gets the mask of the 512th, as in cunet; f90 gives it 0.5.
 - Dropout comes after the ReLU and before the skip is joined. cunet drops before the ReLU, in layers 2 to 4; f90 drops
   after the skip is joined, and so the skip too.
@@ -23,9 +24,10 @@ Differences:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from msbench import ConvUNet, SpectrogramSeparator, initialize
@@ -44,6 +46,7 @@ class UNet(SpectrogramSeparator):
         dropout: In the first three layers up; 0.5 in the paper.
         skip: Whether layers down are concatenated to the layers up.
         output: `mask`, or `direct` for magnitudes that are not bound by the mixture's.
+        per_target: Whether each target has a network of its own; else one network has channels for all.
         layers: `torch`, or `tensorflow` for its padding and epsilon (see `msbench.ConvUNet`).
         initialization: `torch`, or `normal` for weights from N(0, 0.02) (see `msbench.initialize`).
         phase: How the estimates get their phase; the `phase` options of `msbench.SpectrogramSeparator`.
@@ -61,6 +64,7 @@ class UNet(SpectrogramSeparator):
         dropout: float = 0.5,
         skip: bool = True,
         output: str = "mask",
+        per_target: bool = False,
         layers: str = "torch",
         initialization: str = "torch",
         **phase: Any,
@@ -69,12 +73,24 @@ class UNet(SpectrogramSeparator):
         if output not in ("mask", "direct"):
             raise ValueError(f"output must be 'mask' or 'direct', not '{output}'")
         self.direct = output == "direct"
-        self.unet = ConvUNet(channels, channels * len(self.targets), depth, filters, dropout, skip, layers)
-        initialize(self.unet, initialization)
-        self.stride_samples = hop_samples * self.unet.stride
+        self.per_target = per_target
+        if per_target:
+            self.target_models = nn.ModuleDict(
+                {target: ConvUNet(channels, channels, depth, filters, dropout, skip, layers) for target in self.targets}
+            )
+        else:
+            self.unet = ConvUNet(channels, channels * len(self.targets), depth, filters, dropout, skip, layers)
+        initialize(self, initialization)
+        self.stride_samples = hop_samples * 2**depth
+
+    def networks(self) -> Mapping[str, nn.Module]:
+        """The U-Net of each target, with `per_target`."""
+        return dict(self.target_models.items()) if self.per_target else {}
 
     def mask(self, spectrogram: Tensor) -> Tensor:
-        x = self.unet(spectrogram[:, :, :-1])  # without the Nyquist bin, as in the paper: 512 of 513 halve evenly
+        x = spectrogram[:, :, :-1]  # without the Nyquist bin, as in the paper: 512 of 513 halve evenly
+        networks = self.networks().values() if self.per_target else [self.unet]
+        x = torch.cat([network(x) for network in networks], 1)
         x = nn.functional.pad(x, (0, 0, 0, 1), mode="replicate").unflatten(1, (len(self.targets), -1))
         if self.direct:
             return x.relu() / spectrogram.unsqueeze(1).clamp_min(1e-8)

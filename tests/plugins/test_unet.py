@@ -5,6 +5,7 @@ import torch
 
 import msbench
 from msbench.model.costs import parameter_count
+from msbench.training.joining import join
 from tests.plugins.weights import noise
 
 SMALL = {"depth": 3, "filters": 4, "window_samples": 256, "hop_samples": 128}
@@ -53,3 +54,25 @@ def test_the_network_hears_the_level():
     with torch.no_grad():
         loud, quiet = (model.mask(gain * model.stft(mixture).abs()) for gain in (1.0, 0.01))
     assert not torch.allclose(loud, quiet, atol=0.05)
+
+
+def test_one_network_per_target_masks_as_the_networks_by_themselves():
+    torch.manual_seed(0)
+    model = msbench.load("unet", targets=["vocals", "drums"], per_target=True, **SMALL).eval()
+    magnitudes = noise(1, 1, 129, 40).abs()
+    masks = model.mask(magnitudes)
+    for i, (target, network) in enumerate(model.networks().items()):
+        alone = msbench.load("unet", targets=[target], **SMALL).eval()
+        assert alone.networks() == {}
+        alone.unet.load_state_dict(network.state_dict())
+        assert torch.equal(masks[:, i], alone.mask(magnitudes)[:, 0])
+        assert parameter_count(model) == 2 * parameter_count(alone)
+
+
+def test_networks_of_single_targets_are_joined(tmp_path):
+    for target in ("vocals", "drums"):
+        msbench.save(msbench.load("unet", targets=[target], per_target=True, **SMALL), tmp_path / f"{target}.ckpt")
+    whole = msbench.load(join([tmp_path / "vocals.ckpt", tmp_path / "drums.ckpt"], tmp_path / "whole.ckpt")).eval()
+    mixture = noise(1, 1, 5000)
+    for i, target in enumerate(whole.targets):
+        assert torch.equal(whole(mixture)[:, i], msbench.load(tmp_path / f"{target}.ckpt").eval()(mixture)[:, 0])
