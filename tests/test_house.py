@@ -67,6 +67,8 @@ TESTED_ELSEWHERE = {
     "model/checkpoint_file": "model/test_checkpoints: files of every kind",
     "records/schema": "records/test_types holds it and the types together",
     "runs/fields": "runs/test_suite_file and cluster/test_profile: tables of every field",
+    "runs/levels": "runs/test_sweeps and runs/test_suite_file",
+    "runs/model_entry": "runs/test_suite_file: a table of every field",
     "scaffold/templates": "texts alone: scaffold/test_create runs them",
     "system/exit_codes": "numbers alone: cli/test_app sees them from a shell",
     "training/command_line": "training/test_fit; the hashes of runs: data/loading/test_module",

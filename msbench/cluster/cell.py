@@ -169,6 +169,7 @@ def _evaluate(suite: Suite, cell: Cell) -> None:
         pooled=cell.pooled,
         excerpts=cell.excerpts,
         device=device_or_default(),
+        **cell.inference,
         progress=progress,
         run=partial(run_summary, folder),
     )

@@ -142,11 +142,26 @@ def whole_number(least: int, most: int | None = None) -> Kind:
     return read
 
 
-def number_above_zero(value: Any, where: str) -> float:
-    if type(value) not in (int, float) or not (0 < value <= LARGEST):  # NaN is no number above 0 either
-        raise refuse(where, "a number above 0", value)
-    number: float = value
-    return number
+def number_from(least: float, most: float | None = None, above: bool = False) -> Kind:
+    """A number within bounds; `above` leaves the least itself out."""
+    if above:
+        may_be = f"a number above {least}" + ("" if most is None else f", up to {most}")
+    else:
+        may_be = f"a number of at least {least}" if most is None else f"a number from {least} to {most}"
+
+    def read(value: Any, where: str) -> float:
+        is_number = type(value) in (int, float)
+        if not (is_number and least <= value <= (LARGEST if most is None else most)):  # NaN is in no range
+            raise refuse(where, may_be, value)
+        if above and value == least:
+            raise refuse(where, may_be, value)
+        number: float = value
+        return number
+
+    return read
+
+
+number_above_zero = number_from(0, above=True)
 
 
 def one_of(*choices: str) -> Kind:

@@ -17,8 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from msbench import registry
+from msbench.runs.model_entry import ModelEntry
 from msbench.runs.relative_paths import beginning_at
-from msbench.runs.suite_file import DIGITS, ModelEntry, SuiteFile, cell_name, read_suite_file
+from msbench.runs.studies import Study
+from msbench.runs.suite_file import DIGITS, SuiteFile, cell_name, read_suite_file
 from msbench.system.errors import is_bug, located
 from msbench.system.yaml_files import read_yaml
 
@@ -82,6 +84,7 @@ class NamedSuite:
     path: Path
     title: str
     cells: tuple[NamedCell, ...]
+    studies: tuple[Study, ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -120,7 +123,7 @@ def name_cells(path: str | Path) -> NamedSuite:
     for dataset in file.datasets:
         for entry in file.models:
             cells += _named(file, entry, dataset, recipes, present)
-    return NamedSuite(file.path, file.board_title, tuple(cells))
+    return NamedSuite(file.path, file.board_title, tuple(cells), file.studies)
 
 
 def _named(

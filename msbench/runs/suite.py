@@ -10,9 +10,11 @@ from typing import Any
 
 from msbench import records, registry
 from msbench.records.further import lacks
+from msbench.runs.model_entry import ModelEntry
 from msbench.runs.naming import Recipes
 from msbench.runs.relative_paths import settings_with_paths, with_paths
-from msbench.runs.suite_file import ModelEntry, SuiteFile, cell_name, read_suite_file
+from msbench.runs.studies import Study
+from msbench.runs.suite_file import SuiteFile, cell_name, read_suite_file
 from msbench.system.errors import is_bug, located
 from msbench.system.files import refuse_links
 from msbench.system.names import inside
@@ -38,6 +40,9 @@ class Cell:
     pooled: bool = False  # whether medians over the windows of all tracks are kept too
     excerpts: int = 0  # tracks of which seconds are kept for the board to play; not part of the name
     resources: dict[str, Any] = field(default_factory=dict)  # of its training; fields of `Resources`
+    inference: dict[str, Any] = field(default_factory=dict)  # of its evaluation; fields of `Inference`
+    study: str | None = None
+    factors: dict[str, Any] = field(default_factory=dict)  # its values of those of its study
 
     @property
     def name(self) -> str:
@@ -58,6 +63,7 @@ class Suite:
     board: str
     title: str
     cells: tuple[Cell, ...]
+    studies: tuple[Study, ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -90,15 +96,19 @@ class Suite:
         return not lacks(record, cell.scenario, cell.pooled)
 
 
-def read_suite(path: str | Path) -> Suite:
+def read_suite(path: str | Path, yes: bool = True) -> Suite:
     """Read a suite file and look up all that it names. What only reads results calls `name_cells` instead.
+
+    Args:
+        path: The file or its folder.
+        yes: Whether its sweeps may stand for more than 1,000 cells.
 
     Raises:
         FileNotFoundError: If there is no such file, or a recipe or checkpoint it names is not there.
         ValueError: If a field is unknown or has the wrong type, a model, dataset or metric is unknown or its library is
             not installed, or two rows would have the same name; the message names file and field.
     """
-    file = read_suite_file(path)
+    file = read_suite_file(path, yes)
     if file.metrics:
         from msbench.metrics import catalogue  # now, and not after a day of training
 
@@ -109,8 +119,8 @@ def read_suite(path: str | Path) -> Suite:
             registry.find("datasets", dataset)
     recipes, find_model = Recipes(file.folder), cache(lambda model: registry.find("models", model))
     rows = []
-    for i, entry in enumerate(file.models):
-        with located(f"{file.path}: field 'models[{i}]'"):
+    for entry in file.models:
+        with located(f"{file.path}: field '{entry.where}'"):
             rows.append(_row(file, entry, recipes))
             find_model(rows[-1].model)
     with located(str(file.path)):
@@ -124,7 +134,7 @@ def read_suite(path: str | Path) -> Suite:
     twice = next((name for name, count in Counter(cell.name for cell in cells).items() if count > 1), None)
     if twice:  # "a-b" on "c" and "a" on "b-c"
         raise ValueError(f"{file.path} lists {twice.rsplit('-', 1)[0]} twice: give one of the two another `label`")
-    return Suite(file.path, file.board_name, file.board_title, tuple(cells))
+    return Suite(file.path, file.board_name, file.board_title, tuple(cells), file.studies)
 
 
 def _row(file: SuiteFile, entry: ModelEntry, recipes: Recipes) -> Cell:
@@ -157,4 +167,7 @@ def _row(file: SuiteFile, entry: ModelEntry, recipes: Recipes) -> Cell:
         pooled=file.pooled,
         excerpts=file.excerpts,
         resources={**file.resources, **entry.resources},
+        inference=file.inference_of(entry),
+        study=entry.study,
+        factors={key: level.value for key, level in entry.factors.items()},
     )

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +17,16 @@ from msbench.runs.fields import (
     list_of,
     mapping_of,
     one_of,
-    read_fields,
     read_given,
-    refuse,
-    setting,
     shown,
     text,
     whole_number,
 )
+from msbench.runs.model_entry import ModelEntry, model_entry
 from msbench.runs.resources import some_resources
+from msbench.runs.settings import inference_settings
+from msbench.runs.studies import Study, studies_of, with_factors
+from msbench.runs.sweeps import expand, size
 from msbench.system.errors import located
 from msbench.system.names import plain_name
 from msbench.system.yaml_files import read_yaml
@@ -45,12 +45,13 @@ NAMES = (
     "models.*.model",
     "models.*.checkpoint",
     "models.*.label",
+    "models.*.study",
+    "models.*.baseline",
 )
 LONGEST_CELL = 240  # bytes of a cell's name: file systems end names at 255, and an extension follows
-OWN_SETTINGS = ("output", "config", "name", "help", "print_config", "print_shtab")  # that a suite's cell sets itself
 LARGEST_SEED = 2**32 - 1  # that NumPy takes
-
-
+LARGEST_SWEEP = 1_000  # cells of a suite's sweeps, unless more are asked for
+LARGEST_SUITE = 100_000  # cells: a few words of YAML can stand for billions
 DIGITS = 8  # of the identity, in a name
 
 
@@ -60,45 +61,9 @@ def cell_name(label: str, dataset: str, seed: int | None, identity: str | None) 
     return name if identity is None else f"{name}-{identity[:DIGITS]}"
 
 
-def settings(value: Any, where: str) -> dict[str, Any]:
-    """The kind of `set`: dotted names of the flags of `msbench fit`, but for those that say where a run is kept."""
-    found: dict[str, Any] = mapping_of(setting, "a mapping of settings", "{trainer.max_epochs: 100}")(value, where)
-    for key in found:
-        if not re.fullmatch(r"[A-Za-z_]\w*(\.\w+)*", key):
-            raise ValueError(f"field '{where}': {shown(key)} is no name of a setting, as trainer.max_epochs")
-        if key.partition(".")[0] in OWN_SETTINGS:
-            raise ValueError(f"field '{where}': '{key}' cannot be set in a suite, which sees to it itself: remove it")
-    return found
-
-
-@dataclass(frozen=True)
-class ModelEntry:
-    """One entry of a suite's `models`. An entry that is one name is kept in `bare`: it may be a recipe or a model."""
-
-    recipe: str | None = declared(text, None)
-    model: str | None = declared(text, None)
-    checkpoint: str | None = declared(text, None)
-    label: str | None = declared(file_name, None)
-    set: dict[str, Any] = declared(settings, factory=dict)
-    resources: dict[str, Any] = declared(some_resources, factory=dict)
-    bare: str | None = None
-
-
-def model_entry(value: Any, where: str) -> ModelEntry:
-    """The kind of an entry of `models`."""
-    if isinstance(value, str):
-        return ModelEntry(bare=text(value, where))
-    if not isinstance(value, dict):
-        raise refuse(where, "the name of a recipe or a model, or fields, as {recipe: unet_small}", value)
-    entry = read_fields(ModelEntry, value, where)
-    if entry.recipe is None and entry.model is None:
-        raise ValueError(f"field '{where}' needs `recipe:` or `model:`, and has {', '.join(value) or 'no field'}")
-    return entry
-
-
 @dataclass(frozen=True, kw_only=True)
 class SuiteFile:
-    """The fields of a suite file."""
+    """The fields of a suite file. Entries that sweep are expanded: `models` has one for each of their cells."""
 
     path: Path
     datasets: tuple[str, ...] = declared(list_of(file_name, "names of datasets", "[musdb18hq]", least=1, repeats=False))
@@ -116,6 +81,8 @@ class SuiteFile:
         list_of(file_name, "two targets or more", "[vocals, accompaniment]", least=2, repeats=False), ()
     )
     pooled: bool = declared(flag, False)
+    inference: dict[str, Any] = declared(inference_settings, factory=dict)
+    studies: tuple[Study, ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -139,19 +106,25 @@ class SuiteFile:
         Args:
             labels: One of each entry of `models`.
         """
-        for i, label in enumerate(labels):
-            plain_name(label, f"field 'models[{i}]': the label")
+        for entry, label in zip(self.models, labels, strict=True):
+            plain_name(label, f"field '{entry.where}': the label")
             for dataset in self.datasets:
                 name = cell_name(label, dataset, LARGEST_SEED, "0" * DIGITS)
                 if len(name.encode()) > LONGEST_CELL:
                     raise ValueError(
-                        f"field 'models[{i}]': label and dataset together are too long for the name of a file "
+                        f"field '{entry.where}': label and dataset together are too long for the name of a file "
                         f"({shown(name)}): give it a shorter `label`"
                     )
         twice = next((label for label, count in Counter(labels).items() if count > 1), None)
         if twice is not None:
-            places = " and ".join(f"models[{i}]" for i, label in enumerate(labels) if label == twice)
+            places = " and ".join(
+                entry.where for entry, label in zip(self.models, labels, strict=True) if label == twice
+            )
             raise ValueError(f"{places} are both called {shown(twice)}: give each a `label` of its own")
+
+    def inference_of(self, entry: ModelEntry) -> dict[str, Any]:
+        """How a model is run, as far as the suite or its entry says it."""
+        return {**self.inference, **entry.inference}
 
     def seeds_of(self, trained: bool) -> tuple[int | None, ...]:
         """The seeds of a model; what is not trained has none."""
@@ -165,19 +138,25 @@ class SuiteFile:
         defaults filled in instead (training/identity.py), so that a change of a default makes another run there.
         """
         scored = [self.split, self.backend]
+        inference = self.inference_of(entry)
         return digest(
             [model, recipe, str(self.checkpoint(entry) or ""), entry.set, *scored]
             + ([] if self.metrics is None else [self.metrics])
+            + ([{"inference": inference}] if inference else [])
         )
 
 
-def read_suite_file(path: str | Path) -> SuiteFile:
-    """Read a suite file, or the `suite.yaml` of a folder, and check the type of each field.
+def read_suite_file(path: str | Path, yes: bool = True) -> SuiteFile:
+    """Read a suite file, or the `suite.yaml` of a folder, check the type of each field and expand its sweeps.
+
+    Args:
+        path: The file or its folder.
+        yes: Whether its sweeps may stand for more than 1,000 cells.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is not YAML, or a field is unknown, absent or of the wrong type; the message names file, field
-            and value, and says what may be.
+        ValueError: If it is not YAML, a field is unknown, absent or of the wrong type, or a sweep or a study cannot be;
+            the message names file, field and value, and says what may be.
     """
     path = Path(path).resolve()
     if path.is_dir():
@@ -186,4 +165,22 @@ def read_suite_file(path: str | Path) -> SuiteFile:
         raise FileNotFoundError(f"no suite file {path}: give the path of a suite.yaml")
     content = read_yaml(path, NAMES)
     with located(str(path)):
-        return SuiteFile(path=path, **read_given(SuiteFile, content))
+        file = SuiteFile(path=path, **read_given(SuiteFile, content))
+        _check_count(file, yes)
+        models = with_factors([cell for entry in file.models for cell in expand(entry)])
+        return replace(file, models=tuple(models), studies=studies_of(models))
+
+
+def _check_count(file: SuiteFile, yes: bool) -> None:
+    """Count the cells of a suite whose sweeps are not expanded yet."""
+    counts = [len(file.datasets) * len(file.seeds or (0,)) * size(entry) for entry in file.models]
+    if sum(counts) > LARGEST_SUITE:
+        raise ValueError(
+            f"it stands for {sum(counts):,} cells, and at most {LARGEST_SUITE:,} can be: list fewer values"
+        )
+    swept = sum(count for count, entry in zip(counts, file.models, strict=True) if entry.swept)
+    if swept > LARGEST_SWEEP and not yes:
+        raise ValueError(
+            f"its sweeps stand for {swept:,} cells, more than {LARGEST_SWEEP:,}: sweep fewer values, or say --yes (in "
+            "Python, yes=True)"
+        )

@@ -112,3 +112,17 @@ def test_a_metric_without_its_library_is_told_before_anything_runs(
     (tmp_path / "suite.yaml").write_text("datasets: [demo]\nmodels: [mixture]\nmetrics: [stoi]\n")
     assert main(["bench", str(tmp_path)]) == 2
     assert "pystoi" in capsys.readouterr().err
+
+
+def test_inference_is_part_of_a_name_where_it_is_given(tmp_path: Path) -> None:
+    write(tmp_path, "datasets: [demo]\nmodels: [tiny.yaml, mixture]\ninference: {}\n")
+    assert [cell.name for cell in read_suite(tmp_path).cells] == NAMES_OF_DEFAULTS
+    write(
+        tmp_path,
+        "datasets: [demo]\ninference: {overlap: 0.5}\n"
+        "models: [tiny.yaml, {model: mixture, inference: {batch_size: 2, overlap: 0.1}}]\n",
+    )
+    trained, mixture = read_suite(tmp_path).cells
+    assert (trained.inference, mixture.inference) == ({"overlap": 0.5}, {"batch_size": 2, "overlap": 0.1})
+    assert trained.name not in NAMES_OF_DEFAULTS
+    assert mixture.name not in NAMES_OF_DEFAULTS

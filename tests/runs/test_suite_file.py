@@ -13,10 +13,12 @@ import pytest
 from msbench.cli.app import main
 from msbench.metrics.bsseval.score import BACKENDS
 from msbench.runs import suite_file
+from msbench.runs.model_entry import ModelEntry
 from msbench.runs.naming import name_cells
 from msbench.runs.resources import Resources
+from msbench.runs.settings import InferenceSettings
 from msbench.runs.suite import read_suite
-from msbench.runs.suite_file import ModelEntry, SuiteFile, read_suite_file
+from msbench.runs.suite_file import SuiteFile, read_suite_file
 
 WRONG_TEXT = ["[a]", "{a: b}", "' '", '"a\\x1b[2Jb"', "!!binary YQ=="]
 WRONG_RESOURCES = {
@@ -25,6 +27,11 @@ WRONG_RESOURCES = {
     "cpus": ["0", "2.5", "all", "false"],
     "memory_gb": ["0", "-1", ".nan", ".inf", "much", "true", "[1]"],
     "hours": ["0", "-1", ".nan", ".inf", "long", "true", "2024-01-01"],
+}
+WRONG_INFERENCE = {
+    "chunk_seconds": ["0", "-1", ".nan", ".inf", "long", "true"],
+    "overlap": ["-0.1", "0.6", ".nan", "half", "true"],
+    "batch_size": ["0", "1.5", "some", "true"],
 }
 WRONG = {
     "datasets": ["demo", "[]", "7", "{demo: 1}"],
@@ -51,6 +58,18 @@ WRONG = {
     "models[1].model": WRONG_TEXT,
     "models[1].checkpoint": WRONG_TEXT,
     "models[1].label": WRONG_TEXT,
+    "models[1].study": WRONG_TEXT,
+    "models[1].sweep": ["[1, 2]", "7", "text", "{}"],
+    "models[1].sweep.separator.depth": ["3", "[]", "{}", "text", "[2024-01-01]", "{a: 2024-01-01}"],
+    "models[1].sweep.recipe": ["[7]", "{a: 7}"],
+    "models[1].sweep.inference.overlap": ["[0.6]", "[-1]", "[.nan]", "[some]", "{a: true}"],
+    "models[1].zip": ["[1, 2]", "7", "text", "{}"],
+    "models[1].zip.separator.depth": ["3", "[]", "{}"],
+    "models[1].baseline": ["[a]", "{}", "{1: a}", "{a: 2024-01-01}", "' '"],
+    "models[1].inference": ["[1, 2]", "7", "text"],
+    **{f"models[1].inference.{name}": wrong for name, wrong in WRONG_INFERENCE.items()},
+    "inference": ["[1, 2]", "7", "text"],
+    **{f"inference.{name}": wrong for name, wrong in WRONG_INFERENCE.items()},
     "models[1].set": ["[1, 2]", "7", "text", "true", "{1: a}", "{'': a}"],
     "models[1].set.data.root": ["2024-01-01", "[a, {b: 2024-01-01}]"],
     "models[1].resources": ["5", "[gpus]"],
@@ -66,6 +85,10 @@ LINES = {
     "scenario[1]": "scenario: [vocals, {}]",
     "models[1].set.data.root": "models: [mixture, {{model: mixture, set: {{data.root: {}}}}}]",
     "models[1].recipe": "models: [mixture, {{recipe: {}}}]",
+    "models[1].sweep.separator.depth": "models: [mixture, {{model: mixture, sweep: {{separator.depth: {}}}}}]",
+    "models[1].sweep.recipe": "models: [mixture, {{study: a, sweep: {{recipe: {}}}}}]",
+    "models[1].sweep.inference.overlap": "models: [mixture, {{model: mixture, sweep: {{inference.overlap: {}}}}}]",
+    "models[1].zip.separator.depth": "models: [mixture, {{model: mixture, zip: {{separator.depth: {}}}}}]",
 }
 CASES = [(field, value) for field, values in WRONG.items() for value in values]
 
@@ -102,10 +125,15 @@ def test_a_wrong_type_is_told_by_file_field_and_value(tmp_path: Path, field: str
 
 
 def test_the_table_holds_every_field() -> None:
-    own = {field.name for field in fields(SuiteFile)} - {"path"}
-    entry = {f"models[1].{field.name}" for field in fields(ModelEntry)} - {"models[1].bare"}
+    own = {field.name for field in fields(SuiteFile)} - {"path", "studies"}
+    entry = {f"models[1].{field.name}" for field in fields(ModelEntry)} - {
+        f"models[1].{own}" for own in ("bare", "where", "factors")
+    }
     resources = {f"{where}resources.{field.name}" for where in ("", "models[1].") for field in fields(Resources)}
-    assert own | entry | resources <= set(WRONG)
+    inference = {
+        f"{where}inference.{field.name}" for where in ("", "models[1].") for field in fields(InferenceSettings)
+    }
+    assert own | entry | resources | inference <= set(WRONG)
 
 
 @pytest.mark.parametrize(
@@ -153,7 +181,9 @@ def test_a_file_without_fields(tmp_path: Path, content: str) -> None:
 
 
 def test_fields_left_empty_keep_their_defaults(tmp_path: Path) -> None:
-    optional = [field.name for field in fields(SuiteFile) if field.name not in ("path", "datasets", "models")]
+    optional = [
+        field.name for field in fields(SuiteFile) if field.name not in ("path", "datasets", "models", "studies")
+    ]
     text = "".join(f"{name}:\n" for name in optional) + "datasets: [demo]\nmodels: [mixture]\n"
     (tmp_path / "suite.yaml").write_text(text)
     file = read_suite_file(tmp_path)

@@ -1,0 +1,65 @@
+"""Settings by their dotted names: flags of `msbench fit`, and how a trained model is run."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, fields
+from typing import Any
+
+from msbench.runs.fields import declared, mapping_of, number_from, read_given, setting, shown, whole_number
+from msbench.system.wording import did_you_mean
+
+OWN_SETTINGS = ("output", "config", "name", "help", "print_config", "print_shtab")  # that a suite's cell sets itself
+INFERENCE = "inference."  # how such settings begin where they stand among others
+
+
+@dataclass(frozen=True)
+class InferenceSettings:
+    """Fields of `msbench.separation.inference.Inference` that a suite may set; whoever runs a cell chooses its device.
+
+    They are declared once more since that module takes seconds to import; a test holds the two together.
+    """
+
+    chunk_seconds: float | None = declared(number_from(0, None, above=True), None)
+    overlap: float | None = declared(number_from(0, 0.5), None)
+    batch_size: int | None = declared(whole_number(1), None)
+
+
+def inference_settings(value: Any, where: str) -> dict[str, Any]:
+    """The kind of `inference`."""
+    return read_given(InferenceSettings, value, where)
+
+
+def inference_setting(key: str, value: Any, where: str) -> Any:
+    """The kind of `inference.overlap` and its like where they stand among other settings; None is the default."""
+    kinds = {each.name: each.metadata["kind"] for each in fields(InferenceSettings)}
+    name = key.removeprefix(INFERENCE)
+    if name not in kinds:
+        raise ValueError(f"unknown field '{where}'. {did_you_mean(name, kinds)}The fields are {', '.join(kinds)}")
+    return None if value is None else kinds[name](value, where)
+
+
+def setting_name(key: Any, where: str) -> str:
+    """A dotted name, but for those that say where a run is kept.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    if not isinstance(key, str) or not re.fullmatch(r"[A-Za-z_]\w*(\.\w+)*", key):
+        raise ValueError(f"field '{where}': {shown(key)} is no name of a setting, as trainer.max_epochs")
+    if key.partition(".")[0] in OWN_SETTINGS:
+        raise ValueError(f"field '{where}': '{key}' cannot be set in a suite, which sees to it itself: remove it")
+    return key
+
+
+def settings(value: Any, where: str) -> dict[str, Any]:
+    """The kind of `set`: dotted names of the flags of `msbench fit`."""
+    found: dict[str, Any] = mapping_of(setting, "a mapping of settings", "{trainer.max_epochs: 100}")(value, where)
+    for key in found:
+        setting_name(key, where)
+        if key.startswith(INFERENCE):
+            raise ValueError(
+                f"field '{where}': '{key}' is no flag of `msbench fit`: write inference: "
+                f"{{{key.removeprefix(INFERENCE)}: ...}} next to `set`"
+            )
+    return found
