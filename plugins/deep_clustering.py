@@ -22,6 +22,10 @@ running means so that the sum of squared distances is smallest. `start: targets`
 and each cluster is the target that it began from; with `steps: 0` each bin is of the nearest running mean. Where a
 target is silent, `spread` divides another one in two. The heads of Chimera are of the targets in their order.
 
+**Soft masks.** With `beta`, each cluster has a share of a bin in proportion to exp(-beta d), where d is the distance of
+the bin's embedding from the center, as in nussl (nussl/nussl 055caff, `cluster_features` in
+nussl/separation/base/clustering_separation_base.py, with a beta of 5).
+
 A single target is separated from the rest of the mixture, as a second source. The masks of the clusters add up to one;
 bins that are left out are shared evenly (in asteroid, each source gets them whole).
 
@@ -50,7 +54,7 @@ FADING = 100  # batches over which the running means forget
 
 
 class DeepClustering(SpectrogramSeparator):
-    """Binary masks from clusters of embeddings (Hershey et al. 2016).
+    """Masks from clusters of embeddings (Hershey et al. 2016).
 
     Args:
         targets: The sources, any number; one is separated from the rest.
@@ -66,6 +70,7 @@ class DeepClustering(SpectrogramSeparator):
         steps: The most steps of k-means.
         standardize: Whether the logarithms, no lower than where a bin is left out, are brought to zero mean and unit
             variance in each chunk; not in asteroid's recipe, where units begin saturated and learn slowly.
+        beta: Of soft masks (see above); None for binary ones.
         phase: How the estimates get their phase; the `phase` options of `msbench.SpectrogramSeparator`.
     """
 
@@ -89,6 +94,7 @@ class DeepClustering(SpectrogramSeparator):
         start: str = "spread",
         steps: int = 100,
         standardize: bool = False,
+        beta: float | None = None,
         **phase: Any,
     ) -> None:
         super().__init__(targets, sample_rate, channels, window_samples, hop_samples, **phase)
@@ -99,12 +105,15 @@ class DeepClustering(SpectrogramSeparator):
                 "hidden, layers and embedding must be at least 1, steps at least 0 and silence_db above 0, not "
                 f"{hidden}, {layers}, {embedding}, {steps} and {silence_db}"
             )
+        if beta is not None and beta <= 0:
+            raise ValueError(f"beta must be above 0, not {beta}; leave it out for binary masks")
         self.stft = STFT(window_samples, hop_samples, window="sine")
         self.sources = max(2, len(self.targets))
         self.silence = 10 ** (-silence_db / 20)
         self.start = start
         self.steps = steps
         self.standardize = standardize
+        self.beta = beta
         bins = channels * self.stft.bins
         self.rnn = nn.LSTM(
             bins, hidden, layers, batch_first=True, dropout=dropout if layers > 1 else 0.0, bidirectional=True
@@ -145,19 +154,27 @@ class DeepClustering(SpectrogramSeparator):
             mask = item.new_full((self.sources, loud.numel()), 1 / self.sources)
             chosen = loud.flatten()
             if chosen.any():
-                mask[:, chosen] = nn.functional.one_hot(self.targets_of(item[chosen]), self.sources).T.to(mask.dtype)
+                mask[:, chosen] = self.shares_of(item[chosen]).T
             masks.append(mask.unflatten(1, loud.shape))
         return torch.stack(masks)[:, : len(self.targets)]
 
-    def targets_of(self, embeddings: Tensor) -> Tensor:
-        """The target of each embedding (K, D), (K,)."""
+    def shares_of(self, embeddings: Tensor) -> Tensor:
+        """The share that each target has of the bins of some embeddings (K, D), (K, sources)."""
+        clusters, centers = self.clusters_of(embeddings)
+        if self.beta is not None:
+            return torch.softmax(-self.beta * torch.cdist(embeddings, centers), 1)
+        return nn.functional.one_hot(clusters, self.sources).to(embeddings.dtype)
+
+    def clusters_of(self, embeddings: Tensor) -> tuple[Tensor, Tensor]:
+        """The cluster of each embedding (K, D), (K,), and the centers (sources, D), in the order of the targets."""
         if self.start == "targets" and self.batches.all():
-            return kmeans(embeddings, self.means, self.steps)[0]
+            return kmeans(embeddings, self.means, self.steps)
         clusters, centers = kmeans(embeddings, spread_points(embeddings, self.sources), self.steps)
         from scipy.optimize import linear_sum_assignment  # slow to import
 
         distances = (centers.unsqueeze(1) - self.means).square().sum(2)  # (clusters, targets)
-        return torch.from_numpy(linear_sum_assignment(distances.cpu().numpy())[1]).to(clusters.device)[clusters]
+        targets = torch.from_numpy(linear_sum_assignment(distances.cpu().numpy())[1]).to(clusters.device)
+        return targets[clusters], centers[targets.argsort()]
 
     def loss(self, batch: Batch, criterion: Callable[[Tensor, Tensor], Tensor]) -> Any:
         spectrogram = self.stft(batch.mixture).abs()
@@ -196,7 +213,7 @@ class Chimera(DeepClustering):
     Args:
         targets: The sources, any number; one is separated from the rest.
         sample_rate, channels, window_samples, hop_samples, hidden, layers, embedding, dropout, silence_db, start,
-            steps, standardize: As for `deep_clustering`.
+            steps, standardize, beta: As for `deep_clustering`.
         alpha: Weight of the affinity loss, the masks having 1 - alpha (`loss_domain: embedding`).
         head: Which one separates: `masks` or `clusters`.
         phase: As for `deep_clustering`.
@@ -219,6 +236,7 @@ class Chimera(DeepClustering):
         start: str = "spread",
         steps: int = 100,
         standardize: bool = False,
+        beta: float | None = None,
         alpha: float = 0.00107,
         head: str = "masks",
         **phase: Any,
@@ -237,6 +255,7 @@ class Chimera(DeepClustering):
             start,
             steps,
             standardize,
+            beta,
             **phase,
         )
         if head not in HEADS:

@@ -17,7 +17,7 @@ from msbench.records.types import Record, TargetScores, TrackScores
 from msbench.system.errors import is_deliberate, sentence
 from msbench.system.yaml_files import read_yaml
 
-FIGURE_FIELDS = ("system", "citation", "read_in", "data", "dataset", "split", "metric")
+FIGURE_FIELDS = ("system", "citation", "read_in", "data", "dataset", "split", "metric", "role")
 FIGURE_SCORES = ("SDR", "NSDR", "SIR", "SAR", "ISR")
 ROLES = ("system", "floor", "ceiling")
 
@@ -158,7 +158,7 @@ def _figure(entry: Any, number: int, path: Path) -> Record:
         scores[target] = known | ({"reason": "not published"} if None in known.values() else {})
     dataset, split = str(entry.get("dataset") or path.parent.resolve().name), str(entry.get("split") or "test")
     origin = Origin(str(entry["citation"]), dataset, split, metric)
-    row = _row(str(entry["system"]), "system", entry["data"], origin, [], {"median": scores})
+    row = _row(str(entry["system"]), str(entry.get("role") or "system"), entry["data"], origin, [], {"median": scores})
     if entry.get("read_in"):
         row["read_in"] = str(entry["read_in"])
     else:
@@ -179,6 +179,8 @@ def _fault_of_figure(entry: Any) -> str | None:
         return f"it has no {lacking[0]}"
     if entry["data"] not in TRAINING:
         return f"data is one of {', '.join(TRAINING)}, not {entry['data']!r}"
+    if entry.get("role") not in (None, *ROLES):
+        return f"role is one of {', '.join(ROLES)}, not {entry['role']!r}"
     return next(filter(None, (_fault_of_values(score, entry.get(score) or {}) for score in FIGURE_SCORES)), None)
 
 

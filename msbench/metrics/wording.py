@@ -11,6 +11,7 @@ TITLES = {
     "bsseval": "SDR by BSSEval, whose version the source does not say",
     "bsseval-v3": "SDR by BSSEval v3",
     "bsseval-v4": "SDR by BSSEval v4",
+    "sdr": "SDR, whose definition the source does not say",
 }
 LONGEST_LIST = 6  # of targets; more are counted
 _AVERAGES = ("median", "mean")

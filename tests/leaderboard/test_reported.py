@@ -91,7 +91,7 @@ def test_ranks_are_counted_within_one_kind_of_training_data() -> None:
         assert (rows["TAK1"].data, rows["TAK1"].rank) == ("standard", 1)
 
 
-@pytest.mark.parametrize("name", ["musdb18", "ikala", "medleydb"])
+@pytest.mark.parametrize("name", ["musdb18", "ikala", "medleydb", "moisesdb"])
 def test_the_published_boards_follow_from_their_rows(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -248,10 +248,26 @@ def test_figures_of_another_metric_and_dataset(
         assert (tmp_path / name / exported).read_bytes() == (MUSDB18.parent / name / exported).read_bytes()
 
 
+def test_the_oracles_of_a_paper_are_ceilings() -> None:
+    table = Board(MUSDB18.parent / "moisesdb").table().set_index("model")
+    assert table.loc["HTDemucs", ["rank", "role", "vocals SDR"]].tolist() == [1, "system", 9.62]
+    assert set(table.index[table["role"] == "ceiling"]) == {
+        "Ideal ratio mask",
+        "Ideal binary mask",
+        "Complex ideal ratio mask",
+        "Multichannel Wiener filter of the references",
+    }
+    assert table.loc["Ideal ratio mask", "metric"] == "sdr;agg=median;targets=bass,drums,other,vocals"
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
         ("- {system: X, citation: Y, data: much, SDR: {vocals: 1}}", "data is one of standard, unknown, extra"),
+        (
+            "- {system: X, citation: Y, data: extra, role: best, SDR: {vocals: 1}}",
+            "role is one of system, floor, ceiling",
+        ),
         ("- {system: X, citation: Y, data: extra, sdr: {vocals: 1}}", "unknown field 'sdr': the fields are system"),
         ("- {system: X, citation: Y, data: extra, metric: nsdr;x, SDR: {vocals: 1}}", "entry 1: expected system"),
         ("{system: X}", "expected a list of entries"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -127,9 +128,9 @@ def test_clusters_get_the_target_whose_running_mean_they_are_near(start):
     model.means.copy_(torch.eye(5)[[3, 0, 4, 1]])
     model.batches.fill_(1)
     points, labels = embeddings_around(model.means, (300, 20, 100, 50), generator)
-    assert torch.equal(model.targets_of(points), labels)
+    assert torch.equal(model.clusters_of(points)[0], labels)
     turned, labels = embeddings_around(model.means + 0.3 * torch.eye(5)[2], (300, 20, 100, 50), generator)
-    assert torch.equal(model.targets_of(turned), labels)  # clusters of a song that are not those of training
+    assert torch.equal(model.clusters_of(turned)[0], labels)  # clusters of a song that are not those of training
 
 
 def test_a_silent_target_has_no_bins_where_clusters_stay_at_the_targets():
@@ -137,7 +138,27 @@ def test_a_silent_target_has_no_bins_where_clusters_stay_at_the_targets():
     model.means.copy_(torch.eye(5)[:3])
     model.batches.fill_(1)
     points, labels = embeddings_around(model.means, (50, 0, 50), torch.Generator().manual_seed(1))
-    assert torch.equal(model.targets_of(points), labels)
+    assert torch.equal(model.clusters_of(points)[0], labels)
+
+
+@pytest.mark.parametrize("start", ["spread", "targets"])
+def test_soft_masks_are_nussls_shares(start):
+    """nussl 055caff, cluster_features: exp(-beta d), d from scikit-learn, over the sum of all clusters'."""
+    centers = torch.eye(5)[[3, 0, 4]]
+    model = built("deep_clustering", targets=["a", "b", "c"], start=start, beta=5.0)
+    model.means.copy_(centers)
+    model.batches.fill_(1)
+    points, labels = embeddings_around(centers, (30, 20, 10), torch.Generator().manual_seed(1))
+    found = np.stack([points[labels == target].mean(0).numpy() for target in range(3)])  # where k-means ends
+    fitted = peer("sklearn.cluster").KMeans(3, init=found, n_init=1, max_iter=1).fit(points.numpy())
+    shares = np.exp(-5 * fitted.transform(points.numpy()))
+    expected = shares / shares.sum(axis=-1, keepdims=True)
+    np.testing.assert_allclose(model.shares_of(points).numpy(), expected, atol=1e-5)
+
+
+def test_a_beta_that_cannot_be_is_refused():
+    with pytest.raises(ValueError, match="beta must be above 0, not -1"):
+        built("deep_clustering", beta=-1.0)
 
 
 def test_the_running_means_are_those_of_each_targets_bins():
