@@ -14,10 +14,11 @@ from rich.console import Console
 
 from msbench.cluster.local import prepare_data, run_cells
 from msbench.cluster.plan import missing_cells
+from msbench.cluster.settings import check_settings
 from msbench.leaderboard.board import Board
 from msbench.leaderboard.publish import publish
 from msbench.runs.suite import read_suite
-from msbench.system.errors import one_line
+from msbench.system.errors import located, one_line
 from msbench.system.files import write_text
 from msbench.system.threads import processors
 
@@ -41,7 +42,7 @@ class Benched:
     written: tuple[Path, ...]
 
 
-def bench(suite: str | Path, *, jobs: int | None = None, console: Console | None = None) -> Benched:
+def bench(suite: str | Path, *, jobs: int | None = None, console: Console | None = None, yes: bool = False) -> Benched:
     """Run every missing cell of a suite here, then build its board.
 
     A cell that fails stops no other. A second call runs what is missing, so an interrupted one goes on. Cells run in
@@ -52,21 +53,25 @@ def bench(suite: str | Path, *, jobs: int | None = None, console: Console | None
         suite: A suite.yaml, or its folder.
         jobs: Cells at a time; when None, one per processor that this process may use, but at most four.
         console: Where the progress is shown; nowhere when None.
+        yes: Whether the sweeps of the suite may stand for more than 1,000 cells.
 
     Raises:
         FileNotFoundError: If the suite, or what it names, is not there.
         KeyError: If a model or a dataset is unknown.
-        ValueError: If a field of the suite or `jobs` is out of range, or a cell asks for more GPUs than there are.
+        ValueError: If a field of the suite or `jobs` is out of range, a cell has no such setting, or asks for more GPUs
+            than there are.
     """
     if jobs is not None and jobs < 1:
         raise ValueError(f"jobs must be at least 1, not {jobs}")
-    read = read_suite(suite)
+    read = read_suite(suite, yes)
     console = console or Console(quiet=True)
     missing = missing_cells(read)
     title = one_line(read.title)  # a stranger's, in which neither markup nor escape sequences may act
     console.print(f"{title}: {len(read.cells)} cells, {len(missing)} to do", markup=False, highlight=False)
     failed: dict[str, str] = {}
     if missing:
+        with located(str(read.path)):
+            check_settings(missing)
         prepare_data(read, console)
         failed = run_cells(read, missing, jobs or min(processors(), MOST_JOBS), console)
     board = Board(read.folder)

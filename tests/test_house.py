@@ -71,6 +71,7 @@ TESTED_ELSEWHERE = {
     "runs/model_entry": "runs/test_suite_file: a table of every field",
     "scaffold/templates": "texts alone: scaffold/test_create runs them",
     "system/exit_codes": "numbers alone: cli/test_app sees them from a shell",
+    "training/flags": "cluster/test_settings",
     "training/command_line": "training/test_fit; the hashes of runs: data/loading/test_module",
 }
 # More than seven parameters where the signature is the configuration, or a library's own.

@@ -38,6 +38,11 @@ def add_jobs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--jobs", type=int, default=None, help="cells at a time (one per processor, at most 4)")
 
 
+def add_yes(parser: argparse.ArgumentParser) -> None:
+    """Whether a suite's sweeps may be large."""
+    parser.add_argument("--yes", action="store_true", help="run sweeps of more than 1,000 cells")
+
+
 def names(text: str) -> tuple[str, ...]:
     """The names in "a, b"."""
     return tuple(name.strip() for name in text.split(",") if name.strip())

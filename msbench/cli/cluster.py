@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from msbench.cli.adding import Adder
+from msbench.cli.adding import Adder, add_yes
 
 if TYPE_CHECKING:
     from msbench.cluster.status import CellStatus
@@ -19,6 +19,7 @@ def add(command: Adder) -> None:
     submit.add_argument("suite", type=Path)
     submit.add_argument("--cluster", type=Path, required=True, metavar="PROFILE", help="slurm/clusters/example.yaml")
     submit.add_argument("--dry-run", action="store_true", help="write the scripts and let sbatch check them")
+    add_yes(submit)
 
     status = command("status", _status, "what the cells of a submitted suite are doing, or why they failed")
     status.add_argument("suite", type=Path)
@@ -44,7 +45,7 @@ def _submit(options: argparse.Namespace) -> int:
     from msbench.cluster.submit import submit
     from msbench.runs.suite import read_suite
 
-    suite = read_suite(options.suite)
+    suite = read_suite(options.suite, options.yes)
     submit(suite, read_profile(options.cluster), dry_run=options.dry_run)
     if not options.dry_run:
         print(f"next: msbench status {options.suite} --watch")

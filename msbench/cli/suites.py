@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from msbench.cli.adding import Adder, add_jobs
+from msbench.cli.adding import Adder, add_jobs, add_yes
 from msbench.cli.board_warnings import board_warnings
 from msbench.system.exit_codes import DONE, FAILED
 
@@ -16,13 +16,14 @@ def add(command: Adder) -> None:
     bench = command("bench", _bench, "run every missing cell of a suite here, then print and write its board")
     bench.add_argument("suite", type=Path)
     add_jobs(bench)
+    add_yes(bench)
 
     demo = command("demo", _demo, "the main job in minutes, without a download: leaderboards/demo")
     add_jobs(demo)
 
 
 def _bench(options: argparse.Namespace) -> int:
-    return _run(options.suite, options.jobs)
+    return _run(options.suite, options.jobs, options.yes)
 
 
 def _demo(options: argparse.Namespace) -> int:
@@ -31,7 +32,7 @@ def _demo(options: argparse.Namespace) -> int:
     return _run(demo_suite(), options.jobs)
 
 
-def _run(suite: Path, jobs: int | None) -> int:
+def _run(suite: Path, jobs: int | None, yes: bool = False) -> int:
     from rich.console import Console
 
     from msbench.benchmarking import bench
@@ -39,7 +40,7 @@ def _run(suite: Path, jobs: int | None) -> int:
 
     console = Console() if sys.stdout.isatty() else Console(width=120)
     with board_warnings():
-        benched = bench(suite, jobs=jobs, console=console)
+        benched = bench(suite, jobs=jobs, console=console, yes=yes)
     for table in terminal(benched.board.table(), benched.board.title, console.width):
         console.print(table)
     console.print(SHORT_NOTE, style="dim")

@@ -9,7 +9,6 @@ Exit codes: 0 done (or done before), 85 saved on SIGUSR2 or SIGTERM: start it ag
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import traceback
@@ -122,12 +121,7 @@ def _train(cell: Cell, folder: Path, devices: int, nodes: int) -> None:
     recipe = folder / "recipe.yaml"
     write_text(recipe, yaml.safe_dump(cell.recipe, sort_keys=False))
     arguments = ["-c", str(recipe), "--output", str(folder), "--trainer.enable_progress_bar", "false"]
-    arguments += ["--data.dataset", cell.dataset, "--seed_everything", str(cell.seed), "--data.seed", str(cell.seed)]
-    arguments += ["--trainer.devices", str(devices), "--trainer.num_nodes", str(nodes)]
-    if cell.root is not None:
-        arguments += ["--data.root", str(cell.root)]
-    for key, value in cell.overrides.items():
-        arguments += [f"--{key}", value if isinstance(value, str) else json.dumps(value)]
+    arguments += ["--trainer.devices", str(devices), "--trainer.num_nodes", str(nodes), *cell.flags()]
     kept = train(arguments)
     if not (folder / "best.ckpt").is_file():
         raise ValueError(f"a suite scores {folder / 'best.ckpt'}, and there is none: {kept.sentence}")

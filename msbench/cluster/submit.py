@@ -9,10 +9,12 @@ from msbench.cluster import scripts, slurm
 from msbench.cluster.journal import SbatchJournal
 from msbench.cluster.plan import Plan, make_plan, missing_cells
 from msbench.cluster.profile import Profile
+from msbench.cluster.settings import check_settings
 from msbench.cluster.status import BUSY, statuses_of
 from msbench.cluster.submission import AGGREGATE, Say, Submission, jobs_folder, submissions
 from msbench.runs.failures import RETRIED
 from msbench.runs.suite import Suite
+from msbench.system.errors import located
 from msbench.system.files import refuse_links
 from msbench.system.names import inside
 from msbench.system.wording import counted, did_you_mean
@@ -33,8 +35,11 @@ def submit(suite: Suite, profile: Profile, say: Say = print, dry_run: bool = Fal
     Raises:
         FileNotFoundError: If there is no SLURM here.
         RuntimeError: If SLURM refuses a job; the message is its own.
+        ValueError: If a cell has no such setting as the suite gives it.
     """
     longest = _longest_array(profile)
+    with located(str(suite.path)):
+        check_settings(missing_cells(suite))
     if dry_run:
         _check(make_plan(suite, None, profile.train, profile.evaluate, longest), profile, say)
         return []

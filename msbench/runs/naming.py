@@ -18,7 +18,7 @@ from typing import Any
 
 from msbench import registry
 from msbench.runs.model_entry import ModelEntry
-from msbench.runs.relative_paths import beginning_at
+from msbench.runs.relative_paths import beginning_at, with_paths
 from msbench.runs.studies import Study
 from msbench.runs.suite_file import DIGITS, SuiteFile, cell_name, read_suite_file
 from msbench.system.errors import is_bug, located
@@ -32,6 +32,7 @@ class Recipes:
         self.folder = folder
         self.known = registry.recipes()
         self.read = cache(self._read)
+        self.opened = cache(lambda path: with_paths(self.read(path), path))
 
     @cached_property
     def models(self) -> Container[str]:

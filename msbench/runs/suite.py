@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -12,7 +13,7 @@ from msbench import records, registry
 from msbench.records.further import lacks
 from msbench.runs.model_entry import ModelEntry
 from msbench.runs.naming import Recipes
-from msbench.runs.relative_paths import settings_with_paths, with_paths
+from msbench.runs.relative_paths import settings_with_paths
 from msbench.runs.studies import Study
 from msbench.runs.suite_file import SuiteFile, cell_name, read_suite_file
 from msbench.system.errors import is_bug, located
@@ -48,6 +49,15 @@ class Cell:
     def name(self) -> str:
         """Folder and record name: label, dataset, seed, and eight digits of what is trained and how it is scored."""
         return cell_name(self.label, self.dataset, self.seed, self.identity)
+
+    def flags(self) -> list[str]:
+        """What tells its training from those of other cells of its recipe, as flags of `msbench fit`."""
+        flags = ["--data.dataset", self.dataset, "--seed_everything", str(self.seed), "--data.seed", str(self.seed)]
+        if self.root is not None:
+            flags += ["--data.root", str(self.root)]
+        for key, value in self.overrides.items():
+            flags += [f"--{key}", value if isinstance(value, str) else json.dumps(value)]
+        return flags
 
     def separator_options(self) -> dict[str, Any]:
         """The constructor's arguments among the overrides."""
@@ -157,7 +167,7 @@ def _row(file: SuiteFile, entry: ModelEntry, recipes: Recipes) -> Cell:
         dataset="",
         seed=None,
         identity=file.identity(entry, model, recipe),
-        recipe=None if recipe is None else with_paths(recipe, found),
+        recipe=None if recipe is None else recipes.opened(found),
         checkpoint=checkpoint,
         overrides=settings_with_paths(entry.set, file.path),
         split=file.split,
