@@ -31,6 +31,7 @@ class Recipes:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.known = registry.recipes()
+        self.find = cache(self._find)
         self.read = cache(self._read)
         self.opened = cache(lambda path: with_paths(self.read(path), path))
 
@@ -46,7 +47,7 @@ class Recipes:
         is_recipe = entry.bare in self.known or _is_yaml(entry.bare) or (self.folder / entry.bare).is_file()
         return entry.bare if is_recipe else None
 
-    def find(self, name: str) -> Path:
+    def _find(self, name: str) -> Path:
         """The file of a recipe: next to the suite, next to a plugin, or at a path.
 
         Raises:

@@ -39,7 +39,8 @@ def _fault(name: object, longest: int) -> str | None:
         "is empty": not name.strip(),
         "begins with a dot": name.startswith("."),
         "holds a slash, and it becomes the name of one file or folder": "/" in name or "\\" in name,
-        "holds a control character": any(unicodedata.category(c) in _CONTROLS for c in name),
+        "holds a control character": not (name.isascii() and name.isprintable())
+        and any(unicodedata.category(c) in _CONTROLS for c in name),
         f"is longer than {longest} bytes": len(name.encode(errors="replace")) > longest,
     }
     return next((fault for fault, found in faults.items() if found), None)
