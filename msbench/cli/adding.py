@@ -7,6 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import yaml
+
+from msbench.system import bounded
+from msbench.system.errors import one_line
+
+SETTINGS = "separator."  # what a setting of the model begins with, as in a suite and as a flag of `msbench fit`
+
 Run = Callable[[argparse.Namespace], int]
 
 
@@ -46,6 +53,40 @@ def add_yes(parser: argparse.ArgumentParser) -> None:
 def names(text: str) -> tuple[str, ...]:
     """The names in "a, b"."""
     return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """Options of the model's constructor."""
+    text = "an option of the model, as separator.targets=[vocals,accompaniment]; one --set for each"
+    parser.add_argument("--set", type=_setting, action="append", default=[], metavar="KEY=VALUE", help=text)
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    """The name and the value in "separator.NAME=VALUE", whose value is YAML, as in a suite's `set`."""
+    key, mark, value = text.partition("=")
+    name = key.strip().removeprefix(SETTINGS)
+    if not mark or name == key.strip() or not name.isidentifier():
+        raise argparse.ArgumentTypeError(f"'{one_line(text, 80)}' is no setting of a model, as separator.channels=1")
+    try:
+        bounded.check_yaml(value)
+        return name, yaml.safe_load(value)
+    except (ValueError, yaml.YAMLError) as error:
+        raise argparse.ArgumentTypeError(
+            f"the value of {key.strip()} is not YAML: {one_line(str(error), 200)}"
+        ) from error
+
+
+def settings_of(options: argparse.Namespace) -> dict[str, Any]:
+    """What `add_settings` was given, as arguments of the model's constructor.
+
+    Raises:
+        ValueError: If one is set twice.
+    """
+    names = [name for name, _ in options.set]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(f"--set {SETTINGS}{twice} is given twice: give it once")
+    return dict(options.set)
 
 
 def add_inference(parser: argparse.ArgumentParser) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from msbench.cli.adding import Adder, add_inference, inference_of, names
+from msbench.cli.adding import Adder, add_inference, add_settings, inference_of, names, settings_of
 from msbench.system.exit_codes import DONE
 
 
@@ -31,6 +31,7 @@ def add(command: Adder) -> None:
     evaluate.add_argument("--metrics", type=names, metavar="NAMES", help=metrics)
     evaluate.add_argument("--jobs", type=int, default=1, help="tracks at a time, each in a process of its own (1)")
     evaluate.add_argument("-o", "--output", type=Path, help="folder (evaluations/LABEL-DATA)")
+    add_settings(evaluate)
     add_inference(evaluate)
 
 
@@ -44,7 +45,12 @@ def _evaluate(options: argparse.Namespace) -> int:
     if (options.model is None) == (options.estimates is None):
         raise ValueError("evaluate needs a model or --estimates DIR, one of the two")
     if options.targets and options.model:
-        raise ValueError("--targets chooses among files (--estimates): a model has its own")
+        raise ValueError(
+            "--targets chooses among files (--estimates): a model has its own; some take others by --set "
+            "separator.targets=[vocals,accompaniment]"
+        )
+    if options.set and not options.model:
+        raise ValueError("--set is for the options of a model: files (--estimates) have none")
     console = Console(stderr=True)
 
     def progress(done: int, count: int, track: str, medians: dict[str, float]) -> None:
@@ -66,7 +72,9 @@ def _evaluate(options: argparse.Namespace) -> int:
         "progress": progress,
     }
     if options.model:
-        path = evaluate_into_folder(evaluate, options.model, options.data, **common, **inference_of(options))
+        path = evaluate_into_folder(
+            evaluate, options.model, options.data, **common, separator=settings_of(options), **inference_of(options)
+        )
     else:
         path = evaluate_into_folder(
             evaluate_estimates, options.estimates, options.data, **common, targets=options.targets

@@ -7,10 +7,10 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msbench import registry
-from msbench.cli.adding import Adder, add_inference, inference_of
+from msbench.cli.adding import Adder, add_inference, add_settings, inference_of, settings_of
 from msbench.system import errors
 from msbench.system.exit_codes import DONE, FAILED
 from msbench.system.safe_path import safe_path
@@ -46,6 +46,7 @@ def add(command: Adder) -> None:
     separate.add_argument("files", nargs="+", type=Path, metavar="FILE", help=text)
     text = "stems go to <output>/<file>/, or <output>/<its place in its folder>/, and replace those of an earlier call"
     separate.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help=text)
+    add_settings(separate)
     add_inference(separate)
 
 
@@ -126,7 +127,7 @@ def _separate(options: argparse.Namespace) -> int:
     from msbench.separation.inference import Inference
 
     inference = Inference(**inference_of(options))
-    model = _ready(options.model)
+    model = _ready(options.model, settings_of(options))
     songs, failures = songs_of(options.files, options.output, model.targets)
     count, tried = len(songs) + len(failures), 0
     console = Console()
@@ -157,15 +158,15 @@ def _join(options: argparse.Namespace) -> int:
     return DONE
 
 
-def _ready(name: str) -> Separator:
+def _ready(name: str, settings: dict[str, Any]) -> Separator:
     """The model of a checkpoint, or one that needs none, to separate songs without stems."""
     from msbench.model.checkpoints import create, find_checkpoint, refuse_untrained
 
     held = find_checkpoint(name)
     if held is not None:
-        return held.separator()
+        return held.separator(**settings)
     refuse_untrained(name, "separate")
-    model = create(name, {})
+    model = create(name, settings)
     if model.needs_references:
         raise ValueError(f"'{name}' needs the true stems of a song: score it, msbench evaluate {name} --data NAME")
     return model

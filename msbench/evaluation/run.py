@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -31,6 +31,7 @@ from msbench.model.constructor import parameters_of
 from msbench.model.separator import Separator
 from msbench.records.types import Record
 from msbench.separation.inference import Inference
+from msbench.system.errors import is_deliberate, sentence
 from msbench.system.files import write_json
 
 
@@ -41,6 +42,7 @@ def evaluate(
     root: str | Path | None = None,
     split: str = "test",
     checkpoint: str | Path | None = None,
+    separator: Mapping[str, Any] | None = None,
     **options: Unpack[EvaluationOptions],
 ) -> Record:
     """Separate and score every track of a split; a second run goes on where the first stopped.
@@ -53,6 +55,8 @@ def evaluate(
         root: The dataset's folder.
         split: Which tracks.
         checkpoint: Weights for a model given by name; for one given as a separator, the file they came from.
+        separator: Arguments of the constructor, for a model given by name or as a checkpoint: {"targets": ["vocals",
+            "accompaniment"]} for those that cannot have all of the dataset's stems.
         options: As follows.
 
     Keyword Args:
@@ -80,20 +84,20 @@ def evaluate(
         A record (see `msbench.records`).
 
     Raises:
-        TypeError: If an option is unknown.
+        TypeError: If an option is unknown, or `separator` is given with a model that is built.
         ValueError: If the dataset lacks a target of the model or has no such split, a metric is unknown, an option is
             out of its range, or a track cannot be scored; the message names it.
         ModuleNotFoundError: If a metric needs a library that is not installed.
     """
-    check_options(options, EvaluationOptions, "root", "split", "checkpoint")
+    check_options(options, EvaluationOptions, "root", "split", "checkpoint", "separator")
     if options.get("device") is None:  # the record names a device, so "where the model is" does not do
         options["device"] = "cpu"
     inference, choices = from_options(Inference, options), _choices(options)
     data = open_dataset(dataset, root) if isinstance(dataset, str) else dataset
-    separator, held = _model(model, checkpoint, data)
-    for target in separator.targets:
+    built, held = _model(model, checkpoint, data, separator or {})
+    for target in built.targets:
         data_has(data, target)
-    return _record(ModelSource(separator, held, inference), ScoredSet.of(data, split), *choices)
+    return _record(ModelSource(built, held, inference), ScoredSet.of(data, split), *choices)
 
 
 def evaluate_estimates(
@@ -145,13 +149,15 @@ def _record(
 
 
 def _model(
-    model: Separator | str | Path, checkpoint: str | Path | None, data: Dataset
+    model: Separator | str | Path, checkpoint: str | Path | None, data: Dataset, options: Mapping[str, Any]
 ) -> tuple[Separator, Checkpoint | None]:
     """The model, and the file that its weights came from; that is read once."""
     if isinstance(model, Separator):
+        if options:
+            raise TypeError("`separator` is for a model given by name: this one is built")
         return model, None if checkpoint is None else Checkpoint.read(checkpoint)
     held = find_checkpoint(model, checkpoint)
-    return (untrained(str(model), data), None) if held is None else (held.separator(), held)
+    return (untrained(str(model), data, **options), None) if held is None else (held.separator(**options), held)
 
 
 def untrained(name: str, data: Dataset, **options: Any) -> Separator:
@@ -160,7 +166,7 @@ def untrained(name: str, data: Dataset, **options: Any) -> Separator:
     Which of these it is given is for its constructor to say: REPET has targets of its own.
 
     Raises:
-        ValueError: If the model has to be trained.
+        ValueError: If the model has to be trained, or cannot be built so.
     """
     refuse_untrained(name, "evaluate")
     first = next((track for split in reversed(data.splits) for track in data.tracks(split)), None)
@@ -170,4 +176,12 @@ def untrained(name: str, data: Dataset, **options: Any) -> Separator:
     known = parameters_of(registry.load("models", name))
     every = any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values())
     taken = {key: value for key, value in fitting.items() if every or key in known}
-    return create(name, {**taken, **options})
+    try:
+        return create(name, {**taken, **options})
+    except ValueError as error:
+        if not is_deliberate(error) or "targets" in options or "targets" not in taken:
+            raise
+        raise ValueError(
+            f"{sentence(error)} (the stems of {data.name}): name others, separator.targets=[vocals,accompaniment], "
+            "by --set or in a suite by `set`"
+        ) from error

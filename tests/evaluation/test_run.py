@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import msbench
 from msbench import evaluate, evaluate_estimates, records
 from msbench.cli.app import main
 from msbench.data.dataset import Dataset
@@ -49,6 +50,15 @@ def test_the_command_scores_files(songs: Dataset, tmp_path: Path, capsys: pytest
         (["mixture", "--targets", "voice"], "--targets chooses among files"),
         (["--estimates", "nowhere"], "no folder of estimates nowhere"),
         (["mixture", "--metrics", "si-sdrr"], "unknown metric 'si-sdrr'. Did you mean si-sdr"),
+        (["mixture", "--set", "separator.targets=[x", "--set", "a=b"], "separator.targets is not YAML"),
+        (
+            ["mixture", "--set", "targets=[voice]"],
+            "'targets=[voice]' is no setting of a model, as separator.channels=1",
+        ),
+        (["mixture", "--set", "separator.channels=1", "--set", "separator.channels=2"], "channels is given twice"),
+        (["mixture", "--set", "separator.depth=1"], "model 'mixture' has no option 'depth'"),
+        (["--estimates", ".", "--set", "separator.channels=1"], "--set is for the options of a model"),
+        (["rpca"], "(the stems of folder): name others, separator.targets=[vocals,accompaniment], by --set"),
         (["mixture", "--jobs", "0"], "jobs must be at least 1, not 0"),
         (["--estimates", "SONGS", "--targets", "drums"], "dataset 'folder' has no target drums: it has"),
     ],
@@ -58,8 +68,39 @@ def test_bad_commands(
 ) -> None:
     arguments = [str(songs.root) if argument == "SONGS" else argument for argument in arguments]
     common = ["--data", "folder", "--root", str(songs.root), "-o", str(tmp_path / "out")]
-    assert main(["evaluate", *arguments, *common]) == 2
+    assert code_of(["evaluate", *arguments, *common]) == 2
     assert sentence in capsys.readouterr().err
+
+
+def code_of(command: list[str]) -> int:
+    try:
+        return main(command)
+    except SystemExit as end:  # of argparse
+        return int(str(end.code))
+
+
+def test_a_model_is_evaluated_with_options_of_its_own(songs: Dataset, tmp_path: Path) -> None:
+    """Into the folder of another evaluation, whose results are of other options and do not count."""
+    command = ["evaluate", "oracle_irm", "--data", "folder", "--root", str(songs.root), "-o", str(tmp_path / "out")]
+    found = []
+    for window in (2048, 4096):
+        assert (
+            main([*command, "--set", f"separator.window_samples={window}", "--set", "separator.targets=[voice]"]) == 0
+        )
+        found.append(records.read(tmp_path / "out" / "record.json"))
+        model = msbench.load("oracle_irm", **parts_of(songs), targets=["voice"], window_samples=window)
+        assert scores_of(found[-1]) == scores_of(evaluate(model, songs))
+    assert found[0]["model"]["config_sha256"] != found[1]["model"]["config_sha256"]
+
+
+def parts_of(songs: Dataset) -> dict[str, int]:
+    track = songs.tracks("test")[0]
+    return {"sample_rate": track.sample_rate, "channels": track.channels}
+
+
+def test_a_model_that_is_built_takes_no_options(songs: Dataset) -> None:
+    with pytest.raises(TypeError, match="`separator` is for a model given by name: this one is built"):
+        evaluate(Filter(), songs, separator={"targets": ["voice"]})
 
 
 def test_a_dataset_without_the_models_target(songs: Dataset) -> None:
