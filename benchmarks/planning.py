@@ -2,7 +2,9 @@
 
 Run on the private cluster, whose MaxArraySize is set to SLURM's default of 1001:
 
-    python benchmarks/planning.py
+    python benchmarks/planning.py [--sweep]
+
+--sweep times the plan of a sweep of 10,000 cells alone, which needs no cluster.
 """
 
 from __future__ import annotations
@@ -47,6 +49,31 @@ def write_suite(folder: Path) -> None:
     (folder / "profile.yaml").write_text(yaml.safe_dump(content))
 
 
+def write_sweep(folder: Path) -> None:
+    """One entry of 10,000 cells: five factors, one of them with names, and one seed."""
+    sweep = {
+        "separator.depth": [2, 3, 4, 5, 6],
+        "separator.filters": [8, 16, 24, 32],
+        "separator.dropout": [round(number / 200, 3) for number in range(125)],
+        "data.stretch": {"none": None, "some": [0.7, 1.3]},
+        "inference.overlap": [0.25, 0.5],
+    }
+    content = {"datasets": ["demo"], "models": [{"recipe": "unet_small", "sweep": sweep}]}
+    (folder / "suite.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+
+
+def time_sweep() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        write_sweep(Path(name))
+        for what, code in {
+            "plan": "from msbench.runs.suite import read_suite; from msbench.cluster.plan import make_plan;"
+            f"print(len(make_plan(read_suite({name!r}), longest=1001).cells))",
+            "names": f"from msbench.runs.naming import name_cells; print(len(name_cells({name!r}).cells))",
+        }.items():
+            seconds, megabytes = timed(code)
+            print(f"{what} of a sweep of 10,000: {seconds:.2f} s, {megabytes:.0f} MB, the start of Python among them")
+
+
 def timed(code: str) -> tuple[float, float]:
     """Seconds and MB of a fresh Python process."""
     started = time.perf_counter()
@@ -84,4 +111,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    time_sweep() if "--sweep" in sys.argv[1:] else main()

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from msbench import records
 from msbench.cluster.cell import main
 from msbench.runs.state import attempts, is_trained, read_state
 from msbench.runs.suite import Cell, Suite, read_suite
@@ -25,6 +26,7 @@ models:
   - {recipe: tiny.yaml, label: exploding, set: {separator.explode: true}}
   - {recipe: tiny.yaml, label: wrong, set: {data.chunk_seconds: -1}}
   - mixture
+  - {model: mixture, label: short, inference: {chunk_seconds: 0.5, batch_size: 2}}
 """
 RECIPE = """
 name: tiny
@@ -114,6 +116,13 @@ def test_a_signal_in_evaluation_keeps_what_is_scored(suite: Suite, monkeypatch: 
     assert scored
     assert run(suite, "mixture", "evaluate") == 0
     assert all(path.stat().st_mtime_ns == time for path, time in scored.items())
+
+
+def test_a_cell_is_separated_as_its_suite_says(suite: Suite) -> None:
+    for label, chunk, batch in (("mixture", 10.0, 1), ("short", 0.5, 2)):
+        assert run(suite, label, "evaluate") == 0
+        inference = records.read(suite.record_path(cell_of(suite, label)))["inference"]
+        assert (inference["chunk_seconds"], inference["batch_size"], inference["overlap"]) == (chunk, batch, 0.25)
 
 
 def test_failures_are_named(suite: Suite) -> None:

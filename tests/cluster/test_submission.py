@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from msbench.cli.app import main
 from msbench.cluster import slurm
 from msbench.cluster.journal import SbatchJournal
 from msbench.cluster.plan import make_plan
@@ -116,3 +117,28 @@ def test_a_plan_that_somebody_broke_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "plan.json").write_text(text)
     with pytest.raises(ValueError, match=r"plan.json is not the plan of a submission: remove .* and submit again"):
         Submission.read(tmp_path)
+
+
+def test_a_sweep_is_an_array_like_any_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "suite.yaml").write_text(
+        "datasets: [demo]\nseeds: [0, 1]\nmodels:\n"
+        "  - {recipe: unet_small, sweep: {separator.depth: [2, 3, 4]}, zip: {data.batch_size: [2, 4]}}\n"
+        "  - {model: oracle_irm, sweep: {separator.alpha: [1, 2]}}\n"
+    )
+    (tmp_path / "profile.yaml").write_text("partition: short\n")
+    sbatch = Sbatch()
+    monkeypatch.setattr(slurm, "call", sbatch)
+    monkeypatch.setattr(slurm, "configuration", lambda: {"MaxArraySize": "1001"})
+    assert main(["submit", str(tmp_path), "--cluster", str(tmp_path / "profile.yaml"), "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert "train-1: 12 cells; " in said
+    assert "evaluate-1: 12 cells after train-1; " in said
+    assert "evaluate-2: 2 cells; " in said
+    dry_run = tmp_path / "jobs" / "dry-run"
+    names = [cell.name for cell in read_suite(tmp_path).cells]
+    assert (dry_run / "train-1.cells").read_text().split() == names[:12]
+    assert names[0].startswith("unet_small-depth2-batch_size2-demo-s0-")
+    assert (dry_run / "evaluate-2.cells").read_text().split() == names[12:]
+    assert "#SBATCH --array=0-11" in (dry_run / "train-1.sh").read_text()

@@ -11,6 +11,8 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
+import yaml
+
 from msbench.audio.reading import AudioReader
 from msbench.cluster.profile import read_profile
 from msbench.data.opening import open_dataset
@@ -39,6 +41,30 @@ resources: {nodes: 1, cpus: 2}
 roots: {demo: data}
 """
 )
+SWEEP = """\
+datasets: [demo]
+seeds: [0, 1]
+inference: {overlap: 0.1}
+models:
+  - recipe: unet_small
+    study: depth
+    sweep:
+      separator.depth: [3, 4]
+      data.stretch: {none: null, some: [0.7, 1.3]}
+      augmentation: {plain: {}, pitch: {data.pitch_semitones: [-2, 2], inference.overlap: 0.5}}
+    zip: {data.batch_size: [4, 8], data.chunks_per_epoch: [120, 240]}
+    label: 'd{separator.depth}-{data.stretch}-{augmentation}-{data.batch_size}'
+    baseline: {separator.depth: 4, data.stretch: none, augmentation: plain, data.batch_size: 4}
+    set: {trainer.max_epochs: 2}
+  - {recipe: wave_unet_small, study: depth, label: other, inference: {chunk_seconds: 7}}
+  - study: nets
+    sweep:
+      recipe: [unet_small, film_unet_small]
+      inference.batch_size: {one: 1, two: 2}
+    baseline: unet_small-batch_size_one
+  - model: oracle_irm
+    sweep: {separator.alpha: [1, 2.0]}
+"""
 PROFILE = (ROOT / "slurm" / "clusters" / "example.yaml").read_text()
 RECIPE = (ROOT / "plugins" / "unet_small.yaml").read_text()
 
@@ -75,6 +101,25 @@ def suite(rng: random.Random, folder: Path) -> None:
     path.write_bytes(mutated_yaml(SUITE, rng))
     read_suite_file(path)
     name_cells(path)
+
+
+def sweep(rng: random.Random, folder: Path) -> None:
+    path = folder / "suite.yaml"
+    if rng.random() < 0.3:
+        path.write_bytes(mutated_yaml(SWEEP, rng))
+    else:  # what is still YAML goes deeper
+        made = yaml.safe_load(SWEEP)
+        for _ in range(rng.choice((1, 1, 2, 4))):
+            mutate(made["models"][rng.randrange(4)], rng)
+        path.write_text(yaml.safe_dump(made, sort_keys=False, allow_unicode=True))
+    file = read_suite_file(path)
+    for study in file.studies:
+        for label, factors in study.cells.items():
+            plain_name(label, "the label")
+            assert all(value is None or isinstance(value, str | int | float) for value in factors.values())
+        assert study.baseline in study.cells
+    named = name_cells(path)
+    assert len({cell.name for cell in named.cells}) <= 100_000
 
 
 def profile(rng: random.Random, folder: Path) -> None:
@@ -144,6 +189,7 @@ def board_record(rng: random.Random, folder: Path) -> None:
 
 KINDS: dict[str, Callable[[random.Random, Path], None]] = {
     "suite": suite,
+    "sweep": sweep,
     "profile": profile,
     "recipe": recipe,
     "table": table,

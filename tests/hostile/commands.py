@@ -49,6 +49,7 @@ metrics: [si-sdr]
 seeds: [0]
 resources: {cpus: 1}
 """
+SWEEP = "  - {model: mixture_share, sweep: {inference.overlap: [0, 0.25]}, label: 'o{inference.overlap}'}\n"
 PROFILE = (ROOT / "slurm" / "clusters" / "example.yaml").read_text("utf-8")
 RECIPE = """\
 name: unet
@@ -214,7 +215,8 @@ def change_board(rng: random.Random) -> None:
 
 
 def change_suite(rng: random.Random) -> None:
-    Path("board/suite.yaml").write_bytes(mutated_yaml(SUITE, rng))
+    before, models, after = SUITE.partition("  - mixture\n")
+    Path("board/suite.yaml").write_bytes(mutated_yaml(f"{before}{SWEEP}{models}{after}", rng))
 
 
 def build(rng: random.Random) -> list[str]:

@@ -1,4 +1,4 @@
-"""300 mutated suites, cluster profiles and recipes: each is read, or refused in a sentence, at once."""
+"""400 mutated suites, sweeps, cluster profiles and recipes: each is read, or refused in a sentence, at once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.hostile.cases import KINDS, refusal
 SEED = 15
 
 
-@pytest.mark.parametrize("kind", ["suite", "profile", "recipe"])
+@pytest.mark.parametrize("kind", ["suite", "sweep", "profile", "recipe"])
 def test_mutated_yaml(kind: str, tmp_path: Path) -> None:
     rng, slowest, refused = random.Random(SEED), 0.0, 0
     for _ in range(100):
