@@ -1,4 +1,4 @@
-"""The commands that run a suite here: bench, demo."""
+"""The commands of suites on this machine: plan, bench, demo."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ from msbench.system.exit_codes import DONE, FAILED
 
 def add(command: Adder) -> None:
     """Add the commands."""
+    plan = command("plan", _plan, "the cells of a suite: how far they are, their size, memory, steps and hours")
+    plan.add_argument("suite", type=Path)
+    plan.add_argument("--json", action="store_true")
+    plan.add_argument("--measure", action="store_true", help="train some steps where no run tells their cost yet")
+
     bench = command("bench", _bench, "run every missing cell of a suite here, then print and write its board")
     bench.add_argument("suite", type=Path)
     add_jobs(bench)
@@ -20,6 +25,23 @@ def add(command: Adder) -> None:
 
     demo = command("demo", _demo, "the main job in minutes, without a download: leaderboards/demo")
     add_jobs(demo)
+
+
+def _plan(options: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from msbench.planning import forecast_table
+    from msbench.planning.forecast import forecast
+    from msbench.runs.suite import read_suite
+
+    suite = read_suite(options.suite)
+    cells = forecast(suite, options.measure, say=lambda text: print(f"msbench: {text}", file=sys.stderr))
+    if options.json:
+        print(forecast_table.as_json(suite, cells))
+    else:
+        console = Console() if sys.stdout.isatty() else Console(width=160)
+        console.print(forecast_table.table(cells))
+    return DONE
 
 
 def _bench(options: argparse.Namespace) -> int:

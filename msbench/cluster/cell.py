@@ -115,14 +115,19 @@ def _is_done(suite: Suite, cell: Cell, stage: str) -> bool:
     return suite.has_record(cell)
 
 
-def _train(cell: Cell, folder: Path, devices: int, nodes: int) -> None:
-    from msbench.training.fit import train
-
+def training_arguments(cell: Cell, folder: Path, devices: int, nodes: int) -> list[str]:
+    """The flags of `msbench fit` that train a cell in a folder, into which its recipe is written."""
     recipe = folder / "recipe.yaml"
     write_text(recipe, yaml.safe_dump(cell.recipe, sort_keys=False))
     arguments = ["-c", str(recipe), "--output", str(folder), "--trainer.enable_progress_bar", "false"]
     arguments += ["--trainer.devices", str(devices), "--trainer.num_nodes", str(nodes), *cell.flags()]
-    kept = train(arguments)
+    return arguments
+
+
+def _train(cell: Cell, folder: Path, devices: int, nodes: int) -> None:
+    from msbench.training.fit import train
+
+    kept = train(training_arguments(cell, folder, devices, nodes))
     if not (folder / "best.ckpt").is_file():
         raise ValueError(f"a suite scores {folder / 'best.ckpt'}, and there is none: {kept.sentence}")
 

@@ -84,8 +84,12 @@ def attempts(folder: Path) -> list[dict[str, Any]]:
     return [each for each in known if isinstance(each, dict)] if isinstance(known, list) else []
 
 
+def whole_attempts(folder: Path) -> list[dict[str, Any]]:
+    """Those attempts that are as `begin_attempt` writes them: a run's folder may be a stranger's."""
+    return [each for each in attempts(folder) if _is_whole(each)]
+
+
 def _is_whole(attempt: dict[str, Any]) -> bool:
-    """Whether an attempt is as `begin_attempt` writes it: a run's folder may be a stranger's."""
     times = (attempt.get("started"), attempt.get("ended") or 0, attempt.get("gpus"))
     return (
         isinstance(attempt.get("stage"), str)
@@ -96,7 +100,7 @@ def _is_whole(attempt: dict[str, Any]) -> bool:
 
 def run_summary(folder: Path) -> Run:
     """What a record says of the run: restarts, GPU hours (those of an attempt that was killed are not known), jobs."""
-    known = [each for each in attempts(folder) if _is_whole(each)]
+    known = whole_attempts(folder)
     now = time.time()
     last = len(known) - 1
     ends = [each["ended"] or (now if i == last else each["started"]) for i, each in enumerate(known)]

@@ -12,6 +12,7 @@ from lightning.pytorch.loggers import WandbLogger
 
 from msbench.model.separator import Batch, Separator
 from msbench.runs.state import mark_trained, write_state
+from msbench.training.devices import cost_so_far
 
 STATE_SECONDS = 1.0  # at least between two writes of the state file
 
@@ -48,7 +49,8 @@ class RunState(Callback):
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._write(trainer, "trained")
         if trainer.is_global_zero:
-            mark_trained(self.folder, epochs=trainer.current_epoch, steps=trainer.global_step)
+            cost = cost_so_far(pl_module.device)
+            mark_trained(self.folder, epochs=trainer.current_epoch, steps=trainer.global_step, **cost)
 
 
 class StepOnPlateau(Callback):

@@ -10,7 +10,10 @@ import torch
 from lightning.pytorch.plugins.environments import SLURMEnvironment
 from lightning.pytorch.strategies import DDPStrategy
 
+from msbench.model.devices import card_name
+from msbench.records.provenance import hardware
 from msbench.system.errors import sentence
+from msbench.system.memory import peak_bytes
 
 PATIENCE = timedelta(minutes=15)  # for a rank that does not come to a collective
 
@@ -53,3 +56,15 @@ def parallel_settings(trainer: Any) -> dict[str, Any]:
     if devices * nodes > 1 and trainer.strategy in ("auto", "ddp"):
         settings["strategy"] = DDPStrategy(timeout=PATIENCE)
     return settings
+
+
+def cost_so_far(device: torch.device) -> dict[str, Any]:
+    """What this process has trained on, and its peak memory there.
+
+    Returns:
+        device: The card, or the processor. peak_bytes: What tensors took of the card at most; on the processor, what
+        was resident of the whole process.
+    """
+    if device.type == "cuda":
+        return {"device": card_name(device), "peak_bytes": torch.cuda.max_memory_allocated(device)}
+    return {"device": card_name(device) or hardware(), "peak_bytes": peak_bytes()}

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import torch
 
-from msbench.runs.state import is_trained, read_state
+from msbench.records.provenance import hardware
+from msbench.runs.state import is_trained, read_json, read_state
 from msbench.training.callbacks import STATE_SECONDS, RunState, StepOnPlateau
 
 
@@ -31,9 +32,12 @@ def test_the_state_says_how_far_a_run_is(tmp_path: Path) -> None:
     state = read_state(tmp_path)
     assert (state["stage"], state["epoch"], state["step"], state["done"]) == ("training", 1, 4, 0.5)
     assert state["metrics"] == {"val_loss": 0.1235}
-    callback.on_train_end(trainer(global_step=8), None)  # type: ignore[arg-type]
+    callback.on_train_end(trainer(global_step=8), SimpleNamespace(device=torch.device("cpu")))  # type: ignore[arg-type]
     assert (read_state(tmp_path)["stage"], read_state(tmp_path)["done"]) == ("trained", 1.0)
     assert is_trained(tmp_path)
+    ended = read_json(tmp_path / "trained.json")
+    assert (ended["epochs"], ended["steps"], ended["device"]) == (1, 8, hardware())
+    assert ended["peak_bytes"] > 2**20
 
 
 def test_the_state_is_not_written_after_every_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
