@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 # The packages and lone modules of msbench, from the top floor down. Each may import those below it, and itself.
 FLOORS = [
     {"cli"},
-    {"benchmarking"},
+    {"benchmarking", "planning"},
     {"cluster", "leaderboard", "conformance"},
     {"evaluation", "training", "doctor", "scaffold"},
     {"separation", "runs"},
@@ -72,6 +72,7 @@ TESTED_ELSEWHERE = {
     "scaffold/templates": "texts alone: scaffold/test_create runs them",
     "system/exit_codes": "numbers alone: cli/test_app sees them from a shell",
     "training/flags": "cluster/test_settings",
+    "training/measuring": "planning/test_measuring, in a process of its own",
     "training/command_line": "training/test_fit; the hashes of runs: data/loading/test_module",
 }
 # More than seven parameters where the signature is the configuration, or a library's own.

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from torch.utils.data import DataLoader
 
 from msbench.model.costs import parameter_count
 from msbench.training.command_line import FitCLI
@@ -56,7 +57,8 @@ def measured_step(arguments: Sequence[str], accumulated: int = 1) -> dict[str, A
     data, watch = cli.datamodule, _Stopwatch()
     references = 0.1 * torch.randn(data.batch_size, len(data.format.targets), data.format.channels, data.format.samples)
     cli.trainer.callbacks.append(watch)  # type: ignore[attr-defined]
-    cli.trainer.fit(cli.model, [(references.sum(1), references)] * (warm_up + batches))
+    chunks: Any = [(references.sum(1), references)] * (warm_up + batches)
+    cli.trainer.fit(cli.model, DataLoader(chunks, batch_size=None))
     return {
         "step_seconds": accumulated * sum(watch.seconds[warm_up:]) / batches,
         **cost_so_far(watch.device),
