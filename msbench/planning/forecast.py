@@ -81,7 +81,7 @@ def forecast(suite: Suite, measure: bool = False, say: Callable[[str], None] = l
 
 
 def _measure(gathered: _Gathered, say: Callable[[str], None]) -> None:
-    open_shapes = {}
+    open_shapes: dict[str, Cell] = {}
     for cell, training in gathered.trainings.items():
         if training is not None and gathered.cost(training) is None:
             open_shapes.setdefault(training.shape, gathered.suite.cells[cell])

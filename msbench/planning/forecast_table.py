@@ -79,7 +79,7 @@ def table(cells: Sequence[CellForecast]) -> Group:
             Text(each.cell.dataset),
             "" if each.cell.seed is None else str(each.cell.seed),
             Text(each.state + _part(each.part_done), style=STYLES.get(each.state, "")),
-            _of_training(each, each.parameters, quantity),
+            _of_training(each, each.parameters, _parameters),
             _of_training(each, each.memory_bytes, lambda bytes: f"{bytes / 2**30:.1f} GiB"),
             _of_training(each, each.steps, str),
             UNKNOWN if each.hours is None else _hours(each.hours),
@@ -102,6 +102,10 @@ def _of_training(each: CellForecast, value: Any, word: Any) -> str:
     return UNKNOWN if value is None else word(value)
 
 
+def _parameters(count: int) -> str:
+    return quantity(count) if count >= 1000 else str(count)
+
+
 def _hours(hours: float) -> str:
     return f"{hours:.1f}" if hours >= 10 else f"{hours:.2f}" if hours >= 0.1 else f"{hours:.3f}"
 
@@ -115,8 +119,9 @@ def _notes(cells: Sequence[CellForecast]) -> list[str]:
     without = total["cells_without_hours"]
     if without < len(cells):
         done = total["hours"] - total["hours_left"]
-        missing = f", and {counted(without, 'cell')} of unknown time" if without else ""
-        lines.append(f"hours: {_hours(total['hours'])}, of which {_hours(done)} are done{missing}")
+        lines.append(f"hours: {_hours(total['hours'])}, of which {_hours(done)} are done")
+        for count, of_what in ((without, "time"), (total["cells_without_evaluation_hours"], "time of evaluation")):
+            lines += [f"without {counted(count, 'cell')} of unknown {of_what}"] if count else []
     else:
         lines.append(f"hours: {UNKNOWN}")
     for what, key in (("time and memory of training", "train"), ("time of evaluation", "evaluate")):
@@ -126,8 +131,4 @@ def _notes(cells: Sequence[CellForecast]) -> list[str]:
             lines.append(f"{what}: {common}{'; ...' if len(said) > 4 else ''}")
     if any(each.trains and each.train_hours is None for each in cells):
         lines.append("--measure runs some training steps of each model and batch whose time or memory is unknown")
-    if total["cells_without_evaluation_hours"]:
-        lines.append(
-            f"without evaluation: {counted(total['cells_without_evaluation_hours'], 'cell')}, whose is unknown"
-        )
     return lines

@@ -53,7 +53,7 @@ def training_of(cell: Cell) -> Training | None:
     step = {key: trainer.get(key) for key in _OF_A_STEP}
     shape = _json([constructor, loss, name, data["chunk_seconds"], data["batch_size"], step])
     loading = {key: value for key, value in data.items() if key not in _WITHOUT_COST}
-    accumulated = trainer.get("accumulate_grad_batches")
+    accumulated: Any = trainer.get("accumulate_grad_batches")
     accumulated = int(accumulated) if _is_number(accumulated) and accumulated >= 1 else 1
     steps = _steps(data, trainer, accumulated, _ranks(cell))
     return Training(constructor, shape, _json([shape, loading]), accumulated, steps)
