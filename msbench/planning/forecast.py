@@ -82,9 +82,9 @@ def forecast(suite: Suite, measure: bool = False, say: Callable[[str], None] = l
 
 def _measure(gathered: _Gathered, say: Callable[[str], None]) -> None:
     open_shapes: dict[str, Cell] = {}
-    for cell, training in gathered.trainings.items():
+    for place, training in gathered.trainings.items():
         if training is not None and gathered.cost(training) is None:
-            open_shapes.setdefault(training.shape, gathered.suite.cells[cell])
+            open_shapes.setdefault(training.shape, gathered.suite.cells[place])
     for number, (shape, cell) in enumerate(open_shapes.items(), 1):
         say(f"measuring {number} of {len(open_shapes)}: {cell.label}")
         found = measuring.measure(gathered.suite, cell)
