@@ -3,85 +3,21 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
 from msbench import records
 from msbench.leaderboard.files import FileWarning, SuiteWarning, check_inside, read_records, without_twins
+from msbench.leaderboard.rankings import Models, Ranking, RankingKey, ranking_of, with_tracks_first
 from msbench.leaderboard.reported import read_reported
-from msbench.leaderboard.rows import Row, as_table, by_seed, medians_of, other_metrics_of, rows_of, shown
+from msbench.leaderboard.rows import Row, as_table, rows_of
 from msbench.records.further import by_metric
-from msbench.records.metric_id import MetricId
 from msbench.records.types import Record
 from msbench.runs import failures
 from msbench.runs.naming import NamedSuite, name_cells
 from msbench.system.errors import is_bug, sentence
-
-if TYPE_CHECKING:
-    from msbench.leaderboard.statistics import Comparison
-
-Models = dict[str, list[Record]]  # {label: records, one per seed}
-
-
-class RankingKey(NamedTuple):
-    """What rows have in common that may be ranked together."""
-
-    dataset: str  # with its split, as "musdb18/test"
-    metric: str
-    fingerprint: str  # of the data; empty where it is not known
-
-
-@dataclass(frozen=True)
-class Ranking:
-    """Rows that may be ranked together, and the scores of every track."""
-
-    dataset: str
-    split: str
-    fingerprint: str  # of the data; empty where it is not known
-    metric: str
-    rows: list[Row]
-    records: Models
-    seeds: dict[tuple[str, str], dict[str, pd.DataFrame]]  # (target, score): {model: tracks x seeds}
-
-    @property
-    def targets(self) -> list[str]:
-        """Those that its metric id names."""
-        return list(dict.fromkeys(MetricId.parse(self.metric).targets))
-
-    @property
-    def shown(self) -> tuple[str, ...]:
-        """The scores of its metric; the first is what it ranks by."""
-        return shown(self.metric)
-
-    @property
-    def other_metrics(self) -> list[str]:
-        """Ids of the metrics that models were scored by in addition."""
-        known = dict.fromkeys(score for _, score in self.seeds)
-        return [score for score in known if score not in self.shown]
-
-    def scores(self, target: str, score: str) -> pd.DataFrame:
-        """Scores of tracks (rows) by model (columns): the median over seeds; NaN where there is none."""
-        seeds = self.seeds[target, score]
-        return pd.DataFrame({model: medians_of(values) for model, values in seeds.items()})
-
-    def comparison(self, target: str) -> Comparison | None:
-        """All models by the score that counts; None where fewer than two have scores of tracks.
-
-        Systems of one tier and training data are ranked with each other.
-        """
-        from msbench.leaderboard.statistics import compare
-
-        scores = self.seeds[target, self.shown[0]]
-        known = {model: values for model, values in scores.items() if values.notna().any(axis=None)}
-        if len(known) < 2:
-            return None
-        groups = {row.model: f"{row.tier}, {row.data} training data" for row in self.rows if row.role == "system"}
-        of_means = next((score for score in self.other_metrics if MetricId.parse(score).is_of_means), None)
-        return compare(known, groups, None if of_means is None else self.scores(target, of_means))
 
 
 class Board:
@@ -157,7 +93,7 @@ class Board:
     @cached_property
     def _rows(self) -> dict[RankingKey, list[Row]]:
         """The rows of each ranking; those with scores of tracks come first."""
-        return {key: rows_of(models, *key) for key, models in sorted(self._models.items(), key=_with_tracks_first)}
+        return {key: rows_of(models, *key) for key, models in sorted(self._models.items(), key=with_tracks_first)}
 
     @cached_property
     def _models(self) -> dict[RankingKey, Models]:
@@ -171,7 +107,7 @@ class Board:
 
     def rankings(self) -> list[Ranking]:
         """The table's parts that are ranked each by itself, with the scores of every track."""
-        return [_ranking(key, self._models[key], rows) for key, rows in self._rows.items()]
+        return [ranking_of(key, self._models[key], rows) for key, rows in self._rows.items()]
 
     def _of_suite(self, files: dict[Path, Record]) -> dict[Path, Record]:
         """The suite's own records where there is a suite: what an older form of it left is not on the board."""
@@ -193,29 +129,3 @@ def _suite_in(folder: Path) -> tuple[NamedSuite | None, str | None]:
         if is_bug(error):
             raise
         return None, f"the suite cannot be read ({sentence(error)}): the board is made of its records alone"
-
-
-def _ranking(key: RankingKey, models: Models, rows: list[Row]) -> Ranking:
-    scored = {
-        label: [record for record in found if record["dataset"]["tracks"] != []] for label, found in models.items()
-    }
-    scored = {} if _is_pooled(key) else {label: found for label, found in scored.items() if found}
-    scores = (*shown(key.metric), *other_metrics_of(record for found in scored.values() for record in found))
-    seeds = {
-        (target, score): {label: by_seed(found, target, score) for label, found in scored.items()}
-        for target in MetricId.parse(key.metric).targets
-        for score in scores
-    }
-    data = next(iter(models.values()))[0]["dataset"]
-    return Ranking(data["name"], data["split"], key.fingerprint, key.metric, rows, models, seeds)
-
-
-def _with_tracks_first(group: tuple[RankingKey, Models]) -> tuple[bool, RankingKey]:
-    key, models = group
-    with_tracks = any(record["dataset"]["tracks"] for found in models.values() for record in found)
-    return _is_pooled(key) or not with_tracks, key
-
-
-def _is_pooled(key: RankingKey) -> bool:
-    """Whether there are no scores of tracks, but one of all their windows."""
-    return MetricId.parse(key.metric).is_pooled

@@ -7,8 +7,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from msbench.leaderboard.board import Board, Ranking
+from msbench.leaderboard.board import Board
 from msbench.leaderboard.chart import chart
+from msbench.leaderboard.rankings import Ranking
 from msbench.leaderboard.rows import as_table
 
 

@@ -9,7 +9,7 @@ bootstrap.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,13 +17,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-ALPHA, INTERVAL, RESAMPLES, SEED = 0.05, 0.95, 10_000, 0
-SEED_RESAMPLES = 16  # of a system's training seeds, where it has several; each takes its share of the resamples
+from msbench.leaderboard.paired import ALPHA, NUMBERS, SEED, blocks, differences, holm, median_interval, seeds_resampled
 
-_EXACT_TRACKS = 50  # up to here the signed-rank test is exact; beyond, the normal approximation is as good and faster
-_BLOCK = 2048  # pairs at a time, for memory
-_CELLS = 2**22  # numbers at a time, where there are many tracks
-_NEVER = 1e-5  # a probability below this is none: such order statistics are left out of an interval
+RESAMPLES = 10_000
 
 
 @dataclass(frozen=True)
@@ -93,7 +89,7 @@ def compare(
     names = list(by_seed)
     table = pd.DataFrame({name: values.median(axis=1) for name, values in by_seed.items()})
     values = table.to_numpy()
-    resampled = _seeds_resampled(by_seed, table)
+    resampled = seeds_resampled(by_seed, table)
     pairs = _pairs(names, values, resampled, _averaged(table, means))
     systems = pd.DataFrame([_of_system(name, values[:, j], resampled[:, :, j]) for j, name in enumerate(names)])
     distinguished = {frozenset(pair) for pair in pairs.loc[pairs["distinguished"], ["a", "b"]].to_numpy().tolist()}
@@ -114,21 +110,6 @@ def _members(names: list[str], groups: Mapping[str, Hashable] | None) -> dict[Ha
     return found
 
 
-def _seeds_resampled(by_seed: dict[str, pd.DataFrame], table: pd.DataFrame) -> np.ndarray:
-    """(resamples of the seeds, tracks, systems): medians over seeds drawn with replacement; one resample, the scores
-    themselves, where no system has several."""
-    if all(values.shape[1] == 1 for values in by_seed.values()):
-        return table.to_numpy()[None]
-    rng = np.random.default_rng(SEED)  # fixed: the same records give the same page, byte for byte
-    found = np.empty((SEED_RESAMPLES, *table.shape))
-    for j, values in enumerate(by_seed.values()):
-        known = values.reindex(table.index).to_numpy()
-        draws = rng.integers(0, known.shape[1], (SEED_RESAMPLES, known.shape[1]))
-        found[:, :, j] = np.nanmedian(known[:, draws], axis=2).T if known.shape[1] > 1 else known[:, 0]
-    # A track that the drawn seeds lack has the median of all.
-    return np.where(np.isnan(found), table.to_numpy(), found)
-
-
 def _averaged(table: pd.DataFrame, means: pd.DataFrame | None) -> np.ndarray:
     """(tracks, systems): means over windows, NaN for all tracks of a system that lacks one for a track it has."""
     if means is None:
@@ -140,98 +121,32 @@ def _averaged(table: pd.DataFrame, means: pd.DataFrame | None) -> np.ndarray:
 
 def _pairs(names: list[str], values: np.ndarray, resampled: np.ndarray, averaged: np.ndarray) -> pd.DataFrame:
     a, b = np.triu_indices(len(names), 1)
-    found = {key: np.full(len(a), np.nan) for key in ("median_difference", "low", "high", "p")}
-    n, order_reversed = np.zeros(len(a), int), np.zeros(len(a), bool)
-    for block, rows in _blocks(~np.isnan(values), a, b, len(resampled)):
-        n[block] = rows.sum()
-        first, second = values[rows][:, a[block]], values[rows][:, b[block]]
-        if len(first) < 2:
-            found["p"][block] = 1.0  # one track tells nothing of others
+    found = differences(values, resampled, a, b)
+    holm_p = holm(found["p"])
+    columns = {"a": [names[i] for i in a], "b": [names[j] for j in b], **found, "p_holm": holm_p}
+    order_reversed = _order_reversed(values, averaged, a, b)
+    return pd.DataFrame({**columns, "distinguished": holm_p <= ALPHA, "order_reversed": order_reversed})
+
+
+def _order_reversed(values: np.ndarray, averaged: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Whether means in place of medians put the systems of each pair in the other order."""
+    found = np.zeros(len(a), bool)
+    for block, rows in blocks(~np.isnan(values), a, b, 1):
+        if rows.sum() < 2:
             continue
-        difference = first - second
-        found["p"][block] = _signed_rank(difference)
-        found["median_difference"][block] = np.median(difference, axis=0)
-        drawn = resampled[:, rows]
-        found["low"][block], found["high"][block] = _median_interval(drawn[:, :, a[block]] - drawn[:, :, b[block]])
+        first, second = values[rows][:, a[block]], values[rows][:, b[block]]
         by_median = np.sign(np.median(first, axis=0) - np.median(second, axis=0))
         by_mean = (averaged[rows][:, a[block]] - averaged[rows][:, b[block]]).mean(axis=0)
-        by_mean = np.where(np.isnan(by_mean), difference.mean(axis=0), by_mean)
-        order_reversed[block] = by_median * np.sign(by_mean) < 0
-    holm = _holm(found["p"])
-    columns = {"a": [names[i] for i in a], "b": [names[j] for j in b], "n": n, **found, "p_holm": holm}
-    return pd.DataFrame({**columns, "distinguished": holm <= ALPHA, "order_reversed": order_reversed})
-
-
-def _holm(p: np.ndarray) -> np.ndarray:
-    """Holm's step-down correction: the smallest of m is multiplied by m, the next by m - 1, and none falls below it."""
-    order = p.argsort(kind="stable")
-    corrected = np.empty(len(p))
-    corrected[order] = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)).clip(max=1)
-    return corrected
-
-
-def _blocks(present: np.ndarray, a: np.ndarray, b: np.ndarray, seeds: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """(some pairs, the tracks that all of them have in common).
-
-    Most systems lack no track, or the same ones, so that a few blocks hold all pairs.
-    """
-    patterns, pattern_of = np.unique(present, axis=1, return_inverse=True)
-    of_pair = pattern_of[a] * patterns.shape[1] + pattern_of[b]
-    for key in np.unique(of_pair):
-        rows = patterns[:, key // patterns.shape[1]] & patterns[:, key % patterns.shape[1]]
-        alike = np.flatnonzero(of_pair == key)
-        size = max(1, min(_BLOCK, _CELLS // (seeds * max(1, rows.sum()))))
-        for start in range(0, len(alike), size):
-            yield alike[start : start + size], rows
-
-
-def _signed_rank(difference: np.ndarray) -> np.ndarray:
-    """p of Wilcoxon's test of each column.
-
-    scipy chooses one method for all columns that it is given, so those that need another one are tested apart: what
-    one pair holds must not change the p of another.
-    """
-    p = np.ones(difference.shape[1])  # 1 where all differences are zero
-    size = np.sort(np.abs(difference), axis=0)
-    with_zeros, with_ties = (size == 0).any(axis=0), (np.diff(size, axis=0) == 0).any(axis=0)
-    plain = ~with_zeros & ~with_ties
-    if plain.any():
-        method = "exact" if len(difference) <= _EXACT_TRACKS else "asymptotic"
-        p[plain] = stats.wilcoxon(difference[:, plain], axis=0, method=method).pvalue
-    for column in np.flatnonzero(~plain & size.any(axis=0)):  # a few at most, such as models scored twice
-        p[column] = stats.wilcoxon(difference[:, column]).pvalue
-    return p
-
-
-def _median_interval(drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The 95 % percentile interval of a bootstrapped median of each column of (resamples of the seeds, n, columns).
-
-    In the limit of many resamples it is known: a resample's median is at most the k-th value where at least half of n
-    draws fall among the first k; over seeds, the mean of that. So 19,900 pairs cost no more than one. An even n has two
-    middles, averaged here.
-    """
-    seeds, count, columns = drawn.shape
-    shares = np.arange(count + 1) / count
-    middles = sorted({(count + 1) // 2, count // 2 + 1})
-    weights = [np.diff(stats.binom.sf(middle - 1, count, shares)) for middle in middles]
-    kept = np.flatnonzero(np.max(weights, axis=0) > _NEVER)
-    central = np.sort(np.ascontiguousarray(drawn.transpose(2, 0, 1)), axis=2)[:, :, kept]
-    pooled = central.reshape(columns, -1)
-    order = pooled.argsort(axis=1)
-    ends = np.zeros((2, columns))
-    for weight in weights:
-        reached = np.tile(weight[kept] / seeds, seeds)[order].cumsum(axis=1)
-        for end, level in enumerate(((1 - INTERVAL) / 2, (1 + INTERVAL) / 2)):
-            place = (reached >= level - _NEVER).argmax(axis=1)
-            ends[end] += pooled[np.arange(columns), order[np.arange(columns), place]] / len(middles)
-    return ends[0], ends[1]
+        by_mean = np.where(np.isnan(by_mean), (first - second).mean(axis=0), by_mean)
+        found[block] = by_median * np.sign(by_mean) < 0
+    return found
 
 
 def _of_system(name: str, values: np.ndarray, resampled: np.ndarray) -> dict[str, Any]:
     known = ~np.isnan(values)
     if not known.any():
         return {"system": name, "tracks": 0, "median": np.nan, "low": np.nan, "high": np.nan}
-    (low,), (high,) = _median_interval(resampled[:, known, None])
+    (low,), (high,) = median_interval(resampled[:, known, None])
     return {"system": name, "tracks": int(known.sum()), "median": np.median(values[known]), "low": low, "high": high}
 
 
@@ -280,7 +195,7 @@ def _resampled_medians(drawn: np.ndarray) -> np.ndarray:
     rng = np.random.default_rng(SEED)
     middles = {(count + 1) // 2, count // 2 + 1}
     orders = drawn.argsort(axis=1)
-    size = seeds * max(1, _CELLS // (seeds * count))  # so that each block begins with the first seeds
+    size = seeds * max(1, NUMBERS // (seeds * count))  # so that each block begins with the first seeds
     for start in range(0, RESAMPLES, size):
         block = medians[start : start + size]
         counts = rng.multinomial(count, np.full(count, 1 / count), len(block)).astype(np.int16)

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from msbench.leaderboard.board import Board
-from msbench.leaderboard.statistics import RESAMPLES, SEED, Comparison, _resampled_medians, compare
+from msbench.leaderboard.paired import SEED
+from msbench.leaderboard.statistics import RESAMPLES, Comparison, _resampled_medians, compare
 
 MUSDB18 = Path(__file__).parents[2] / "leaderboards" / "musdb18"
 

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from msbench.leaderboard import display
-from msbench.leaderboard.board import Board, Ranking
+from msbench.leaderboard.board import Board
+from msbench.leaderboard.rankings import Ranking
 from msbench.leaderboard.rows import Row
 from msbench.leaderboard.site.encoding import signed
 from msbench.metrics.wording import in_words, listed

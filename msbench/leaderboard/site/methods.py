@@ -7,7 +7,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msbench.evaluation.excerpts import SECONDS
-from msbench.leaderboard import statistics
+from msbench.leaderboard import paired, statistics
 
 if TYPE_CHECKING:
     from msbench.leaderboard.site.ranking import RankingPages
@@ -51,10 +51,10 @@ def methods(rankings: list[RankingPages]) -> list[Section]:
         "rank.",
     )
     settings = [
-        ("significance level", statistics.ALPHA),
+        ("significance level", paired.ALPHA),
         ("resamples of the tracks", statistics.RESAMPLES),
-        ("resamples of the seeds", statistics.SEED_RESAMPLES),
-        ("random seed", statistics.SEED),
+        ("resamples of the seeds", paired.SEED_RESAMPLES),
+        ("random seed", paired.SEED),
         ("family of Holm's correction", "dataset x target x metric"),
     ]
     tiers = (

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
 
-from msbench.leaderboard.board import Ranking
+from msbench.leaderboard.rankings import Ranking
 from msbench.leaderboard.rows import Row, median_of, over_tracks
 from msbench.leaderboard.site import tables
 from msbench.leaderboard.site.encoding import identifier
