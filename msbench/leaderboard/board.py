@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -13,11 +15,17 @@ from msbench.leaderboard.files import FileWarning, SuiteWarning, check_inside, r
 from msbench.leaderboard.rankings import Models, Ranking, RankingKey, ranking_of, with_tracks_first
 from msbench.leaderboard.reported import read_reported
 from msbench.leaderboard.rows import Row, as_table, rows_of
+from msbench.leaderboard.study_reported import ReportedFigure, check_figures, read_study_figures
 from msbench.records.further import by_metric
 from msbench.records.types import Record
 from msbench.runs import failures
-from msbench.runs.naming import NamedSuite, name_cells
+from msbench.runs.naming import NamedCell, NamedSuite, name_cells
 from msbench.system.errors import is_bug, sentence
+from msbench.system.wording import choices
+
+if TYPE_CHECKING:
+    from msbench.leaderboard.study import StudyResults
+    from msbench.runs.studies import Study
 
 
 class Board:
@@ -37,6 +45,7 @@ class Board:
         suite_fault: Why the suite cannot be read, in one sentence (`SuiteWarning` says it too); None where it can.
         records: The board's own, each with null for what it lacks.
         reported: The rows of others, in the form of records.
+        figures: What papers say of cells of its studies.
 
     Raises:
         FileNotFoundError: If there is no such folder.
@@ -53,6 +62,9 @@ class Board:
         self.title = self.suite.title if self.suite else self.folder.resolve().name
         found, faults = read_records(self.folder)
         self.reported = [records.completed(record) for record in read_reported(self.folder)]
+        self.figures: list[ReportedFigure] = read_study_figures(self.folder)
+        if self.suite is not None:
+            check_figures(self.figures, self._studies)
         if faults and not found and not self.reported:
             raise ValueError(next(iter(faults.values())))
         self._files, twins = without_twins(self._of_suite(found))
@@ -60,6 +72,7 @@ class Board:
         for fault in self.faults:
             warnings.warn(f"{fault}; the board is built without it", FileWarning, stacklevel=2)
         self.records = list(self._files.values())
+        self._known_results: dict[str, StudyResults] = {}
 
     @property
     def faults(self) -> list[str]:
@@ -76,9 +89,15 @@ class Board:
         """{cell name: why it has no record}, for the cells of the suite."""
         if self.suite is None:
             return {}
-        missing = self.suite.missing(path.stem for path in self._files)
         causes = {path.stem: fault for path, fault in zip(self._faults, self.public_faults, strict=True)}
-        return {cell.name: causes.get(cell.name) or failures.cause(self.suite.run_folder(cell)) for cell in missing}
+        return {
+            cell.name: causes.get(cell.name) or failures.cause(self.suite.run_folder(cell))
+            for cell in self._missing_cells
+        }
+
+    @cached_property
+    def _missing_cells(self) -> list[NamedCell]:
+        return [] if self.suite is None else self.suite.missing(path.stem for path in self._files)
 
     def table(self) -> pd.DataFrame:
         """One row per model, dataset and metric id, the best mean SDR first; ceilings stand above, floors below.
@@ -108,6 +127,88 @@ class Board:
     def rankings(self) -> list[Ranking]:
         """The table's parts that are ranked each by itself, with the scores of every track."""
         return [ranking_of(key, self._models[key], rows) for key, rows in self._rows.items()]
+
+    def studies(self) -> tuple[str, ...]:
+        """The names of the suite's studies; none where there is no suite, or none that can be read."""
+        return tuple(self._studies)
+
+    def study(self, name: str | None = None) -> pd.DataFrame:
+        """A study, one line per cell, target and score; and one line per cell that has no record.
+
+        Columns: study, dataset, fingerprint, metric, target, score, better ("higher" or "lower"), label, one per
+        factor, seeds, tracks, median (over tracks, of the median over seeds) with its 95 % interval (median_low,
+        median_high), seed_spread (of the medians of single seeds), common (tracks that the baseline has a score on
+        too), difference
+        (median over those of the cell minus the baseline) with its interval (low, high), p (Wilcoxon's signed-rank
+        test), p_holm (corrected over the comparisons of one study, target and score), verdict ("baseline", "better",
+        "worse", "not distinguished", "not compared" or "missing") and cause (why a missing cell has no record).
+
+        Args:
+            name: A study's; all in one frame when None.
+
+        Raises:
+            KeyError: If there is no such study.
+            ValueError: If the board has none.
+        """
+        return pd.concat([results.table() for results in self._results(name)], ignore_index=True)
+
+    def main_effects(self, name: str | None = None) -> pd.DataFrame:
+        """What each level of a factor does to each score, averaged over the other factors: one line per level.
+
+        Columns: study to better as of `study`, then factor, level, baseline_level, combinations (of the other factors,
+        that all levels have), common, difference, low, high, p, p_holm (corrected over all levels and factors of one
+        study, target and score) and verdict. A study of a single factor has no lines.
+
+        Args:
+            name: A study's; all in one frame when None.
+
+        Raises:
+            KeyError: If there is no such study.
+            ValueError: If the board has none.
+        """
+        return pd.concat([results.main_effects() for results in self._results(name)], ignore_index=True)
+
+    def study_runs(self) -> dict[str, Path]:
+        """{cell name: its run's folder} of all cells of the suite's studies, whether the run is here or not."""
+        if self.suite is None:
+            return {}
+        labels = {label for study in self._studies.values() for label in study.cells}
+        return {cell.name: self.suite.run_folder(cell) for cell in self.suite.cells if cell.label in labels}
+
+    @property
+    def study_results(self) -> list[StudyResults]:
+        """All that pages and exports say of each study."""
+        return self._results(None) if self._studies else []
+
+    @cached_property
+    def _studies(self) -> Mapping[str, Study]:
+        return {} if self.suite is None else {study.name: study for study in self.suite.studies}
+
+    def _results(self, name: str | None) -> list[StudyResults]:
+        if not self._studies:
+            raise ValueError(
+                f"{self.folder} has no study: give an entry of its suite `sweep:`, or two the same `study:`"
+            )
+        if name is not None and name not in self._studies:
+            raise KeyError(f"no study {name!r}. {choices(name, self._studies)}")
+        return [self._results_of(study) for study in self._studies.values() if name in (None, study.name)]
+
+    def _results_of(self, study: Study) -> StudyResults:
+        from msbench.leaderboard.study import StudyPart, StudyResults  # it loads the metrics, which take a while
+        from msbench.leaderboard.study_reported import reported_lines
+
+        if study.name not in self._known_results:
+            parts = [StudyPart(study, ranking) for ranking in self.rankings()]
+            cells = dict(zip(self.missing.items(), self._missing_cells, strict=True))
+            own = {item: cell for item, cell in cells.items() if cell.label in study.cells}
+            self._known_results[study.name] = StudyResults(
+                study,
+                [part for part in parts if part.scores],
+                dict(own),
+                {name: (cell.label, cell.dataset) for (name, _), cell in own.items()},
+                reported_lines(self.figures, study),
+            )
+        return self._known_results[study.name]
 
     def _of_suite(self, files: dict[Path, Record]) -> dict[Path, Record]:
         """The suite's own records where there is a suite: what an older form of it left is not on the board."""

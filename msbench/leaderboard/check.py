@@ -10,8 +10,9 @@ from itertools import zip_longest
 from pathlib import Path
 
 from msbench.leaderboard.board import Board
+from msbench.leaderboard.exports import exports, missing_of
 from msbench.leaderboard.files import FileWarning, read_records, read_text
-from msbench.leaderboard.render import CELLS_HEADING, exports, missing_cell, missing_cells
+from msbench.leaderboard.render import CELLS_HEADING, missing_cell, missing_cells
 from msbench.system.errors import is_bug, sentence
 
 AGAIN = "build it again"
@@ -48,14 +49,14 @@ def check(folder: str | Path, pages: bool = True) -> list[str]:
         return [sentence(error)]
     if board.faults:
         return board.faults
-    computed = exports(board.table(), board.title, board.missing)
+    computed, missing = exports(board, faults=False), missing_of(board)
     there = [name for name in computed if (folder / name).is_file()]
     for name, text in computed.items() if there else ():
         path = folder / name
         if name not in there:
             faults.append(f"{path} is absent, and {there[0]} is there: {AGAIN}")
         else:
-            faults += _difference(path, read_text(folder, path), text, list(board.missing))
+            faults += _difference(path, read_text(folder, path), text, missing.get(name, []))
     if pages and not faults and (folder / "site").is_dir():
         faults += _differing_pages(board)
     return faults

@@ -59,3 +59,24 @@ def is_beyond_noise(value: Any) -> bool:
 def count(value: Any) -> str:
     """A count, such as that of parameters, as "1.23 M"; a dash where it is zero or not known."""
     return quantity(value) if is_number(value) and value != 0 else MISSING
+
+
+def factor_value(value: Any) -> str:
+    """The value of a study's factor, as a suite writes it."""
+    if value is None:
+        return "none"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def of_unit(value: Any, unit: str, sign: str = "") -> str:
+    """A score, or a difference of two, in its unit: "-1.23" in dB, and three digits of what may be small."""
+    if unit == "dB":
+        return f"-{INFINITE}" if is_beyond_noise(-value if is_number(value) else 0) else decibels(value, 2, sign)
+    return f"{value:{sign}.3g}" if is_number(value) else MISSING
+
+
+def probability(value: Any) -> str:
+    """A p-value as "0.031", or "<0.001"."""
+    if not is_number(value):
+        return MISSING
+    return "<0.001" if value < 0.001 else f"{value:.3f}"

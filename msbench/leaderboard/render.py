@@ -60,8 +60,10 @@ def _rank(row: Any) -> str:
     return "" if pd.isna(row["rank"]) else str(int(row["rank"]))
 
 
-def exports(table: pd.DataFrame, title: str, missing: dict[str, str], faults: Sequence[str] = ()) -> dict[str, str]:
-    """{file name: content} of every text that a board is published as."""
+def board_exports(
+    table: pd.DataFrame, title: str, missing: dict[str, str], faults: Sequence[str] = ()
+) -> dict[str, str]:
+    """{file name: content} of every text of a board itself."""
     return {
         "board.md": markdown(table, title, missing),
         "board.csv": csv(table),
@@ -78,15 +80,15 @@ def _origins(rows: pd.DataFrame) -> list[str]:
 
 def markdown(table: pd.DataFrame, title: str, missing: dict[str, str]) -> str:
     """The board as a Markdown page."""
-    lines = [f"# {_escaped(title)}", ""]
+    lines = [f"# {escaped(title)}", ""]
     for part in parts_of(table):
         metric, targets = part.metric, part.targets
-        lines += [f"Dataset {_code(part.dataset)}, metric {_code(metric)}: {' / '.join(shown(metric))} in dB.", ""]
+        lines += [f"Dataset {code(part.dataset)}, metric {code(metric)}: {' / '.join(shown(metric))} in dB.", ""]
         origins = _origins(part.rows)
-        header = ["", "model", "role", *origins, *map(_escaped, targets), "parameters", "RTF", "seeds"]
+        header = ["", "model", "role", *origins, *map(escaped, targets), "parameters", "RTF", "seeds"]
         lines += ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
         for _, row in part.rows.iterrows():
-            cells = [_rank(row), _escaped(row["model"]), row["role"], *(str(row[column]) for column in origins)]
+            cells = [_rank(row), escaped(row["model"]), row["role"], *(str(row[column]) for column in origins)]
             cells += _cells(row, targets)
             cells += [count(row["parameters"]), decimals(row["rtf"], 3), str(row["seeds"])]
             lines.append("| " + " | ".join(cells) + " |")
@@ -106,30 +108,32 @@ def markdown(table: pd.DataFrame, title: str, missing: dict[str, str]) -> str:
 
 def missing_cells(missing: dict[str, str]) -> list[str]:
     """A line for each cell that has no record, and why."""
-    return [f"{missing_cell(name)}: {_escaped(why)}" for name, why in missing.items()]
+    return [f"{missing_cell(name)}: {escaped(why)}" for name, why in missing.items()]
 
 
 def missing_cell(name: str) -> str:
     """How the line of a missing cell begins."""
-    return f"- {_escaped(name)}"
+    return f"- {escaped(name)}"
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
+    """Text of a record, in which no Markdown acts."""
     text = one_line(text).replace("&", "&amp;").replace("<", "&lt;")
     return "".join(f"\\{sign}" if sign in "\\|[]!`*" else sign for sign in text)
 
 
-def _code(text: str) -> str:
+def code(text: str) -> str:
+    """Text of a record as code of Markdown."""
     return f"`{one_line(text).replace('`', chr(39))}`"
 
 
-def csv(table: pd.DataFrame) -> str:
-    """The board as CSV, scores to three decimals; spreadsheets compute no text and no heading of it."""
+def csv(table: pd.DataFrame, form: str = "%.3f") -> str:
+    """A table as CSV, scores of a board to three decimals; spreadsheets compute no text and no heading of it."""
     texts = {
         column: table[column].map(_guarded) for column in table if not pd.api.types.is_numeric_dtype(table[column])
     }
     guarded = table.assign(**texts).rename(columns=_guarded)
-    text: str = guarded.to_csv(index=False, float_format="%.3f", lineterminator="\n")
+    text: str = guarded.to_csv(index=False, float_format=form, lineterminator="\n")
     return text
 
 
@@ -178,12 +182,12 @@ def latex(table: pd.DataFrame, title: str) -> str:
         lines += [
             r"\begin{table}",
             r"\centering",
-            rf"\caption{{{_tex(title)}: {shown(metric)[0]} in dB on {_tex(part.dataset)}, {_tex_id(metric)}}}",
+            rf"\caption{{{tex(title)}: {shown(metric)[0]} in dB on {tex(part.dataset)}, {tex_id(metric)}}}",
         ]
         lines += [rf"\begin{{tabular}}{{rl{'l' * len(origins)}{'r' * len(targets)}}}", r"\toprule"]
-        lines += [" & ".join(["", "model", *origins, *map(_tex, targets)]) + r" \\", r"\midrule"]
+        lines += [" & ".join(["", "model", *origins, *map(tex, targets)]) + r" \\", r"\midrule"]
         for _, row in part.rows.iterrows():
-            cells = [_rank(row), _tex(row["model"]), *(str(row[column]) for column in origins)]
+            cells = [_rank(row), tex(row["model"]), *(str(row[column]) for column in origins)]
             values = [decibels(row[f"{target} {shown(metric)[0]}"]) for target in targets]
             cells += [value.replace("-", "$-$").replace("–", "--").replace(INFINITE, r"$\infty$") for value in values]
             lines.append(" & ".join(cells) + r" \\")
@@ -191,13 +195,14 @@ def latex(table: pd.DataFrame, title: str) -> str:
     return "\n".join(lines)
 
 
-def _tex(text: str, longest: int = LONGEST_NAME) -> str:
+def tex(text: str, longest: int = LONGEST_NAME) -> str:
+    """Text of a record, in which no LaTeX acts."""
     return "".join(LATEX.get(sign, sign) for sign in one_line(text, longest)).replace("--", "-{}-")
 
 
-def _tex_id(metric: str) -> str:
+def tex_id(metric: str) -> str:
     """A metric id, which has no spaces, with places to break the line at."""
-    return re.sub(r"([;,])", r"\1\\allowbreak{}", _tex(metric, LONGEST))
+    return re.sub(r"([;,])", r"\1\\allowbreak{}", tex(metric, LONGEST))
 
 
 STYLES = {"ceiling": "cyan", "floor": "dim"}  # by role
@@ -213,21 +218,21 @@ def terminal(table: pd.DataFrame, title: str, width: int) -> list[Table]:
     for part in parts_of(table):
         metric, targets = part.metric, part.targets
         scores = shown(metric) if width >= 24 + 18 * len(targets) else shown(metric)[:1]
-        made = Table(title=_plain_text(f"{title} ({part.dataset})"), box=None, header_style="bold", pad_edge=False)
+        made = Table(title=plain_text(f"{title} ({part.dataset})"), box=None, header_style="bold", pad_edge=False)
         made.add_column("model", no_wrap=True)
         room = width
         for target in targets:
-            head = _plain_text(target, LONGEST_LABEL).append(f"\n{' '.join(f'{score:>5}' for score in scores)}")
+            head = plain_text(target, LONGEST_LABEL).append(f"\n{' '.join(f'{score:>5}' for score in scores)}")
             made.add_column(head, justify="right", no_wrap=True)
             room -= 2 + max(map(len, head.plain.splitlines()))
         longest = max(SHORTEST_LABEL, min(LONGEST_LABEL, room))
         for _, row in part.rows.iterrows():
             cells = [" ".join(f"{decibels(row[f'{t} {score}'], 1):>5}" for score in scores) for t in targets]
-            made.add_row(_plain_text(row["model"], longest), *cells, style=STYLES.get(row["role"]))
+            made.add_row(plain_text(row["model"], longest), *cells, style=STYLES.get(row["role"]))
         tables.append(made)
     return tables
 
 
-def _plain_text(text: str, longest: int = LONGEST_NAME) -> Text:
+def plain_text(text: str, longest: int = LONGEST_NAME) -> Text:
     """Neither rich's markup nor a terminal's control characters act in it."""
     return Text(name(text, longest))

@@ -19,6 +19,7 @@ from msbench.system.yaml_files import read_yaml
 
 FIGURE_FIELDS = ("system", "citation", "read_in", "data", "dataset", "split", "metric", "role")
 FIGURE_SCORES = ("SDR", "NSDR", "SIR", "SAR", "ISR")
+STUDY_FIELDS = ("study", "factors", "MAD", "other", "board")  # of figures beside a study: see study_reported
 ROLES = ("system", "floor", "ceiling")
 
 
@@ -135,14 +136,30 @@ def _of_columns(columns: list[str], values: list[float | None] | None) -> Target
 
 
 def _figures(path: Path) -> list[Record]:
-    entries = read_yaml(path)
-    if not isinstance(entries or [], list):
+    return [_figure(entry, number, path) for number, entry in enumerate(entries_of(path), 1) if _has_row(entry)]
+
+
+def entries_of(path: Path) -> list[Any]:
+    """The entries of a reported.yaml as they stand.
+
+    Raises:
+        ValueError: If it is no list.
+    """
+    entries = read_yaml(path) or []
+    if not isinstance(entries, list):
         raise ValueError(f"{path}: expected a list of entries, each of one system")
-    return [_figure(entry, number, path) for number, entry in enumerate(entries or [], 1)]
+    return entries
+
+
+def _has_row(entry: Any) -> bool:
+    """Whether an entry is a row of the board: one of a study may hold other scores alone, or be another board's."""
+    if not isinstance(entry, dict) or "study" not in entry:
+        return True
+    return "board" not in entry and bool(entry.get(_ranking_score(entry)))
 
 
 def _figure(entry: Any, number: int, path: Path) -> Record:
-    fault = _fault_of_figure(entry)
+    fault = fault_of_figure(entry)
     if fault is not None:
         raise ValueError(
             f"{path}, entry {number}: expected system, citation, data and SDR of each target (NSDR where the metric is "
@@ -166,25 +183,30 @@ def _figure(entry: Any, number: int, path: Path) -> Record:
     return row
 
 
-def _fault_of_figure(entry: Any) -> str | None:
-    """What is wrong with an entry of reported.yaml, if anything."""
+def fault_of_figure(entry: Any, needs_score: bool = True) -> str | None:
+    """What is wrong with an entry of reported.yaml, if anything; without `needs_score`, it may hold other scores."""
     if not isinstance(entry, dict):
         return f"it is {entry!r}"
-    fields = (*FIGURE_FIELDS, *FIGURE_SCORES)
+    fields = (*FIGURE_FIELDS, *FIGURE_SCORES, *STUDY_FIELDS)
     unknown = [key for key in entry if key not in fields]
     if unknown:
         return f"unknown field {unknown[0]!r}: the fields are {', '.join(fields)}"
-    lacking = [field for field in ("system", "citation", "data", _ranking_score(entry)) if not entry.get(field)]
+    misplaced = [key for key in STUDY_FIELDS if key in entry and "study" not in entry]
+    if misplaced:
+        return f"{misplaced[0]} is of a figure beside a study: add study: NAME"
+    needed = ("system", "citation", "data", *([_ranking_score(entry)] if needs_score else []))
+    lacking = [field for field in needed if not entry.get(field)]
     if lacking:
         return f"it has no {lacking[0]}"
     if entry["data"] not in TRAINING:
         return f"data is one of {', '.join(TRAINING)}, not {entry['data']!r}"
     if entry.get("role") not in (None, *ROLES):
         return f"role is one of {', '.join(ROLES)}, not {entry['role']!r}"
-    return next(filter(None, (_fault_of_values(score, entry.get(score) or {}) for score in FIGURE_SCORES)), None)
+    return next(filter(None, (fault_of_values(score, entry.get(score) or {}) for score in FIGURE_SCORES)), None)
 
 
-def _fault_of_values(score: str, by_target: Any) -> str | None:
+def fault_of_values(score: str, by_target: Any) -> str | None:
+    """What is wrong with the values of a score, {target: number}, if anything."""
     if not isinstance(by_target, dict):
         return f"{score} is {by_target!r}, not a value per target"
     for target, value in by_target.items():
@@ -198,6 +220,11 @@ def _fault_of_values(score: str, by_target: Any) -> str | None:
 def _family(entry: dict[str, Any]) -> MetricId:
     stated = entry.get("metric")
     return MetricId.parse(str(stated)) if stated else BSSEVAL.with_setting("together=not-stated")
+
+
+def metric_of(entry: dict[str, Any]) -> str:
+    """The metric id of an entry, as far as it says: without targets."""
+    return str(_family(entry))
 
 
 def _ranking_score(entry: dict[str, Any]) -> str:

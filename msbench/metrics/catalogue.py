@@ -61,6 +61,7 @@ class Metric:
         infinite: Why a value is infinite; empty where none ever is.
         minus_infinite: Why a value is minus infinity; empty where none ever is.
         unit: Shown on the pages of a board; empty for a number without a unit.
+        lower_is_better: Whether it is a distance; all others are better when higher.
         by_default: Whether it is scored where no metrics are named.
         of_all_targets: Whether it depends on which other targets are scored; its id then names them all.
         of_voices: Whether it scores voices alone.
@@ -75,6 +76,7 @@ class Metric:
     infinite: str = ""
     minus_infinite: str = ""
     unit: str = "dB"
+    lower_is_better: bool = False
     by_default: bool = False
     of_all_targets: bool = False
     of_voices: bool = False
@@ -178,6 +180,7 @@ METRICS = (
         title="L1 distance of magnitude spectrograms",
         settings=(f"win={spectral.WINDOW}", f"hop={spectral.HOP}"),
         unit="",
+        lower_is_better=True,
     ),
     Metric(
         "stoi",
@@ -231,6 +234,11 @@ def metric_ids(names: Sequence[str], targets: Sequence[str]) -> dict[str, str]:
 def unit_of(family: str) -> str:
     """The unit of a metric id's family; "dB" for those that are not in the table, which are BSSEval's and its kin."""
     return BY_NAME[family].unit if family in BY_NAME else "dB"
+
+
+def is_lower_better(family: str) -> bool:
+    """Whether the best value of a metric id's family is the lowest; BSSEval's are not in the table."""
+    return family in BY_NAME and BY_NAME[family].lower_is_better
 
 
 def score(names: Sequence[str], track: ScoredTrack) -> dict[str, dict[str, float]]:

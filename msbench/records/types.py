@@ -124,6 +124,7 @@ class Run(TypedDict, total=False):
     """The attempts at a cell of a suite."""
 
     restarts: int | None
+    hours: float | None
     gpu_hours: float | None
     slurm_job_ids: list[str] | None
     jobs: list[str | int] | None  # of earlier records

@@ -99,12 +99,21 @@ def _is_whole(attempt: dict[str, Any]) -> bool:
 
 
 def run_summary(folder: Path) -> Run:
-    """What a record says of the run: restarts, GPU hours (those of an attempt that was killed are not known), jobs."""
+    """What a record says of the run: restarts, hours on the clock and of GPUs, jobs.
+
+    The hours of an attempt that was killed are not known.
+    """
     known = whole_attempts(folder)
     now = time.time()
     last = len(known) - 1
     ends = [each["ended"] or (now if i == last else each["started"]) for i, each in enumerate(known)]
-    hours = sum(each["gpus"] * (end - each["started"]) for each, end in zip(known, ends, strict=True)) / 3600
+    hours = [(end - each["started"]) / 3600 for each, end in zip(known, ends, strict=True)]
+    gpu_hours = sum(each["gpus"] * lasted for each, lasted in zip(known, hours, strict=True))
     jobs = dict.fromkeys(each["slurm_job_id"] for each in known if each["slurm_job_id"])
     stages = {each["stage"] for each in known}
-    return {"restarts": len(known) - len(stages), "gpu_hours": round(hours, 4), "slurm_job_ids": list(jobs)}
+    return {
+        "restarts": len(known) - len(stages),
+        "hours": round(sum(hours), 4),
+        "gpu_hours": round(gpu_hours, 4),
+        "slurm_job_ids": list(jobs),
+    }

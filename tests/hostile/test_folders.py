@@ -66,7 +66,7 @@ def test_attempts_of_a_stranger_are_no_part_of_a_record(tmp_path: Path) -> None:
     ours = {"stage": "train", "started": 0, "ended": 3600, "gpus": 2, "slurm_job_id": "8_0", "exit_code": 0}
     odd = [{}, {"stage": "train"}, {**ours, "gpus": "x"}, {**ours, "started": 1e300}, {**ours, "slurm_job_id": [1]}]
     (tmp_path / "attempts.json").write_text(json.dumps([*odd, ours]))
-    assert run_summary(tmp_path) == {"restarts": 0, "gpu_hours": 2.0, "slurm_job_ids": ["8_0"]}
+    assert run_summary(tmp_path) == {"restarts": 0, "hours": 1.0, "gpu_hours": 2.0, "slurm_job_ids": ["8_0"]}
 
 
 @pytest.mark.parametrize("change", [{"targets": 7}, {"targets": [{"name": "voice"}]}, {"msbench_beside": {}}])

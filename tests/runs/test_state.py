@@ -37,7 +37,8 @@ def test_the_summary_of_a_run(tmp_path: Path) -> None:
         {"stage": "evaluate", "started": 20000, "ended": 21800, "gpus": 1, "slurm_job_id": None, "exit_code": 0},
     ]
     (tmp_path / "attempts.json").write_text(json.dumps(every))
-    assert state.run_summary(tmp_path) == {"restarts": 2, "gpu_hours": 4.5, "slurm_job_ids": ["8_0", "12_0"]}
+    known = {"restarts": 2, "hours": 2.5, "gpu_hours": 4.5, "slurm_job_ids": ["8_0", "12_0"]}
+    assert state.run_summary(tmp_path) == known
 
 
 def test_training_ends_for_good(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from msbench.leaderboard import display
 from msbench.leaderboard.board import Board
-from msbench.leaderboard.render import exports
+from msbench.leaderboard.exports import exports
 from msbench.leaderboard.site.cards import card
 from msbench.leaderboard.site.chart_data import chart_data
 from msbench.leaderboard.site.encoding import script
@@ -103,7 +103,7 @@ class _Site:
         """Copy the text exports that the board's folder holds, or write all where the site stands for the board."""
         if self._home:
             board = self._board
-            texts = exports(board.table(), board.title, board.missing, board.public_faults)
+            texts = exports(board)
             for name, text in texts.items():
                 (self._folder / name).write_text(text, "utf-8")
             return list(texts)
