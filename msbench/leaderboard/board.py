@@ -199,13 +199,13 @@ class Board:
 
         if study.name not in self._known_results:
             parts = [StudyPart(study, ranking) for ranking in self.rankings()]
-            cells = dict(zip(self.missing.items(), self._missing_cells, strict=True))
-            own = {item: cell for item, cell in cells.items() if cell.label in study.cells}
+            cells = dict(zip(self.missing, self._missing_cells, strict=True))
+            own = {name: cell for name, cell in cells.items() if cell.label in study.cells}
             self._known_results[study.name] = StudyResults(
                 study,
                 [part for part in parts if part.scores],
-                dict(own),
-                {name: (cell.label, cell.dataset) for (name, _), cell in own.items()},
+                {name: self.missing[name] for name in own},
+                {name: (cell.label, cell.dataset) for name, cell in own.items()},
                 reported_lines(self.figures, study),
             )
         return self._known_results[study.name]

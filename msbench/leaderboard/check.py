@@ -57,6 +57,9 @@ def check(folder: str | Path, pages: bool = True) -> list[str]:
             faults.append(f"{path} is absent, and {there[0]} is there: {AGAIN}")
         else:
             faults += _difference(path, read_text(folder, path), text, missing.get(name, []))
+    if board.suite_fault is None:
+        left = [path for path in folder.glob("study-*") if path.suffix in (".md", ".csv", ".tex")]
+        faults += [f"{path} is of no study of the suite: remove it" for path in left if path.name not in computed]
     if pages and not faults and (folder / "site").is_dir():
         faults += _differing_pages(board)
     return faults

@@ -47,7 +47,9 @@ def read_curves(folder: Path) -> dict[str, Curve]:
     found = {}
     for name, content in read_object(folder, path).items():
         if not _is_curve(content):
-            raise ValueError(f"{path}: {bounded.shown(name)} has no steps and values of one length: build it again")
+            raise ValueError(
+                f"{path}: {bounded.shown(name)} has no steps and values of one length: delete the file and build the board again"
+            )
         found[name] = _thinned(Curve(content["score"], content["steps"], [float(each) for each in content["values"]]))
     return found
 

@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from msbench.leaderboard import display
 from msbench.leaderboard.board import Board
+from msbench.leaderboard.curves import read_curves
 from msbench.leaderboard.exports import exports
 from msbench.leaderboard.site.cards import card
 from msbench.leaderboard.site.chart_data import chart_data
@@ -18,6 +19,7 @@ from msbench.leaderboard.site.health import health
 from msbench.leaderboard.site.methods import methods
 from msbench.leaderboard.site.ranking import PAGES, RankingPages
 from msbench.leaderboard.site.sound import Sound
+from msbench.leaderboard.site.study_page import StudyPage
 from msbench.public import VERSION
 from msbench.system.files import clear_parts, replacing
 
@@ -87,15 +89,20 @@ class _Site:
         for file in (PARTS / "vendor").iterdir():
             if file.suffix == ".js" or file.name.startswith("LICENSE"):
                 shutil.copy(file, self._folder / "assets")
-        self._environment.globals["downloads"] = self._write_tables()
+        self._downloads = self._write_tables()
+        self._environment.globals["downloads"] = [name for name in self._downloads if name in EXPORTS]
         rankings = self._board.rankings()
         pages = [RankingPages(ranking, i == 0) for i, ranking in enumerate(rankings)]
+        studies = self._studies()
+        self._environment.globals["studies"] = studies
         sound = Sound(self._board.folder, self._folder)
         for ranking in pages:
             self._write_ranking(ranking, pages, sound)
         if not pages:
             self._page("empty.html", "index.html", "Table", None)
         first = pages[0] if pages else None
+        for study in studies:
+            self._write_study(study, first)
         self._page("methods.html", "methods.html", "Methods", first, methods=methods(pages))
         self._page("health.html", "health.html", "Run health", first, health=health(self._board, sound.faults))
 
@@ -107,7 +114,8 @@ class _Site:
             for name, text in texts.items():
                 (self._folder / name).write_text(text, "utf-8")
             return list(texts)
-        found = [name for name in EXPORTS if _is_plain_file(self._board.folder / name)]
+        studies = [f"study-{name}.{suffix}" for name in self._board.studies() for suffix in ("md", "csv", "tex", "png")]
+        found = [name for name in (*EXPORTS, *studies) if _is_plain_file(self._board.folder / name)]
         for name in found:
             shutil.copy(self._board.folder / name, self._folder)
         return found
@@ -121,6 +129,19 @@ class _Site:
         for row in ranking.ranking.rows:
             content = card(self._board, ranking, row)
             self._page("card.html", ranking.card(row.model), "", ranking, card=content)
+
+    def _studies(self) -> list[StudyPage]:
+        results = self._board.study_results
+        if not results or self._board.suite is None:
+            return []
+        curves = read_curves(self._board.folder)
+        return [StudyPage(each, curves, self._board.suite.cells) for each in results]
+
+    def _write_study(self, study: StudyPage, first: RankingPages | None) -> None:
+        for key, content in study.data():
+            self._script(key, content)
+        files = [name for name in self._downloads if name.rpartition(".")[0] == f"study-{study.name}"]
+        self._page("study.html", study.file, "", first, study=study, study_downloads=files)
 
     def _page(self, template: str, file: str, here: str, of: RankingPages | None, **content: Any) -> None:
         navigation = [(page, of.file(page)) for page in PAGES] if of else [("Table", "index.html")]

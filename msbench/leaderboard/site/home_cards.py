@@ -13,6 +13,7 @@ from msbench.leaderboard.board import Board
 from msbench.leaderboard.rankings import Ranking
 from msbench.leaderboard.rows import Row
 from msbench.leaderboard.site.encoding import signed
+from msbench.leaderboard.site.study_page import study_file
 from msbench.metrics.wording import in_words, listed
 from msbench.records.metric_id import MetricId
 from msbench.system.wording import counted
@@ -39,6 +40,7 @@ class HomeCard:
         folder: Its name in the published folder.
         leaders_words: Among which systems the leaders are the best.
         others: How many more rankings the board has.
+        studies: (name, page) of each study of the board.
         changed: The day on which its newest row came, as 2024-01-31; empty where nothing says so.
     """
 
@@ -54,6 +56,7 @@ class HomeCard:
     leaders: list[Leader]
     leaders_words: str
     others: int
+    studies: list[tuple[str, str]]
     changed: str
 
 
@@ -76,6 +79,7 @@ def home_card(board: Board, folder: str) -> HomeCard:
         _leaders(ranking, best),
         _words_of(best, group),
         len(others),
+        [(name, study_file(name)) for name in board.studies()],
         _changed(board.folder),
     )
 
