@@ -66,6 +66,11 @@ def _run(suite: Path, jobs: int | None, yes: bool = False) -> int:
     for table in terminal(benched.board.table(), benched.board.title, console.width):
         console.print(table)
     console.print(SHORT_NOTE, style="dim")
+    for results in benched.board.study_results:
+        from msbench.leaderboard.study_render import terminal as study_tables
+
+        for table in study_tables(results, console.width):
+            console.print(table)
     for path in benched.written:
         console.print(str(path), markup=False, highlight=False, soft_wrap=True)
     for name, why in benched.failed.items():

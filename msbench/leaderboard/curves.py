@@ -48,9 +48,11 @@ def read_curves(folder: Path) -> dict[str, Curve]:
     for name, content in read_object(folder, path).items():
         if not _is_curve(content):
             raise ValueError(
-                f"{path}: {bounded.shown(name)} has no steps and values of one length: delete the file and build the board again"
+                f"{path}: {bounded.shown(name)} has no steps and values of one length: delete the file, and build the "
+                "board again"
             )
-        found[name] = _thinned(Curve(content["score"], content["steps"], [float(each) for each in content["values"]]))
+        values = [float(each) for each in content["values"]]
+        found[name] = _thinned(Curve(content["score"], content["steps"], values))
     return found
 
 

@@ -56,19 +56,18 @@ def _draw(axis: Any, panel: Panel, legend: bool) -> None:
         x = [each.position + spread * (k - (len(series) - 1) / 2) for each in points]
         y = [each.difference for each in points]
         is_reported = points[0].reported
-        line = "--" if is_reported and panel.numeric else "-" if panel.numeric else ""
+        line = "--" if is_reported and panel.numeric else "-" if panel.numeric else "none"
         face = "white" if is_reported else color
-        axis.plot(
-            x, y, line, marker=symbol, color=color, markerfacecolor=face, markersize=5, label=name(own or "all", 34)
-        )
+        style = {"linestyle": line, "marker": symbol, "markersize": 5, "markerfacecolor": face, "color": color}
+        axis.plot(x, y, label=name(own or "all", 60), **style)
         ends = [(place, each) for place, each in zip(x, points, strict=True) if each.low is not None]
         axis.vlines([place for place, _ in ends], *_bounds([each for _, each in ends]), color=color, linewidth=1.2)
-    if not panel.numeric and len(panel.levels) <= MOST_LEVELS:
+    if len(panel.levels) <= MOST_LEVELS:
         labels = [name(level, 18) for level in panel.levels]
         turn = 30 if max(map(len, labels), default=0) > 8 else 0
-        axis.set_xticks(
-            range(len(labels)), labels, fontsize=8, parse_math=False, rotation=turn, ha="right" if turn else "center"
-        )
+        turned = {"rotation": turn, "ha": "right" if turn else "center"}
+        places = [float(level) for level in panel.levels] if panel.numeric else range(len(labels))
+        axis.set_xticks(places, labels, fontsize=8, parse_math=False, **turned)
     axis.tick_params(labelsize=8)
     axis.spines[["top", "right"]].set_visible(False)
     if legend and 1 < len(series) <= MOST_SERIES:

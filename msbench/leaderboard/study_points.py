@@ -84,9 +84,10 @@ def _of_cells(
         is_baseline = label == results.study.baseline
         if not is_baseline and not is_number(line["difference"]):
             continue
-        ends = (None, None) if is_baseline else (float(line["low"]), float(line["high"]))
+        low, high = (None, None) if is_baseline else (float(line["low"]), float(line["high"]))
+        difference = 0.0 if is_baseline else float(line["difference"])
         series = _series(results.study.cells[label], axis, axes or [])
-        found.append(Point(label, position, series, 0.0 if is_baseline else float(line["difference"]), *ends, False))
+        found.append(Point(label, position, series, difference, low, high, reported=False))
     return found
 
 
@@ -100,8 +101,9 @@ def _reported(
         level = ", ".join(factor_value(factors[factor]) for factor in axis if factor in factors)
         difference = 0.0 if line.is_baseline and key in line.figure.scores else line.differences.get(key)
         if difference is not None and level in places:
-            series = f"reported: {line.figure.citation}"
-            found.append(Point(line.figure.system, places[level], series, difference, None, None, True))
+            others = _series(factors, axis, results.axes)
+            series = f"reported: {line.figure.citation}{f' ({others})' if others else ''}"
+            found.append(Point(line.figure.system, places[level], series, difference, None, None, reported=True))
     return found
 
 

@@ -30,6 +30,7 @@ class ReportedFigure:
 
     Attributes:
         place: Where it stands, for messages: "reported.yaml, entry 3".
+        metric: The metric id of SDR and its kin; empty where the figure has none of them and names none.
         factors: {factor: value}, as in the study.
         scores: SDR and its kin by their names, other metrics by the first word of their ids, as `l1-spectrogram`.
         deviations: The median absolute deviations over tracks, where the paper has them.
@@ -105,7 +106,7 @@ def _figure(entry: dict[str, Any], place: str) -> ReportedFigure:
         system=str(entry["system"]),
         citation=str(entry["citation"]),
         read_in=str(entry.get("read_in") or ""),
-        metric=metric_of(entry),
+        metric=metric_of(entry) if "metric" in entry or any(entry.get(score) for score in FIGURE_SCORES) else "",
         factors=dict(entry.get("factors") or {}),
         scores=_flat(scores),
         deviations=_flat(entry.get("MAD") or {}),

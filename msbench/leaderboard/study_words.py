@@ -123,7 +123,8 @@ def reported_rows(results: StudyResults) -> tuple[list[str], list[list[str]], li
     rows = []
     for line in results.reported:
         figure = line.figure
-        source = "; ".join(filter(None, [figure.citation, figure.read_in, in_words(MetricId.parse(figure.metric))]))
+        metric = in_words(MetricId.parse(figure.metric)) if figure.metric else ""
+        source = "; ".join(filter(None, [figure.citation, figure.read_in, metric]))
         if source not in sources:
             sources.append(source)
         values = [factor_value(figure.factors[name]) if name in figure.factors else MISSING for name in factors]
