@@ -24,7 +24,7 @@ from msbench.system.errors import is_bug, sentence
 from msbench.system.wording import choices
 
 if TYPE_CHECKING:
-    from msbench.leaderboard.study import StudyResults
+    from msbench.leaderboard.study import StudyPart, StudyResults
     from msbench.runs.studies import Study
 
 
@@ -72,7 +72,7 @@ class Board:
         for fault in self.faults:
             warnings.warn(f"{fault}; the board is built without it", FileWarning, stacklevel=2)
         self.records = list(self._files.values())
-        self._known_results: dict[str, StudyResults] = {}
+        self._study_parts: dict[str, list[StudyPart]] = {}  # whose statistics take seconds where cells are many
 
     @property
     def faults(self) -> list[str]:
@@ -197,18 +197,18 @@ class Board:
         from msbench.leaderboard.study import StudyPart, StudyResults  # it loads the metrics, which take a while
         from msbench.leaderboard.study_reported import reported_lines
 
-        if study.name not in self._known_results:
+        if study.name not in self._study_parts:
             parts = [StudyPart(study, ranking) for ranking in self.rankings()]
-            cells = dict(zip(self.missing, self._missing_cells, strict=True))
-            own = {name: cell for name, cell in cells.items() if cell.label in study.cells}
-            self._known_results[study.name] = StudyResults(
-                study,
-                [part for part in parts if part.scores],
-                {name: self.missing[name] for name in own},
-                {name: (cell.label, cell.dataset) for name, cell in own.items()},
-                reported_lines(self.figures, study),
-            )
-        return self._known_results[study.name]
+            self._study_parts[study.name] = [part for part in parts if part.scores]
+        cells = dict(zip(self.missing, self._missing_cells, strict=True))
+        missing = {name: cell for name, cell in cells.items() if cell.label in study.cells}
+        return StudyResults(
+            study,
+            self._study_parts[study.name],
+            {name: self.missing[name] for name in missing},
+            {name: (cell.label, cell.dataset) for name, cell in missing.items()},
+            reported_lines(self.figures, study),
+        )
 
     def _of_suite(self, files: dict[Path, Record]) -> dict[Path, Record]:
         """The suite's own records where there is a suite: what an older form of it left is not on the board."""

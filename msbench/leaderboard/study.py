@@ -35,6 +35,7 @@ _MEASURED = (
     "p_holm",
     "verdict",
 )
+_RESERVED = ("kind", "factor", "level", "baseline_level", "combinations", "deviation", "source")  # of the CSV
 
 
 @dataclass(frozen=True)
@@ -177,11 +178,28 @@ class StudyResults:
         """The factors that vary; those that only change together are one."""
         return axes_of(self.study.cells)
 
+    @property
+    def factor_columns(self) -> dict[str, str]:
+        """{factor: its column in `table`}, none of which is one of ours."""
+        taken = {*_PLACE, "label", *_MEASURED, "cause", *_RESERVED}
+        found = {}
+        for factor in self.study.factors:
+            heading = factor
+            while heading in taken:
+                heading += "'"
+            taken.add(heading)
+            found[factor] = heading
+        return found
+
     def table(self) -> pd.DataFrame:
         """`Board.study`."""
-        columns = _factor_columns(self.study)
+        columns = self.factor_columns
         lines = [*self._measured(columns), *self._missing(columns)]
-        return pd.DataFrame(lines, columns=[*_PLACE, "label", *columns.values(), *_MEASURED, "cause"])
+        table = pd.DataFrame(lines, columns=[*_PLACE, "label", *_MEASURED, "cause"])
+        for place, column in enumerate(columns.values(), len(_PLACE) + 1):
+            values = pd.Series([line.get(column, float("nan")) for line in lines], dtype=object)  # 3 is not 3.0 here
+            table.insert(place, column, values)
+        return table
 
     def main_effects(self) -> pd.DataFrame:
         """`Board.main_effects`."""
@@ -219,19 +237,6 @@ class StudyResults:
             counts = {"seeds": 0, "tracks": 0, "common": 0}
             place = {**nothing, "study": self.name, "dataset": dataset}
             yield {**place, "label": label, **factors, **counts, "verdict": MISSING, "cause": why}
-
-
-def _factor_columns(study: Study) -> dict[str, str]:
-    """{factor: its column}, none of which is one of ours."""
-    taken = {*_PLACE, "label", *_MEASURED, "cause"}
-    found = {}
-    for factor in study.factors:
-        heading = factor
-        while heading in taken:
-            heading += "'"
-        taken.add(heading)
-        found[factor] = heading
-    return found
 
 
 def _sum(values: Sequence[Any]) -> float | None:

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from rich.table import Table
 
-from msbench.leaderboard.display import LONGEST_LABEL, MISSING, is_number, of_unit
+from msbench.leaderboard.display import LONGEST_LABEL, MISSING, factor_value, is_number, of_unit
 from msbench.leaderboard.render import CELLS_HEADING, code, csv, escaped, missing_cells, plain_text, tex, tex_id
 from msbench.leaderboard.study import StudyPart, StudyResults, StudyScore
 from msbench.leaderboard.study_reported import ReportedLine
@@ -122,6 +122,11 @@ def _md_table(heads: list[str], rows: list[list[str]]) -> list[str]:
 def study_csv(results: StudyResults) -> str:
     """Cells, main effects, missing cells and reported figures as CSV; `kind` says which a line is."""
     cells, effects = results.table().drop(columns="cause"), results.main_effects()
+    for factor in results.factor_columns.values():
+        known = [isinstance(value, bool) or value is None or pd.notna(value) for value in cells[factor]]
+        cells[factor] = [
+            factor_value(value) if there else "" for value, there in zip(cells[factor], known, strict=True)
+        ]
     cells.insert(0, "kind", ["missing" if verdict == "missing" else "cell" for verdict in cells["verdict"]])
     effects.insert(0, "kind", "main effect")
     figures = pd.DataFrame([line for each in results.reported for line in _reported_records(results, each)])
@@ -140,7 +145,7 @@ def _reported_records(results: StudyResults, line: ReportedLine) -> Iterator[dic
             "target": target,
             "score": score,
             "label": figure.system,
-            **figure.factors,
+            **{results.factor_columns[factor]: factor_value(value) for factor, value in figure.factors.items()},
             "median": figure.scores[target, score],
             "deviation": figure.deviations.get((target, score)),
             "difference": line.differences.get((target, score)),

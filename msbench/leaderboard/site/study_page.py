@@ -45,8 +45,9 @@ class StudyPage:
     cost_heads = COST_HEADS
 
     def __init__(self, results: StudyResults, curves: Mapping[str, Curve], cells: tuple[NamedCell, ...]) -> None:
-        self.results, self._curves = results, curves
-        self._cells = [cell for cell in cells if cell.label in results.study.cells]
+        self.results = results
+        known = [(cell, _curve_of(cell, curves)) for cell in cells if cell.label in results.study.cells]
+        self._curves = [(cell, curve) for cell, curve in known if curve is not None]
         self.key = _key(results.name)
 
     @property
@@ -92,7 +93,7 @@ class StudyPage:
 
     @property
     def has_curves(self) -> bool:
-        return any(cell.name in self._curves for cell in self._cells)
+        return bool(self._curves)
 
     def data(self) -> Iterator[tuple[str, Any]]:
         """(key, content) of each script in the folder data/."""
@@ -125,14 +126,20 @@ class StudyPage:
 
     def _drawn_curves(self) -> list[dict[str, Any]]:
         found = []
-        for cell in self._cells:
-            curve = self._curves.get(cell.name)
-            if curve is not None:
-                seed = "" if cell.seed is None else f", seed {cell.seed}"
-                run = name(f"{cell.label}, {cell.dataset}{seed}")
-                head = {"label": name(cell.label), "run": run, "score": curve.score}
-                found.append({**head, "steps": curve.steps, "values": curve.values})
+        for cell, curve in self._curves:
+            seed = "" if cell.seed is None else f", seed {cell.seed}"
+            run = name(f"{cell.label}, {cell.dataset}{seed}")
+            head = {"label": name(cell.label), "run": run, "score": curve.score}
+            found.append({**head, "steps": curve.steps, "values": curve.values})
         return found
+
+
+def _curve_of(cell: NamedCell, curves: Mapping[str, Curve]) -> Curve | None:
+    """A cell's curve; where its recipe is gone, that of the one name which begins like the cell's."""
+    if cell.identity is not None:
+        return curves.get(cell.name)
+    begun = [curve for known, curve in curves.items() if known.rpartition("-")[0] == cell.name]
+    return begun[0] if len(begun) == 1 else None
 
 
 def study_file(study: str) -> str:
