@@ -192,7 +192,7 @@ def _tex_row(results: StudyResults, scores: list[StudyScore], label: str) -> lis
         told = _tex_number(of_unit(line["median"], each.unit))
         if is_number(line["difference"]):
             interval = [of_unit(line[end], each.unit) for end in ("low", "high")]
-            told += _tex_number(f" ({of_unit(line['difference'], each.unit, '+')}; {interval[0]}, {interval[1]})")
+            told += " " + _tex_number(f"({of_unit(line['difference'], each.unit, '+')}; {interval[0]}, {interval[1]})")
         cells.append(told + mark)
     return cells
 
