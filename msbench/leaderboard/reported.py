@@ -187,13 +187,9 @@ def fault_of_figure(entry: Any, needs_score: bool = True) -> str | None:
     """What is wrong with an entry of reported.yaml, if anything; without `needs_score`, it may hold other scores."""
     if not isinstance(entry, dict):
         return f"it is {entry!r}"
-    fields = (*FIGURE_FIELDS, *FIGURE_SCORES, *STUDY_FIELDS)
-    unknown = [key for key in entry if key not in fields]
-    if unknown:
-        return f"unknown field {unknown[0]!r}: the fields are {', '.join(fields)}"
-    misplaced = [key for key in STUDY_FIELDS if key in entry and "study" not in entry]
-    if misplaced:
-        return f"{misplaced[0]} is of a figure beside a study: add study: NAME"
+    misnamed = _fault_of_names(entry)
+    if misnamed:
+        return misnamed
     needed = ("system", "citation", "data", *([_ranking_score(entry)] if needs_score else []))
     lacking = [field for field in needed if not entry.get(field)]
     if lacking:
@@ -203,6 +199,15 @@ def fault_of_figure(entry: Any, needs_score: bool = True) -> str | None:
     if entry.get("role") not in (None, *ROLES):
         return f"role is one of {', '.join(ROLES)}, not {entry['role']!r}"
     return next(filter(None, (fault_of_values(score, entry.get(score) or {}) for score in FIGURE_SCORES)), None)
+
+
+def _fault_of_names(entry: dict[str, Any]) -> str | None:
+    fields = (*FIGURE_FIELDS, *FIGURE_SCORES, *STUDY_FIELDS)
+    unknown = [key for key in entry if key not in fields]
+    if unknown:
+        return f"unknown field {unknown[0]!r}: the fields are {', '.join(fields)}"
+    misplaced = [key for key in STUDY_FIELDS if key in entry and "study" not in entry]
+    return f"{misplaced[0]} is of a figure beside a study: add study: NAME" if misplaced else None
 
 
 def fault_of_values(score: str, by_target: Any) -> str | None:
