@@ -45,7 +45,8 @@ class UNet(SpectrogramSeparator):
         filters: Channels of the first layer, doubled by each further one; 16 in the paper.
         dropout: In the first three layers up; 0.5 in the paper.
         skip: Whether layers down are concatenated to the layers up.
-        output: `mask`, or `direct` for magnitudes that are not bound by the mixture's.
+        output: `mask`; `direct` for magnitudes that are not bound by the mixture's, by a ReLU; or `sigmoid` for such
+            magnitudes up to 1, which a full-scale sine has half of. A ReLU that is zero everywhere learns no more.
         per_target: Whether each target has a network of its own; else one network has channels for all.
         layers: `torch`, or `tensorflow` for its padding and epsilon (see `msbench.ConvUNet`).
         initialization: `torch`, or `normal` for weights from N(0, 0.02) (see `msbench.initialize`).
@@ -70,9 +71,9 @@ class UNet(SpectrogramSeparator):
         **phase: Any,
     ) -> None:
         super().__init__(targets, sample_rate, channels, window_samples, hop_samples, **phase)
-        if output not in ("mask", "direct"):
-            raise ValueError(f"output must be 'mask' or 'direct', not '{output}'")
-        self.direct = output == "direct"
+        if output not in ("mask", "direct", "sigmoid"):
+            raise ValueError(f"output must be 'mask', 'direct' or 'sigmoid', not '{output}'")
+        self.output = output
         self.per_target = per_target
         if per_target:
             self.target_models = nn.ModuleDict(
@@ -92,6 +93,5 @@ class UNet(SpectrogramSeparator):
         networks = self.networks().values() if self.per_target else [self.unet]
         x = torch.cat([network(x) for network in networks], 1)
         x = nn.functional.pad(x, (0, 0, 0, 1), mode="replicate").unflatten(1, (len(self.targets), -1))
-        if self.direct:
-            return x.relu() / spectrogram.unsqueeze(1).clamp_min(1e-8)
-        return x.sigmoid()
+        x = x.relu() if self.output == "direct" else x.sigmoid()
+        return x if self.output == "mask" else x / spectrogram.unsqueeze(1).clamp_min(1e-8)

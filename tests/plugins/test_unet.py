@@ -76,3 +76,17 @@ def test_networks_of_single_targets_are_joined(tmp_path):
     mixture = noise(1, 1, 5000)
     for i, target in enumerate(whole.targets):
         assert torch.equal(whole(mixture)[:, i], msbench.load(tmp_path / f"{target}.ckpt").eval()(mixture)[:, 0])
+
+
+def test_magnitudes_are_put_out_whatever_the_mixture_has():
+    """`sigmoid` and `direct` are two ways from the last layer to a magnitude; `mask` multiplies the mixture's."""
+    torch.manual_seed(0)
+    mask, sigmoid, direct = (
+        msbench.load("unet", output=output, **SMALL).eval() for output in ("mask", "sigmoid", "direct")
+    )
+    for model in (sigmoid, direct):
+        model.load_state_dict(mask.state_dict())
+    magnitudes = noise(1, 1, 129, 40).abs() + 0.1
+    estimates = [model.mask(magnitudes) * magnitudes.unsqueeze(1) for model in (sigmoid, direct)]
+    assert torch.allclose(estimates[0], mask.mask(magnitudes))
+    assert torch.allclose(estimates[1], torch.logit(mask.mask(magnitudes)).relu(), atol=1e-5)
