@@ -51,7 +51,7 @@ NAMES = (
 LONGEST_CELL = 240  # bytes of a cell's name: file systems end names at 255, and an extension follows
 LARGEST_SEED = 2**32 - 1  # that NumPy takes
 LARGEST_SWEEP = 1_000  # cells of a suite's sweeps, unless more are asked for
-LARGEST_SUITE = 100_000  # cells: a few words of YAML can stand for billions
+MOST_SWEPT = 30_000  # cells at all, which take seconds to name: a few words of YAML can stand for billions
 DIGITS = 8  # of the identity, in a name
 
 
@@ -172,15 +172,13 @@ def read_suite_file(path: str | Path, yes: bool = True) -> SuiteFile:
 
 
 def _check_count(file: SuiteFile, yes: bool) -> None:
-    """Count the cells of a suite whose sweeps are not expanded yet."""
-    counts = [len(file.datasets) * len(file.seeds or (0,)) * size(entry) for entry in file.models]
-    if sum(counts) > LARGEST_SUITE:
+    """Count the cells of sweeps that are not expanded yet."""
+    runs = len(file.datasets) * len(file.seeds or (0,))
+    count = runs * sum(size(entry) for entry in file.models if entry.swept)
+    if count > MOST_SWEPT:
+        raise ValueError(f"its sweeps stand for {count:,} cells, and at most {MOST_SWEPT:,} can be: sweep fewer values")
+    if count > LARGEST_SWEEP and not yes:
         raise ValueError(
-            f"it stands for {sum(counts):,} cells, and at most {LARGEST_SUITE:,} can be: list fewer values"
-        )
-    swept = sum(count for count, entry in zip(counts, file.models, strict=True) if entry.swept)
-    if swept > LARGEST_SWEEP and not yes:
-        raise ValueError(
-            f"its sweeps stand for {swept:,} cells, more than {LARGEST_SWEEP:,}: sweep fewer values, or say --yes (in "
+            f"its sweeps stand for {count:,} cells, more than {LARGEST_SWEEP:,}: sweep fewer values, or say --yes (in "
             "Python, yes=True)"
         )

@@ -118,8 +118,7 @@ def sweep(rng: random.Random, folder: Path) -> None:
             plain_name(label, "the label")
             assert all(value is None or isinstance(value, str | int | float) for value in factors.values())
         assert study.baseline in study.cells
-    named = name_cells(path)
-    assert len({cell.name for cell in named.cells}) <= 100_000
+    name_cells(path)
 
 
 def profile(rng: random.Random, folder: Path) -> None:
