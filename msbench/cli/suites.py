@@ -17,6 +17,7 @@ def add(command: Adder) -> None:
     plan.add_argument("suite", type=Path)
     plan.add_argument("--json", action="store_true")
     plan.add_argument("--measure", action="store_true", help="train some steps where no run tells their cost yet")
+    add_yes(plan)
 
     bench = command("bench", _bench, "run every missing cell of a suite here, then print and write its board")
     bench.add_argument("suite", type=Path)
@@ -30,11 +31,16 @@ def add(command: Adder) -> None:
 def _plan(options: argparse.Namespace) -> int:
     from rich.console import Console
 
+    from msbench.cluster.plan import missing_cells
+    from msbench.cluster.settings import check_settings
     from msbench.planning import forecast_table
     from msbench.planning.forecast import forecast
     from msbench.runs.suite import read_suite
+    from msbench.system.errors import located
 
-    suite = read_suite(options.suite)
+    suite = read_suite(options.suite, options.yes)
+    with located(str(suite.path)):
+        check_settings(missing_cells(suite))
     cells = forecast(suite, options.measure, say=lambda text: print(f"msbench: {text}", file=sys.stderr))
     if options.json:
         print(forecast_table.as_json(suite, cells))

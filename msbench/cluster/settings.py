@@ -17,7 +17,7 @@ from msbench.system.errors import located
 from msbench.system.files import write_text
 from msbench.system.wording import choices
 
-MOST_VALUES = 50  # of one setting that are tried: the type is that of the others
+MOST_VALUES = 20  # of one setting that are tried: the type is that of the others
 
 
 def check_settings(cells: Iterable[Cell]) -> None:

@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from functools import cache, cached_property
+from os.path import isfile  # unlike Path's, it is no error for a name that no file can have
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ class Recipes:
         """The recipe that an entry names, None where it names a model."""
         if entry.bare is None:
             return entry.recipe
-        is_recipe = entry.bare in self.known or _is_yaml(entry.bare) or (self.folder / entry.bare).is_file()
+        is_recipe = entry.bare in self.known or _is_yaml(entry.bare) or isfile(self.folder / entry.bare)
         return entry.bare if is_recipe else None
 
     def _find(self, name: str) -> Path:
@@ -54,8 +55,8 @@ class Recipes:
             FileNotFoundError: If there is none.
         """
         own = self.folder / name
-        if own.is_file() or name in self.known:
-            return own if own.is_file() else self.known[name]
+        if isfile(own) or name in self.known:
+            return own if isfile(own) else self.known[name]
         return Path(beginning_at(self.folder / "suite.yaml", str(registry.find_recipe(name)), "recipe"))
 
     def _read(self, path: Path) -> dict[str, Any]:
@@ -135,7 +136,7 @@ def _named(
     recipe = recipes.name_in(entry)
     checkpoint = file.checkpoint(entry)
     label = _label(entry, recipes)
-    here = checkpoint is None or checkpoint.is_file()
+    here = checkpoint is None or isfile(checkpoint)
     identity = None
     if recipe is not None:
         identity = _identity(file, entry, recipe, recipes) if here else None

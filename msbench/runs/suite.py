@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from functools import cache
+from os.path import isfile
 from pathlib import Path
 from typing import Any
 
@@ -159,7 +160,7 @@ def _row(file: SuiteFile, entry: ModelEntry, recipes: Recipes) -> Cell:
             raise ValueError(f"{found} names no model: add a line `name: MODEL` (msbench list models)")
     assert model is not None, "an entry has a recipe, a model or is one name"
     checkpoint = file.checkpoint(entry)
-    if checkpoint is not None and not checkpoint.is_file():
+    if checkpoint is not None and not isfile(checkpoint):
         raise FileNotFoundError(f"no checkpoint {checkpoint}")
     return Cell(
         label=label or model,

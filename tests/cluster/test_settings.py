@@ -99,7 +99,7 @@ def test_a_parser_is_made_once_per_recipe(tmp_path: Path, monkeypatch: pytest.Mo
         flags.check(["-c", str(tmp_path / "tiny.yaml"), "--data.batchsize", "4"])
 
 
-@pytest.mark.parametrize("command", [["bench"], ["submit", "--dry-run", "--cluster", "profile.yaml"]])
+@pytest.mark.parametrize("command", [["bench"], ["plan"], ["submit", "--dry-run", "--cluster", "profile.yaml"]])
 def test_commands_look_before_they_write(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: list[str]
 ) -> None:

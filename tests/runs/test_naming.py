@@ -82,3 +82,11 @@ def test_a_suite_that_cannot_be_read_keeps_nobody_from_the_records(tmp_path: Pat
         board = Board(tmp_path)
     assert board.table()["model"].tolist() == ["mixture"]
     assert board.missing == {}
+
+
+def test_a_recipe_that_no_file_can_be_called(tmp_path: Path) -> None:
+    for entry in ("{recipe: NAME, label: a}", "{model: unet, checkpoint: NAME, label: a}"):
+        (tmp_path / "suite.yaml").write_text(f"datasets: [demo]\nmodels: [{entry.replace('NAME', 'x' * 300)}]\n")
+        assert [cell.label for cell in name_cells(tmp_path).cells] == ["a"]
+        with pytest.raises(FileNotFoundError, match=r"no recipe 'xxx|no checkpoint "):
+            read_suite(tmp_path)
