@@ -17,7 +17,7 @@ from msbench.cli.app import main
 from msbench.cluster.submission import Submission
 from msbench.data.opening import open_dataset
 from msbench.data.upkeep.verify import _CheckedSongs, verify
-from msbench.leaderboard import statistics
+from msbench.leaderboard import paired, statistics
 from msbench.leaderboard.site.cards import MOST_FIELDS, MOST_LISTED, _first
 from msbench.leaderboard.site.sound import Sound
 from msbench.leaderboard.statistics import _resampled_medians, compare
@@ -129,7 +129,8 @@ def test_blocks_leave_every_number_as_it_was(monkeypatch: pytest.MonkeyPatch) ->
     drawn = np.random.default_rng(0).normal(size=(16, 9, 3))
     scores = {str(j): drawn[:, :, j].T[:, :2] for j in range(3)}
     whole, pairs = _resampled_medians(drawn), compare(cast("Any", scores)).pairs
-    monkeypatch.setattr(statistics, "_CELLS", 1000)
+    for module in (statistics, paired):
+        monkeypatch.setattr(module, "NUMBERS", 1000)
     assert (_resampled_medians(drawn) == whole).all()
     assert compare(cast("Any", scores)).pairs.equals(pairs)
 
