@@ -18,7 +18,7 @@ from msbench.leaderboard.site.build import build_site
 from msbench.leaderboard.site.home import publish_boards
 from msbench.leaderboard.site.study_page import study_file
 from tests.leaderboard.boards import MARKUP
-from tests.leaderboard.site.pages import Site, accessibility_faults, wait_for
+from tests.leaderboard.site.pages import Site, accessibility_faults, serving, wait_for
 from tests.leaderboard.studies import SUITE, write_curve, write_study_board
 from tests.leaderboard.test_study import FAILED, HOSTILE, REPORTED
 
@@ -40,11 +40,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def study(browser: Any, folder: Path) -> Iterator[Site]:
-    found = Site(browser, (folder / "site").as_uri(), "")
-    yield found
-    found.check()
-    for context in browser.contexts:
-        context.close()
+    with serving(folder / "site") as address:
+        found = Site(browser, address, "")
+        yield found
+        found.check()
+        for context in browser.contexts:
+            context.close()
 
 
 def rows(tab: Any, table: str) -> list[list[str]]:
