@@ -12,6 +12,7 @@ import torch
 from msbench.data.demo.songs import song_stems
 from msbench.data.loading.module import SeparationData
 from msbench.data.loading.unlabelled import read_list
+from msbench.leaderboard.study_reported import check_figures, read_study_figures
 from msbench.losses.criterion import Criterion
 from msbench.model.checkpoints import create
 from msbench.runs.suite import read_suite
@@ -53,6 +54,15 @@ def test_the_studies_of_the_literature_have_their_cells(name: str) -> None:
         found[study.name] = [value if len(value) > 1 else value[0] for value in (first, *values.values())]
     assert found == SMALL.get(name, STUDIES[name.removesuffix("_small")])
     assert {cell.dataset for cell in suite.cells} <= ({"demo"} if name.endswith("_small") else {"musdb18", "musdb18hq"})
+
+
+@pytest.mark.parametrize("name", sorted(path.parent.name for path in BOARDS.glob("study_*/reported.yaml")))
+def test_published_figures_are_of_cells_of_the_study(name: str) -> None:
+    studies = {study.name: study for study in read_suite(BOARDS / name).studies}
+    figures = read_study_figures(BOARDS / name)
+    check_figures(figures, studies)
+    for figure in figures:
+        assert figure.factors in studies[figure.study].cells.values(), figure.place
 
 
 @pytest.mark.parametrize("name", [name for name in SUITES if name.startswith("study_")])
