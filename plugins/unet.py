@@ -32,6 +32,10 @@ from torch import Tensor, nn
 
 from msbench import ConvUNet, SpectrogramSeparator, initialize
 
+QUIET = (
+    -5.0
+)  # first bias of the last layer, for magnitudes by a sigmoid: from 0.5 they take long to come down to a song's
+
 
 class UNet(SpectrogramSeparator):
     """U-Net that masks magnitudes (Jansson et al. 2017).
@@ -82,6 +86,9 @@ class UNet(SpectrogramSeparator):
         else:
             self.unet = ConvUNet(channels, channels * len(self.targets), depth, filters, dropout, skip, layers)
         initialize(self, initialization)
+        if output == "sigmoid":
+            for network in self.networks().values() or [self.unet]:
+                nn.init.constant_(network.get_parameter("last.bias"), QUIET)
         self.stride_samples = hop_samples * 2**depth
 
     def networks(self) -> Mapping[str, nn.Module]:
