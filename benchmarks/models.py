@@ -172,6 +172,32 @@ def tasnet(bidirectional: bool) -> tuple[nn.Module, dict[str, nn.Module], Tensor
     return ours, {"asteroid": theirs}, 0.1 * torch.randn(1, 1, 16000)
 
 
+def scnet() -> tuple[nn.Module, dict[str, nn.Module], Tensor]:
+    """Against msst's class, which is the authors' without the normalization of the spectrogram."""
+    from msst.models.scnet import SCNet
+
+    import msbench
+
+    ours = msbench.load("scnet", layers=2)
+    return ours, {"msst": SCNet(num_dplayer=2)}, 0.1 * torch.randn(1, 2, 44100 * 3)
+
+
+def tfc_tdf(filters: int) -> tuple[nn.Module, dict[str, nn.Module], Tensor]:
+    from types import SimpleNamespace
+
+    from msst.models.mdx23c_tfc_tdf_v3 import TFC_TDF_net
+
+    import msbench
+
+    ours = msbench.load("tfc_tdf", filters=filters, growth=filters)
+    audio = {"n_fft": 8192, "hop_length": 1024, "dim_f": 4096, "num_channels": 2}
+    model = {"norm": "InstanceNorm", "act": "gelu", "scale": [2, 2], "num_subbands": 4, "num_scales": 5}
+    model |= {"num_blocks_per_scale": 2, "num_channels": filters, "growth": filters, "bottleneck_factor": 4}
+    parts = {"audio": audio, "model": model, "training": {"instruments": ours.targets}}
+    theirs = TFC_TDF_net(SimpleNamespace(**{name: SimpleNamespace(**part) for name, part in parts.items()}))
+    return ours, {"msst": theirs}, 0.1 * torch.randn(1, 2, 1024 * 127)
+
+
 def multi_band(name: str) -> tuple[nn.Module, dict[str, nn.Module], Tensor]:
     """Against tky823/DNN-based_source_separation (8663d6f), which is no package: MULTI_BAND_PEER is a clone of it."""
     import msbench
@@ -207,8 +233,10 @@ CASES: dict[str, Callable[[], tuple[nn.Module, dict[str, nn.Module], Tensor]]] =
     "hdemucs 48, 4 s": lambda: hdemucs(48),
     "htdemucs 48, 4 s": lambda: htdemucs(48),
     "open_unmix, 6 s": open_unmix,
+    "scnet, 2 dual-path layers, 3 s": scnet,
     "tasnet, 2 s": lambda: tasnet(True),
     "tasnet, causal, 2 s": lambda: tasnet(False),
+    "tfc_tdf 16, 3 s": lambda: tfc_tdf(16),
 }
 if "MULTI_BAND_PEER" in os.environ:
     CASES["mmdenselstm, 3 s"] = lambda: multi_band("mmdenselstm")

@@ -24,6 +24,7 @@ __all__ = [  # the names of PUBLIC, spelled out for those who read without runni
     "STFT",
     "Batch",
     "Board",
+    "ComplexSpectrogramSeparator",
     "ConvUNet",
     "Dataset",
     "FilterBankSeparator",
@@ -75,6 +76,7 @@ if TYPE_CHECKING:
     )
     from msbench.model.checkpoints import load, save
     from msbench.model.clustering import kmeans, spread_points
+    from msbench.model.complex_spectrogram import ComplexSpectrogramSeparator
     from msbench.model.components import require_known_stems, stems_of_components
     from msbench.model.demucs_layers import LayerScale
     from msbench.model.filter_bank import FilterBankSeparator

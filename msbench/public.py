@@ -7,6 +7,7 @@ VERSION = "0.1.0"
 PUBLIC = {
     "Batch": "msbench.model.separator",
     "Board": "msbench.leaderboard.board",
+    "ComplexSpectrogramSeparator": "msbench.model.complex_spectrogram",
     "ConvUNet": "msbench.model.layers",
     "Dataset": "msbench.data.dataset",
     "FilterBankSeparator": "msbench.model.filter_bank",

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-WINDOW_SUMS = {"hann": 1 / 2, "sine": 2 / math.pi}  # of each window, per sample
+WINDOW_SUMS = {"hann": 1 / 2, "sine": 2 / math.pi, "rectangular": 1.0}  # of each window, per sample
 LONGEST_WINDOW = 2**18  # samples, 6 s at 44.1 kHz: an option of a checkpoint may ask for any
 
 
@@ -30,8 +30,9 @@ class STFT(nn.Module):
         hop_samples: Step between frames, below the window's length.
         plain: As `torch.stft` is by default, for weights that were trained on it: not scaled, mirrored beyond both
             ends, 1 + floor(T / hop) frames. A signal too short to be mirrored has zeros beyond its ends.
-        window: `hann`, or `sine`, its square root.
+        window: `hann`; `sine`, its square root; or `rectangular`, which is torch's where it is given none.
         fft_samples: Length of the FFT, where the window is filled up with zeros; the window's when None.
+        unitary: Scaled by one over the square root of the FFT's length, as with `torch.stft(normalized=True)`.
 
     Raises:
         ValueError: If the hop is not between 1 and the window's length less one (half the window where it is plain),
@@ -47,6 +48,7 @@ class STFT(nn.Module):
         plain: bool = False,
         window: str = "hann",
         fft_samples: int | None = None,
+        unitary: bool = False,
     ) -> None:
         super().__init__()
         fft_samples = window_samples if fft_samples is None else fft_samples
@@ -69,8 +71,11 @@ class STFT(nn.Module):
         self.plain = plain
         self.fft_samples = fft_samples
         hann = torch.hann_window(window_samples)
-        self.register_buffer("window", hann.sqrt() if window == "sine" else hann, persistent=False)
+        shapes = {"hann": hann, "sine": hann.sqrt(), "rectangular": torch.ones(window_samples)}
+        self.register_buffer("window", shapes[window], persistent=False)
         self.scale = 1.0 if plain else 1 / (WINDOW_SUMS[window] * window_samples)
+        if unitary:
+            self.scale = fft_samples**-0.5
 
     @property
     def bins(self) -> int:

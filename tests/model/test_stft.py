@@ -11,7 +11,7 @@ import torch
 from msbench.model.stft import STFT, resample
 
 
-@pytest.mark.parametrize("shape", ["hann", "sine"])
+@pytest.mark.parametrize("shape", ["hann", "sine", "rectangular"])
 @pytest.mark.parametrize(("window", "hop"), [(64, 16), (64, 48)])
 @pytest.mark.parametrize("time", [1, 47, 64, 1000, 1003])
 def test_the_inverse_is_exact(shape: str, window: int, hop: int, time: int) -> None:
@@ -24,7 +24,7 @@ def test_the_inverse_is_exact(shape: str, window: int, hop: int, time: int) -> N
 
 def test_a_full_scale_sine_has_a_magnitude_of_a_half_in_any_window() -> None:
     sine = torch.sin(2 * torch.pi * torch.arange(8000) / 16)
-    for window, shape in ((256, "hann"), (2048, "hann"), (256, "sine")):
+    for window, shape in ((256, "hann"), (2048, "hann"), (256, "sine"), (256, "rectangular")):
         assert STFT(window, 64, window=shape)(sine).abs()[:, 60].max() == pytest.approx(0.5, abs=0.01)
 
 
@@ -36,6 +36,16 @@ def test_a_plain_one_is_that_of_torch(time: int) -> None:
     expected = torch.stft(signal, 64, 16, window=torch.hann_window(64), pad_mode=pad_mode, return_complex=True)
     torch.testing.assert_close(stft(signal), expected)
     torch.testing.assert_close(stft.inverse(expected, time), signal, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("window", ["hann", "rectangular"])
+def test_a_unitary_one_is_that_of_torch(window: str) -> None:
+    signal = torch.randn(2, 1003, generator=torch.Generator().manual_seed(0))
+    stft = STFT(64, 16, plain=True, window=window, unitary=True)
+    shape = torch.hann_window(64) if window == "hann" else None
+    expected = torch.stft(signal, 64, 16, window=shape, normalized=True, return_complex=True)
+    torch.testing.assert_close(stft(signal), expected)
+    torch.testing.assert_close(stft.inverse(expected, 1003), signal, atol=1e-5, rtol=0)
 
 
 def test_half_precision_around_it_changes_nothing() -> None:
@@ -56,7 +66,7 @@ def test_a_hop_that_leaves_gaps_is_refused() -> None:
         STFT(64, 33, plain=True)
     with pytest.raises(ValueError, match="fft_samples must be from 64, the window, to 262144, not 63"):
         STFT(64, 16, fft_samples=63)
-    with pytest.raises(ValueError, match="window must be one of hann, sine, not 'hamming'"):
+    with pytest.raises(ValueError, match="window must be one of hann, sine, rectangular, not 'hamming'"):
         STFT(64, 16, window="hamming")
 
 
