@@ -80,7 +80,7 @@ class SCNet(ComplexSpectrogramSeparator):
             raise ValueError(f"kernel must be odd, not {kernel}")
         if layers < 0 or layers % 2 or expand < 1:
             raise ValueError(f"layers must be even and expand at least 1, not {layers} and {expand}")
-        self.checkpointing = checkpointing
+        self.band_shares, self.checkpointing = list(band_shares), checkpointing
         self.encoder, self.decoder = nn.ModuleList(), nn.ModuleList()
         widths = [2 * channels, *filters]
         for i, (read, width) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
@@ -93,14 +93,16 @@ class SCNet(ComplexSpectrogramSeparator):
         mean = spectrogram.mean((1, 2, 3), keepdim=True)
         deviation = spectrogram.std((1, 2, 3), keepdim=True)
         x = (spectrogram - mean) / (deviation + 1e-5)
-        skips, sizes = [], []
+        skips: list[Tensor] = []
+        sizes: list[list[int]] = []
         for down in self.encoder:
-            sizes.append(down.SDlayer.sizes(x.shape[2]))
+            sizes.append(band_sizes(x.shape[2], self.band_shares))
             x, skip = self.lean(down, x)
             skips.append(skip)
         for i, layer in enumerate(self.separation_net.dp_modules):
             x = as_frames(self.lean(layer, x)) if i % 2 else as_rates(self.lean(layer, x))
-        for fusion, up in self.decoder:
+        for step in self.decoder:
+            fusion, up = step.children()
             x = up(fusion(x + skips.pop()), sizes.pop())
         return x.unflatten(1, (len(self.targets), 2 * self.channels)) * deviation[:, None] + mean[:, None]
 
@@ -136,19 +138,14 @@ class BandsDown(nn.Module):
     def __init__(self, channels_in: int, channels: int, shares: Sequence[float], strides: Sequence[int]) -> None:
         super().__init__()
         self.convs = nn.ModuleList(nn.Conv2d(channels_in, channels, (_kernel(s), 1), (s, 1)) for s in strides)
-        self.ends = (shares[0], shares[0] + shares[1])
-
-    def sizes(self, frequencies: int) -> list[int]:
-        """The frequencies of each band, rounded up from below."""
-        low, middle = (math.ceil(frequencies * end) for end in self.ends)
-        return [low, middle - low, frequencies - middle]
+        self.shares, self.strides = shares, strides
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """(B, C, F, N) to each band (B, C', F', N)."""
         bands = []
-        for conv, band in zip(self.convs, x.split(self.sizes(x.shape[2]), 2), strict=True):
-            kernel, stride = conv.kernel_size[0], conv.stride[0]
-            missing = kernel - 1 if stride == 1 else -band.shape[2] % stride
+        parts = x.split(band_sizes(x.shape[2], self.shares), 2)
+        for conv, band, stride in zip(self.convs, parts, self.strides, strict=True):
+            missing = _kernel(stride) - 1 if stride == 1 else -band.shape[2] % stride
             bands.append(conv(functional.pad(band, (0, 0, missing // 2, missing - missing // 2))))
         return bands
 
@@ -161,11 +158,11 @@ class BandsUp(nn.Module):
         self.convtrs = nn.ModuleList(
             nn.ConvTranspose2d(channels_in, channels, (_kernel(stride), 1), (stride, 1)) for stride in strides
         )
+        self.strides = strides
 
     def forward(self, x: Tensor, sizes: Sequence[int]) -> Tensor:
         """(B, C, F', N) to (B, C', F, N), F being the sum of `sizes`."""
-        strides = [conv.stride[0] for conv in self.convtrs]
-        compressed = [-(-size // stride) for size, stride in zip(sizes, strides, strict=True)]
+        compressed = [-(-size // stride) for size, stride in zip(sizes, self.strides, strict=True)]
         bands = []
         for conv, band, size in zip(self.convtrs, x.split(compressed, 2), sizes, strict=True):
             whole = conv(band)
@@ -241,6 +238,12 @@ class DualPathLayer(nn.Module):
             read = self.linear_layers[i](self.lstm_layers[i](rows.flatten(0, 1))[0]).unflatten(0, rows.shape[:2])
             x = x + read.permute((0, 3, 2, 1) if i == 0 else (0, 3, 1, 2))
         return x
+
+
+def band_sizes(frequencies: int, shares: Sequence[float]) -> list[int]:
+    """The frequencies of the low, the middle and the high band, their ends rounded up."""
+    low, middle = math.ceil(frequencies * shares[0]), math.ceil(frequencies * (shares[0] + shares[1]))
+    return [low, middle - low, frequencies - middle]
 
 
 def as_rates(x: Tensor) -> Tensor:

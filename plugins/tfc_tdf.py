@@ -102,12 +102,14 @@ class TFCTDF(ComplexSpectrogramSeparator):
         x = first.transpose(2, 3)  # (B, filters, N, F / K): the linear layers are over the last dimension
         skips: list[Tensor] = []
         for down in self.encoder_blocks:
-            x = self.lean(down.tfc_tdf, x)
+            blocks, step = down.children()
+            x = self.lean(blocks, x)
             skips.append(x)
-            x = down.downscale(x)
+            x = step(x)
         x = self.lean(self.bottleneck_block, x)
         for up in self.decoder_blocks:
-            x = self.lean(up.tfc_tdf, torch.cat([up.upscale(x), skips.pop()], 1))
+            step, blocks = up.children()
+            x = self.lean(blocks, torch.cat([step(x), skips.pop()], 1))
         x = self.final_conv(torch.cat([mixture, x.transpose(2, 3) * first], 1))
         x = x.unflatten(1, (len(self.targets), 2 * self.channels, self.subbands))
         return x.flatten(3, 4)  # (B, S, 2 C, F, N)
@@ -135,8 +137,9 @@ class Blocks(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, channels in, N, F) to (B, channels, N, F)."""
         for block in self.blocks:
-            inner = block.tfc1(x)
-            x = block.tfc2(inner + block.tdf(inner)) + block.shortcut(x)
+            tfc1, tdf, tfc2, shortcut = block.children()
+            inner = tfc1(x)
+            x = tfc2(inner + tdf(inner)) + shortcut(x)
         return x
 
 
