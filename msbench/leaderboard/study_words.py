@@ -38,12 +38,17 @@ def few_tracks(part: StudyPart) -> str:
     """A warning where no test of so few tracks can pass; else nothing."""
     tracks = max((int(each.cells["common"].max()) for each in part.scores), default=0)
     least = smallest_p(tracks)
-    if least <= ALPHA:
+    compared_cells = [count for each in part.scores if (count := int(each.cells["p"].notna().sum()))]
+    corrected = least * min(compared_cells, default=1)
+    if corrected <= ALPHA:
         return ""
-    return (
-        f"With {counted(tracks, 'track')}, the smallest p that the test can give is {least:g}: no difference can be "
-        "distinguished here, however large it is."
-    )
+    given = f"With {counted(tracks, 'track')}, the smallest p that the test can give is {least:g}"
+    if least <= ALPHA:
+        return (
+            f"{given}, and {corrected:g} after Holm's correction over {min(compared_cells)} comparisons: no cell can be "
+            "distinguished here, however large its difference is."
+        )
+    return f"{given}: no difference can be distinguished here, however large it is."
 
 
 def compared(line: Any, unit: str) -> str:

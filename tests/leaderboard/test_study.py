@@ -20,7 +20,8 @@ import msbench
 from msbench.cli.app import main
 from msbench.leaderboard.board import Board
 from msbench.leaderboard.study_points import panels
-from msbench.leaderboard.study_render import terminal
+from msbench.leaderboard.study_render import markdown, terminal
+from msbench.leaderboard.study_words import few_tracks
 from msbench.system.files import write_json
 from tests.leaderboard.boards import MARKUP, record
 from tests.leaderboard.studies import L1, SUITE, write_study_board
@@ -134,16 +135,26 @@ def test_the_check_computes_studies_again(board: Path, tmp_path: Path, capsys: p
     assert "study-gone.csv is of no study of the suite: remove it" in capsys.readouterr().err
 
 
-def test_few_tracks_are_said_to_be_too_few(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (4, "With 4 tracks, the smallest p that the test can give is 0.125: no difference can be distinguished here"),
+        (6, "With 6 tracks, the smallest p that the test can give is 0.03125, and 0.1875 after Holm's correction"),
+        (8, ""),  # six times 2/256 is below 0.05
+    ],
+)
+def test_few_tracks_are_said_to_be_too_few(count: int, said: str, tmp_path: Path) -> None:
     folder = write_study_board(tmp_path / "made")
     for path in (folder / "records").iterdir():
         made = json.loads(path.read_text())
-        kept = made["dataset"]["tracks"][:4]
+        kept = made["dataset"]["tracks"][:count]
         made["dataset"]["tracks"] = kept
         made["scores"] = {track: made["scores"][track] for track in kept}
         write_json(path, made)
-    assert main(["board", "build", str(folder)]) == 0
-    assert "With 4 tracks, the smallest p that the test can give is 0.125" in (folder / "study-depth.md").read_text()
+    (results,) = Board(folder).study_results
+    warning = few_tracks(results.parts[0])
+    assert warning.startswith(said) if said else warning == ""
+    assert warning in markdown(results, "title")
 
 
 def test_a_baseline_that_failed_is_said(tmp_path: Path) -> None:
