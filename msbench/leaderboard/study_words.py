@@ -45,8 +45,8 @@ def few_tracks(part: StudyPart) -> str:
     given = f"With {counted(tracks, 'track')}, the smallest p that the test can give is {least:g}"
     if least <= ALPHA:
         return (
-            f"{given}, and {corrected:g} after Holm's correction over {min(compared_cells)} comparisons: no cell can be "
-            "distinguished here, however large its difference is."
+            f"{given}, and {corrected:g} after Holm's correction over {min(compared_cells)} comparisons: no cell can "
+            "be distinguished here, however large its difference is."
         )
     return f"{given}: no difference can be distinguished here, however large it is."
 
