@@ -109,7 +109,7 @@ def test_the_wheel_leads_from_an_empty_folder_to_a_board(environment: Path, tmp_
         return run(environment / "bin" / "msbench", *arguments, folder=tmp_path)
 
     missing = {line[6:].split(":")[0] for line in msbench("doctor").splitlines() if not line.startswith("ok ")}
-    assert missing <= {"demo songs", "gpu", "ffmpeg", "perceptual", "shared memory", "slurm", "wandb"}
+    assert missing <= {"demo songs", "gpu", "ffmpeg", "perceptual", "shared memory", "slurm", "tensorboard", "wandb"}
     assert "my_net" not in msbench("list")
     msbench("new", "my_net")
     assert "FAIL" not in msbench("check", "my_net", "--plugin", "my_net.py")

@@ -9,6 +9,7 @@ Exit codes: 0 done (or done before), 85 saved on SIGUSR2 or SIGTERM: start it ag
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 import traceback
@@ -20,6 +21,7 @@ from typing import Any
 import yaml
 
 from msbench import records
+from msbench.records.types import Record
 from msbench.runs.interruption import RunInterrupted, interrupt_on_signals
 from msbench.runs.lock import FolderInUse, exclusive
 from msbench.runs.state import begin_attempt, end_attempt, is_trained, read_state, run_summary, write_state
@@ -120,8 +122,10 @@ def training_arguments(cell: Cell, folder: Path, devices: int, nodes: int) -> li
     recipe = folder / "recipe.yaml"
     write_text(recipe, yaml.safe_dump(cell.recipe, sort_keys=False))
     arguments = ["-c", str(recipe), "--output", str(folder), "--trainer.enable_progress_bar", "false"]
-    arguments += ["--trainer.devices", str(devices), "--trainer.num_nodes", str(nodes), *cell.flags()]
-    return arguments
+    arguments += ["--trainer.devices", str(devices), "--trainer.num_nodes", str(nodes)]
+    if cell.study is not None:
+        arguments += ["--group", cell.study, "--factors", json.dumps(cell.factors)]
+    return [*arguments, *cell.flags()]
 
 
 def _train(cell: Cell, folder: Path, devices: int, nodes: int) -> None:
@@ -173,7 +177,20 @@ def _evaluate(suite: Suite, cell: Cell) -> None:
         run=partial(run_summary, folder),
     )
     records.write(suite.record_path(cell), record)
+    _log_scores(folder, record)
     write_state(folder, stage="done", done=1.0, metrics={})
+
+
+def _log_scores(folder: Path, record: Record) -> None:
+    """Tell the loggers of the training; the record stands, whatever becomes of that."""
+    if not (folder / "wandb").is_dir() and not any(folder.glob("events.out.tfevents.*")):
+        return  # what logs takes seconds to import
+    from msbench.training.loggers import log_scores
+
+    try:
+        log_scores(folder, record)
+    except Exception as error:  # of a service that cannot be reached, for one
+        print(f"msbench: the scores are not logged: {report(error)}", file=sys.stderr)
 
 
 def _gpus() -> int:

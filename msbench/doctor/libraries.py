@@ -13,6 +13,7 @@ from msbench.system.errors import named
 
 EXTRAS = {  # extra -> (its packages, what needs them)
     "wandb": (("wandb",), "`msbench fit --wandb` and `msbench board push wandb` alone need it"),
+    "tensorboard": (("tensorboard",), "`msbench fit --tensorboard true` alone needs it"),
     "perceptual": (("pesq", "pystoi"), "`--metrics stoi,pesq` alone needs it"),
 }
 

@@ -6,10 +6,22 @@ import re
 from dataclasses import dataclass, fields
 from typing import Any
 
-from msbench.runs.fields import declared, mapping_of, number_from, read_given, setting, shown, whole_number
+from msbench.runs.fields import (
+    declared,
+    flag,
+    mapping_of,
+    number_from,
+    one_of,
+    read_given,
+    setting,
+    shown,
+    text,
+    whole_number,
+)
 from msbench.system.wording import did_you_mean
 
 OWN_SETTINGS = ("output", "config", "name", "help", "print_config", "print_shtab")  # that a suite's cell sets itself
+UNNAMED = ("tensorboard", "group", "factors")  # no part of a cell's name; those of W&B are, since they ever were
 INFERENCE = "inference."  # how such settings begin where they stand among others
 
 
@@ -37,6 +49,20 @@ def inference_setting(key: str, value: Any, where: str) -> Any:
     if name not in kinds:
         raise ValueError(f"unknown field '{where}'. {did_you_mean(name, kinds)}The fields are {', '.join(kinds)}")
     return None if value is None else kinds[name](value, where)
+
+
+@dataclass(frozen=True)
+class LogSettings:
+    """Flags of `msbench fit` that a suite may set for all of its cells at once: they change no name."""
+
+    wandb: str | None = declared(one_of("online", "offline"), None)
+    wandb_project: str | None = declared(text, None)
+    tensorboard: bool = declared(flag, False)
+
+
+def log_settings(value: Any, where: str) -> dict[str, Any]:
+    """The kind of `log`."""
+    return read_given(LogSettings, value, where)
 
 
 def setting_name(key: Any, where: str) -> str:

@@ -162,6 +162,7 @@ def _row(file: SuiteFile, entry: ModelEntry, recipes: Recipes) -> Cell:
     checkpoint = file.checkpoint(entry)
     if checkpoint is not None and not isfile(checkpoint):
         raise FileNotFoundError(f"no checkpoint {checkpoint}")
+    log = {} if recipe is None else file.log
     return Cell(
         label=label or model,
         model=model,
@@ -170,7 +171,7 @@ def _row(file: SuiteFile, entry: ModelEntry, recipes: Recipes) -> Cell:
         identity=file.identity(entry, model, recipe),
         recipe=None if recipe is None else recipes.opened(found),
         checkpoint=checkpoint,
-        overrides=settings_with_paths(entry.set, file.path),
+        overrides=settings_with_paths({**log, **entry.set}, file.path),
         split=file.split,
         backend=file.backend,
         metrics=file.metrics,

@@ -24,7 +24,7 @@ from msbench.runs.fields import (
 )
 from msbench.runs.model_entry import ModelEntry, model_entry
 from msbench.runs.resources import some_resources
-from msbench.runs.settings import inference_settings
+from msbench.runs.settings import UNNAMED, inference_settings, log_settings
 from msbench.runs.studies import Study, studies_of, with_factors
 from msbench.runs.sweeps import expand, size
 from msbench.system.errors import located
@@ -82,6 +82,7 @@ class SuiteFile:
     )
     pooled: bool = declared(flag, False)
     inference: dict[str, Any] = declared(inference_settings, factory=dict)
+    log: dict[str, Any] = declared(log_settings, factory=dict)  # of every training; not part of the name
     studies: tuple[Study, ...] = ()
 
     @property
@@ -139,8 +140,9 @@ class SuiteFile:
         """
         scored = [self.split, self.backend]
         inference = self.inference_of(entry)
+        given = {key: value for key, value in entry.set.items() if key not in UNNAMED}
         return digest(
-            [model, recipe, str(self.checkpoint(entry) or ""), entry.set, *scored]
+            [model, recipe, str(self.checkpoint(entry) or ""), given, *scored]
             + ([] if self.metrics is None else [self.metrics])
             + ([{"inference": inference}] if inference else [])
         )

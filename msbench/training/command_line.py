@@ -12,7 +12,7 @@ import yaml
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, EMAWeightAveraging, ModelCheckpoint, TQDMProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
-from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
+from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from msbench import registry
@@ -27,6 +27,7 @@ from msbench.training.faults import fault_of
 from msbench.training.identity import identity_of
 from msbench.training.interruption import AtomicCheckpointIO, SaveInTime
 from msbench.training.kept import LAST
+from msbench.training.loggers import LogSummary, loggers_of
 from msbench.training.module import SeparationModule
 from msbench.training.recipes import Request
 
@@ -73,6 +74,12 @@ class FitCLI(LightningCLI):
         wandb = "log to Weights & Biases too, with audio and spectrograms"
         parser.add_argument("--wandb", type=Literal["online", "offline"] | None, default=None, help=wandb)
         parser.add_argument("--wandb_project", type=str, default="msbench")
+        tensorboard = "write TensorBoard's event files into the run's folder too"
+        parser.add_argument("--tensorboard", type=bool, default=False, help=tensorboard)
+        group = "the group that W&B and TensorBoard show the run in, as a suite's study"
+        parser.add_argument("--group", type=str | None, default=None, help=group)
+        factors = "what tells the run from others of its group, as {separator.depth: 5}, for W&B and TensorBoard"
+        parser.add_argument("--factors", type=dict | None, default=None, help=factors)
         parser.add_class_arguments(self.plugin, "separator", fail_untyped=False)
         parser.link_arguments("separator", "model.separator", apply_on="instantiate")
         for key in ("targets", "sample_rate", "channels"):
@@ -175,19 +182,7 @@ class FitCLI(LightningCLI):
         return trainer
 
     def _loggers(self) -> list[Logger]:
-        loggers: list[Logger] = [CSVLogger(self.output, name="logs")]
-        if self.config.wandb:
-            identity = f"{self.name}-{self.identity()}"
-            wandb = WandbLogger(
-                name=identity,
-                id=identity,
-                resume="allow",
-                project=self.config.wandb_project,
-                save_dir=self.output.absolute(),  # W&B's own process keeps the working directory it began in
-                mode=self.config.wandb,  # `offline=` sets the environment, unread where wandb was used before
-            )
-            loggers.append(wandb)
-        return loggers
+        return loggers_of(self.config, self.settings(), self.output, f"{self.name}-{self.identity()}")
 
     def _callbacks(self) -> list[Callback]:
         if self.config.trainer.fast_dev_run:  # a try of a few steps: a later run must not go on from it
@@ -203,6 +198,8 @@ class FitCLI(LightningCLI):
         callbacks += [RunState(self.output), StepOnPlateau()]
         if self.config.wandb:
             callbacks.append(LogExamples())
+        if self.config.wandb or self.config.tensorboard:
+            callbacks.append(LogSummary(self.settings()))
         decay = self.config.ema_decay
         if decay is not None:
             if not 0 <= decay <= 1:
