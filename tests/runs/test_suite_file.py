@@ -16,7 +16,7 @@ from msbench.runs import suite_file
 from msbench.runs.model_entry import ModelEntry
 from msbench.runs.naming import name_cells
 from msbench.runs.resources import Resources
-from msbench.runs.settings import InferenceSettings
+from msbench.runs.settings import InferenceSettings, LogSettings
 from msbench.runs.suite import read_suite
 from msbench.runs.suite_file import SuiteFile, read_suite_file
 
@@ -70,6 +70,10 @@ WRONG = {
     **{f"models[1].inference.{name}": wrong for name, wrong in WRONG_INFERENCE.items()},
     "inference": ["[1, 2]", "7", "text"],
     **{f"inference.{name}": wrong for name, wrong in WRONG_INFERENCE.items()},
+    "log": ["[tensorboard]", "7", "text"],
+    "log.wandb": ["maybe", "7", "true"],
+    "log.wandb_project": WRONG_TEXT,
+    "log.tensorboard": ["7", "some", "[true]"],
     "models[1].set": ["[1, 2]", "7", "text", "true", "{1: a}", "{'': a}"],
     "models[1].set.data.root": ["2024-01-01", "[a, {b: 2024-01-01}]"],
     "models[1].resources": ["5", "[gpus]"],
@@ -133,7 +137,8 @@ def test_the_table_holds_every_field() -> None:
     inference = {
         f"{where}inference.{field.name}" for where in ("", "models[1].") for field in fields(InferenceSettings)
     }
-    assert own | entry | resources | inference <= set(WRONG)
+    log = {f"log.{field.name}" for field in fields(LogSettings)}
+    assert own | entry | resources | inference | log <= set(WRONG)
 
 
 @pytest.mark.parametrize(
