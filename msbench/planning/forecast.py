@@ -136,16 +136,16 @@ class _Gathered:
         return {**counts, **(counted_parameters(open_ones) if open_ones else {})}
 
     @cached_property
-    def _evaluations(self) -> tuple[dict[tuple[str, str], list[float]], dict[str, list[float]]]:
-        """Hours of the evaluations that ended: by model's label and dataset, and by dataset."""
-        of_model: dict[tuple[str, str], list[float]] = defaultdict(list)
-        of_dataset: dict[str, list[float]] = defaultdict(list)
+    def _evaluations(self) -> dict[tuple[str | None, str], tuple[float, str]]:
+        """Median hours of the evaluations that ended, and who says so: by label and dataset, and by dataset alone."""
+        hours: dict[tuple[str | None, str], list[float]] = defaultdict(list)
         for cell in self.suite.cells:
             facts = self.facts.get(cell.name)
             if facts is not None and facts.evaluate_seconds is not None and cell.name not in self.missing:
-                of_model[cell.label, cell.dataset].append(facts.evaluate_seconds / 3600)
-                of_dataset[cell.dataset].append(facts.evaluate_seconds / 3600)
-        return of_model, of_dataset
+                for key in ((cell.label, cell.dataset), (None, cell.dataset)):
+                    hours[key].append(facts.evaluate_seconds / 3600)
+        words = {key: "of this model" if key[0] is not None else f"on {key[1]}" for key in hours}
+        return {key: (median(each), f"{counted(len(each), 'evaluation')} {words[key]}") for key, each in hours.items()}
 
     @cached_property
     def _separations(self) -> dict[str, tuple[float, str] | None]:
@@ -161,13 +161,9 @@ class _Gathered:
         facts = self.facts.get(cell.name)
         if cell.name not in self.missing and facts is not None and facts.evaluate_seconds is not None:
             return facts.evaluate_seconds / 3600, "this run"
-        of_model, of_dataset = self._evaluations
-        for hours, words in (
-            (of_model.get((cell.label, cell.dataset)), "of this model"),
-            (of_dataset.get(cell.dataset), f"on {cell.dataset}"),
-        ):
-            if hours:
-                return median(hours), f"{counted(len(hours), 'evaluation')} {words}"
+        for key in ((cell.label, cell.dataset), (None, cell.dataset)):
+            if key in self._evaluations:
+                return self._evaluations[key]
         found = self._separations.get(cell.dataset)
         return (None, "unknown") if found is None else found
 
