@@ -7,7 +7,7 @@ import time
 import warnings
 from collections.abc import Iterable
 
-COUNT_SECONDS = 2.0  # of the processor, for all models of a suite; one with many layers takes some tenths of a second
+COUNT_SECONDS = 1.5  # of the processor, for all models of a suite; one with many layers takes some tenths of a second
 
 
 def counted_parameters(constructors: Iterable[str], seconds: float = COUNT_SECONDS) -> dict[str, int]:
@@ -15,7 +15,7 @@ def counted_parameters(constructors: Iterable[str], seconds: float = COUNT_SECON
 
     Args:
         constructors: Each a model and its options, as JSON (`Training.constructor`).
-        seconds: Nothing is begun after so long, not counting the time in which torch is imported.
+        seconds: Nothing is begun after so long, not counting the first model, for which much of torch is imported.
 
     Returns:
         Nothing for those that cannot be built so, or that the time did not reach.
@@ -26,9 +26,9 @@ def counted_parameters(constructors: Iterable[str], seconds: float = COUNT_SECON
     from msbench.model.costs import parameter_count
 
     counts = {}
-    end = time.process_time() + seconds
+    end = None
     for constructor in constructors:
-        if time.process_time() >= end:
+        if end is not None and time.process_time() >= end:
             break
         name, options = json.loads(constructor)
         try:
@@ -37,4 +37,6 @@ def counted_parameters(constructors: Iterable[str], seconds: float = COUNT_SECON
                 counts[constructor] = parameter_count(create(name, options))
         except Exception:  # whatever a plugin raises: `bench` will say it, and the plan of the others stands
             continue
+        finally:
+            end = end or time.process_time() + seconds
     return counts

@@ -146,6 +146,6 @@ def test_ten_thousand_cells_are_planned_in_seconds(tmp_path: Path) -> None:
     counted_parameters([])  # imports torch, which takes seconds where the machine is busy
     began = time.process_time()
     cells = forecast(suite)
-    assert time.process_time() - began < 4.0
+    assert time.process_time() - began < 5.0
     assert len(cells) == 10_000
     assert any(each.parameters for each in cells)
