@@ -1,15 +1,17 @@
-"""A registered loss as a training step uses it: one scalar per batch, in a declared domain."""
+"""Registered losses as a training step uses them: one scalar per batch, in declared domains."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from msbench import registry
-from msbench.losses.functions import DOMAINS, Loss, domains_of
+from msbench.losses.functions import DOMAINS, Loss
+from msbench.losses.parts import Part, parts_of
 
 
 class NoMixtureError(ValueError):
@@ -17,49 +19,92 @@ class NoMixtureError(ValueError):
 
 
 class Criterion:
-    """A registered loss as a training step uses it: one scalar for a batch, in a declared domain.
+    """A registered loss as a training step uses it, or a weighted sum of several: one scalar for a batch.
 
     Args:
-        loss: Name of a registered loss.
+        loss: Name of a registered loss; or for each part of a sum its weight, or {weight, loss, domain, options}.
         domain: `waveform`, or `magnitude` and `mask` for the models that have them. A model may have a domain of its
-            own, such as `embedding`, for losses that name it.
+            own, such as `embedding`, for losses that name it. A part may have another.
         pit: Permutation invariant (Yu et al. 2017): the best assignment of estimates to references is taken for each
             item, as by asteroid's PITLossWrapper.
+        sample_rate: In Hz, for the losses that ask for it.
+
+    Attributes:
+        loss: Name of the loss; of a sum, of all, with a plus between them.
+        domain: What is compared; of a sum in several domains, that of the first part. A model is given one `within`
+            each.
 
     Raises:
-        KeyError: If the loss is unknown.
-        ValueError: If the domain is none of the loss's, or of a model's own and to be permuted.
+        KeyError: If a loss is unknown.
+        ImportError: If a loss lacks a package.
+        ValueError: If the domain is none of the loss's, or of a model's own and to be permuted, or a part has no such
+            option.
     """
 
-    def __init__(self, loss: str = "l1", domain: str = "waveform", pit: bool = False) -> None:
-        self.domain = domain
+    def __init__(
+        self,
+        loss: str | Mapping[str, Any] = "l1",
+        domain: str = "waveform",
+        pit: bool = False,
+        sample_rate: int | None = None,
+    ) -> None:
         self.pit = pit
-        self.loss = loss
-        self.function: Loss = registry.load("losses", loss)
+        self.parts = parts_of(loss, domain, sample_rate)
+        self.names = () if isinstance(loss, str) else tuple(loss)  # what is logged by name
         self.mixture: Tensor | None = None
-        if domain not in domains_of(self.function):
-            raise ValueError(
-                f"loss '{loss}' does not take the {domain}: it takes {', '.join(domains_of(self.function))}"
-            )
-        if pit and domain not in DOMAINS:
-            raise ValueError(f"model.pit permutes targets, and the {domain} has none: train without it")
+        self._seen: dict[str, list[Tensor]] = {}
+        if pit and len(self.domains) > 1:
+            raise ValueError("model.pit finds one permutation: give losses of one domain, or train without it")
+        if pit and self.domain not in DOMAINS:
+            raise ValueError(f"model.pit permutes targets, and the {self.domain} has none: train without it")
 
     @property
-    def needs_mixture(self) -> bool:
-        return getattr(self.function, "needs_mixture", False)
+    def loss(self) -> str:
+        return " + ".join(part.loss for part in self.parts)
+
+    @property
+    def domain(self) -> str:
+        return self.parts[0].domain
+
+    @property
+    def domains(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(part.domain for part in self.parts))
+
+    @property
+    def ignores_gain(self) -> bool:
+        """Whether no part hears the level of the estimates."""
+        return all(part.ignores_gain for part in self.parts)
 
     def of(self, mixture: Tensor) -> Criterion:
         """The criterion of the batch with this mixture (B, C, T), which some losses read."""
+        bound = self.of_items(mixture)
+        bound._seen = {}
+        return bound
+
+    def of_items(self, mixture: Tensor) -> Criterion:
+        """The criterion of some items of the same batch."""
         bound = copy.copy(self)
         bound.mixture = mixture
         return bound
 
+    def within(self, domain: str) -> Criterion:
+        """The parts of this domain, of the same batch."""
+        bound = copy.copy(self)
+        bound.parts = tuple(part for part in self.parts if part.domain == domain)
+        return bound
+
+    def named(self) -> dict[str, Tensor]:
+        """The mean of each named part over what was compared since `of`, without its weight."""
+        return {name: torch.cat(values).mean() for name, values in self._seen.items()}
+
     def __call__(self, estimates: Tensor, references: Tensor) -> Tensor:
         if self.domain in DOMAINS and estimates.shape != references.shape:
             raise ValueError(f"estimates {tuple(estimates.shape)} and references {tuple(references.shape)} differ")
-        if self.pit:
-            return _of_best_assignment(_pairwise(self.each, estimates, references)).mean()
-        return self.each(estimates, references).mean()
+        if not self.pit:
+            return self.each(estimates, references).mean()
+        matrices = [_pairwise(partial(self._of_part, part), estimates, references) for part in self.parts]
+        best = _best_assignment(self._sum(matrices))
+        return self._summed([matrix.gather(2, best).mean((1, 2)) for matrix in matrices]).mean()
 
     def each(self, estimates: Tensor, references: Tensor) -> Tensor:
         """The loss of each item (B,); estimates of autocast are compared in the precision of the references.
@@ -67,15 +112,29 @@ class Criterion:
         Raises:
             NoMixtureError: If the loss reads the mixture, and there is none of the length of the estimates.
         """
+        return self._summed([self._of_part(part, estimates, references) for part in self.parts])
+
+    def _of_part(self, part: Part, estimates: Tensor, references: Tensor) -> Tensor:
         estimates = estimates.to(torch.promote_types(estimates.dtype, references.dtype))
-        if not self.needs_mixture:
-            return self.function(estimates, references)
-        if self.mixture is None or (self.domain == "waveform" and self.mixture.shape[-1] != estimates.shape[-1]):
+        if not part.needs_mixture:
+            return part.function(estimates, references)
+        if self.mixture is None or (part.domain == "waveform" and self.mixture.shape[-1] != estimates.shape[-1]):
             raise NoMixtureError(
-                f"loss '{self.loss}' reads the mixture of what it compares, and this model compares another part of a "
+                f"loss '{part.loss}' reads the mixture of what it compares, and this model compares another part of a "
                 "chunk: train it with another loss"
             )
-        return self.function(estimates, references, self.mixture)
+        return part.function(estimates, references, self.mixture)
+
+    def _summed(self, values: Sequence[Tensor]) -> Tensor:
+        """The weighted sum of the values (B,) of the parts, which are kept for the log."""
+        for part, value in zip(self.parts, values, strict=True):
+            if part.name in self.names:
+                self._seen.setdefault(part.name, []).append(value.detach())
+        return self._sum(values)
+
+    def _sum(self, values: Sequence[Tensor]) -> Tensor:
+        weighted = [part.weight * value for part, value in zip(self.parts, values, strict=True)]
+        return weighted[0] if len(weighted) == 1 else torch.stack(weighted).sum(0)
 
 
 def mean_loss(losses: Tensor | Mapping[str, Tensor]) -> Tensor:
@@ -102,12 +161,13 @@ class RemixedCriterion:
     """
 
     def __init__(self, criterion: Criterion, known: Tensor, weight: float, targets: int) -> None:
-        if criterion.pit or criterion.domain not in ("waveform", "magnitude"):
-            what = "model.pit" if criterion.pit else f"model.loss_domain {criterion.domain}"
+        others = [domain for domain in criterion.domains if domain not in ("waveform", "magnitude")]
+        if criterion.pit or others:
+            what = "model.pit" if criterion.pit else f"model.loss_domain {others[0]}"
             raise ValueError(
                 f"{what} cannot compare the sum of several targets: train without it, or leave out data.unlabelled"
             )
-        self.domain = criterion.domain
+        self.domain, self.domains = criterion.domain, criterion.domains
         self.criterion = criterion
         self.known = known
         self.weight = weight
@@ -115,7 +175,18 @@ class RemixedCriterion:
 
     def of(self, mixture: Tensor) -> RemixedCriterion:
         """As `Criterion.of`."""
-        return RemixedCriterion(self.criterion.of(mixture), self.known, self.weight, self.targets)
+        return self._with(self.criterion.of(mixture))
+
+    def within(self, domain: str) -> RemixedCriterion:
+        """As `Criterion.within`."""
+        return self._with(self.criterion.within(domain))
+
+    def named(self) -> dict[str, Tensor]:
+        """As `Criterion.named`."""
+        return self.criterion.named()
+
+    def _with(self, criterion: Criterion) -> RemixedCriterion:
+        return RemixedCriterion(criterion, self.known, self.weight, self.targets)
 
     def __call__(self, estimates: Tensor, references: Tensor) -> Tensor:
         if estimates.shape != references.shape or estimates.shape[1] != self.targets:
@@ -134,7 +205,7 @@ class RemixedCriterion:
 
     def _of_items(self, chosen: Tensor) -> Criterion:
         mixture = self.criterion.mixture
-        return self.criterion if mixture is None else self.criterion.of(mixture[chosen])
+        return self.criterion if mixture is None else self.criterion.of_items(mixture[chosen])
 
 
 def _one_and_rest(signals: Tensor, known: Tensor) -> Tensor:
@@ -158,11 +229,11 @@ def _pairwise(loss: Loss, estimates: Tensor, references: Tensor) -> Tensor:
     return torch.stack(rows, 1)
 
 
-def _of_best_assignment(losses: Tensor) -> Tensor:
-    """(B, S references, S estimates) to (B,): the mean loss of the best assignment of each item."""
+def _best_assignment(losses: Tensor) -> Tensor:
+    """(B, S references, S estimates) to (B, S references, 1): the estimate of each reference."""
     from scipy.optimize import linear_sum_assignment  # slow to import, and few runs are permutation invariant
 
     # It refuses NaN and infinity. The losses keep them, so that a diverged run is told as such.
     costs = losses.detach().cpu().double().clamp(-1e30, 1e30).nan_to_num().numpy()
     best = torch.stack([torch.from_numpy(linear_sum_assignment(each)[1]) for each in costs])
-    return losses.gather(2, best.to(losses.device).unsqueeze(-1)).mean((1, 2))
+    return best.to(losses.device).unsqueeze(-1)

@@ -1,11 +1,12 @@
 """Training losses: pure functions (estimates, references) -> one value per item.
 
 A loss takes (B, S, ...) estimates and references, waveforms (B, S, C, T), magnitudes or masks (B, S, C, F, N), and
-returns (B,). A stranger registers one as an entry point in the group `msbench.losses`. Attributes say what is special
-about a loss: `loss.domains = ("waveform",)` if it makes no sense in every domain, or if it is for a domain of some
-models' own; `loss.needs_mixture = True` if it
-takes the waveform of the mixture (B, C, T) as third argument; `loss.ignores_gain = True` if it does not hear the level
-of the estimates, which most metrics score.
+returns (B,). A stranger registers one as an entry point in the group `msbench.losses`. Keyword-only arguments are
+options in YAML; one named `sample_rate` is the model's where none is given. Attributes say what is special about it:
+- `loss.domains = ("waveform",)` if it makes no sense in every domain, or if it is for a domain of some models' own;
+- `loss.needs_mixture = True` if it takes the waveform of the mixture (B, C, T) as third argument;
+- `loss.ignores_gain = True` if it does not hear the level of the estimates, which most metrics score;
+- `loss.requires = {"module": "msbench[extra]"}` for what it imports when it is called, and what installs that.
 """
 
 from __future__ import annotations
@@ -37,6 +38,34 @@ def l1(estimates: Tensor, references: Tensor) -> Tensor:
 def mse(estimates: Tensor, references: Tensor) -> Tensor:
     """Mean squared error, (B, S, ...) to (B,)."""
     return (estimates - references).square().flatten(1).mean(1)
+
+
+def masked_mse(estimates: Tensor, references: Tensor, *, q: float = 0.95, coarse: bool = True) -> Tensor:
+    """`mse` of each target without the largest errors of the batch, (B, S, C, T) to (B,), against wrong labels.
+
+    As KUIELab train TFC-TDF v3 (MDX23C), and PyPI msst 0.1.0, utils/losses.py, `masked_loss`: of each target, errors
+    below the quantile q of the whole batch count, the others are zero. Where there is none below, as in a batch of one
+    item, all count.
+
+    Args:
+        estimates, references: Waveforms.
+        q: Between 0 and 1.
+        coarse: Whether an item is left out as a whole, rather than single samples.
+
+    Raises:
+        ValueError: If q is not between 0 and 1.
+    """
+    if not 0 < q < 1:
+        raise ValueError(f"q must be between 0 and 1, not {q}")
+    errors = (estimates - references).square().transpose(0, 1).flatten(2)  # (S, B, C T)
+    if coarse:
+        errors = errors.mean(2, keepdim=True)
+    ranked = errors.detach().flatten(1).sort(1)[0]  # torch.quantile takes no more than 16 million numbers
+    place = q * (ranked.shape[1] - 1)
+    below, above = (ranked[:, min(int(place) + step, ranked.shape[1] - 1)] for step in (0, 1))
+    counts = errors.detach() < torch.lerp(below, above, place % 1)[:, None, None]
+    counts = counts | ~counts.flatten(1).any(1)[:, None, None]
+    return (errors * counts).mean((0, 2))
 
 
 def discriminative(estimates: Tensor, references: Tensor) -> Tensor:
@@ -145,6 +174,7 @@ def _floor(signals: Tensor) -> float:
 
 affinity.domains = ("embedding",)  # type: ignore[attr-defined]
 bce.domains = ("mask",)  # type: ignore[attr-defined]
+masked_mse.domains = ("waveform",)  # type: ignore[attr-defined]
 snr.domains = ("waveform",)  # type: ignore[attr-defined]
 si_snr.domains = ("waveform",)  # type: ignore[attr-defined]
 si_snr.ignores_gain = True  # type: ignore[attr-defined]

@@ -120,10 +120,10 @@ def _check(cli: FitCLI) -> None:
     cli.model.configure_optimizers()
     if cli.datamodule.unlabelled is not None:
         cli.model.remixed_criterion(torch.empty(0))
-    if getattr(cli.model.criterion.function, "ignores_gain", False):
+    if cli.model.criterion.ignores_gain:
         warnings.warn(
-            f"the loss '{cli.config.model.loss}' does not hear the level of the estimates, and all metrics except the "
-            "scale-invariant ones score it: l1, snr and wsdr hear it",
+            f"the loss '{cli.model.criterion.loss}' does not hear the level of the estimates, and all metrics except "
+            "the scale-invariant ones score it: l1, snr and wsdr hear it",
             stacklevel=2,
         )
 

@@ -33,7 +33,9 @@ class SeparationModule(LightningModule):
 
     Args:
         separator: The model.
-        loss: Name of a registered loss (`msbench list losses`).
+        loss: Name of a registered loss (`msbench list losses`), or a weighted sum of several, such as
+            {l1: 1.0, multi_resolution: 0.5}; in place of a weight, {weight: 0.5, loss: NAME, domain: magnitude} with
+            options of the loss. Each part is logged by its name.
         loss_domain: `waveform`, or `magnitude` and `mask` for the models that have them.
         pit: Whether the loss is taken for the best permutation of the estimates.
         unlabelled_weight: Of the loss of a chunk that `data.unlabelled` remixes; lambda in Défossez et al. 2019.
@@ -47,7 +49,7 @@ class SeparationModule(LightningModule):
     def __init__(
         self,
         separator: Separator,
-        loss: str = "l1",
+        loss: dict[str, float | dict[str, Any]] | str = "l1",
         loss_domain: str = "waveform",
         pit: bool = False,
         unlabelled_weight: float = 1.0,
@@ -57,12 +59,15 @@ class SeparationModule(LightningModule):
         super().__init__()
         if not separator.trainable:
             raise ValueError(f"{type(separator).__name__} has nothing to train: evaluate it as it is")
-        self.criterion = Criterion(loss, loss_domain, pit)
-        if loss_domain not in separator.loss_domains:
-            raise ValueError(
-                f"{type(separator).__name__} has no {loss_domain} loss: its loss_domain may be "
-                f"{' or '.join(separator.loss_domains)}"
-            )
+        self.criterion = Criterion(loss, loss_domain, pit, separator.sample_rate)
+        for domain in self.criterion.domains:
+            if domain not in separator.loss_domains:
+                raise ValueError(
+                    f"{type(separator).__name__} has no {domain} loss: its loss_domain may be "
+                    f"{' or '.join(separator.loss_domains)}"
+                )
+        if separator.own_training and len(self.criterion.domains) > 1:
+            raise ValueError(f"{type(separator).__name__} has a training step of its own: give it losses of one domain")
         if unlabelled_weight <= 0:
             raise ValueError(f"model.unlabelled_weight must be above 0, not {unlabelled_weight}")
         self.unlabelled_weight = unlabelled_weight
@@ -78,7 +83,8 @@ class SeparationModule(LightningModule):
     @property
     def logged(self) -> list[str]:
         """The names that a checkpoint, early stopping or a schedule can watch."""
-        parts = [f"{split}_loss_{name}" for split in ("train", "val") for name in self.separator.networks()]
+        names = [*self.separator.networks(), *self.criterion.names]
+        parts = [f"{split}_loss_{name}" for split in ("train", "val") for name in names]
         sdr = [f"val_sdr_{target}" for target in self.separator.targets]
         return ["train_loss", "val_loss", *parts, "val_sdr", *sdr]
 
@@ -102,16 +108,21 @@ class SeparationModule(LightningModule):
                 f"{type(separator).__name__} is trained on some targets at a time, and data.unlabelled needs the sum "
                 "of several: leave it out"
             )
-        if self.criterion.domain == "magnitude" and getattr(separator, "complex_input", False):
+        if "magnitude" in self.criterion.domains and getattr(separator, "complex_input", False):
             raise ValueError(
                 f"{type(separator).__name__} has complex masks, whose magnitudes do not add up as data.unlabelled "
                 "needs: train it with model.loss_domain waveform"
             )
         return RemixedCriterion(self.criterion, known, self.unlabelled_weight, len(separator.targets))
 
-    def _logged_loss(self, losses: Tensor | Mapping[str, Tensor], split: str, items: int) -> Tensor:
-        """Log what `Separator.loss` or `train_on` returned, and give the scalar of it."""
-        loss = mean_loss(losses)
+    def _loss(self, batch: Batch, criterion: Criterion | RemixedCriterion, split: str) -> Tensor:
+        """The loss of a batch, logged; a model computes it once in each domain of the criterion."""
+        each = [self.separator.loss(batch, criterion.within(domain)) for domain in criterion.domains]
+        loss = mean_loss(each[0]) if len(each) == 1 else torch.stack([mean_loss(losses) for losses in each]).sum()
+        named = {name: value for losses in each if isinstance(losses, Mapping) for name, value in losses.items()}
+        return self._logged(loss, named | criterion.named(), split, len(batch.mixture))
+
+    def _logged(self, loss: Tensor, named: Mapping[str, Tensor], split: str, items: int) -> Tensor:
         if not torch.isfinite(loss):
             where = {"train": "training", "val": "validation"}[split]
             raise TrainingDiverged(
@@ -119,7 +130,6 @@ class SeparationModule(LightningModule):
                 "the last good checkpoint stays; lower the learning rate or set trainer.gradient_clip_val, "
                 "and check the data for NaN (msbench data verify)"
             )
-        named = losses if isinstance(losses, Mapping) else {}
         parts = {f"{split}_loss_{name}": value for name, value in named.items()}
         self.log_dict(parts, batch_size=items, sync_dist=split == "val")
         self.log(f"{split}_loss", loss, prog_bar=True, batch_size=items, sync_dist=split == "val")
@@ -128,11 +138,12 @@ class SeparationModule(LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
         criterion = self.remixed_criterion(batch[2]) if len(batch) > 2 else self.criterion  # where it is remixed
         batch, criterion = Batch(*batch[:2]), criterion.of(batch[0])
-        items = len(batch.mixture)
         if self.automatic_optimization:
-            return self._logged_loss(self.separator.loss(batch, criterion), "train", items)
+            return self._loss(batch, criterion, "train")
         *optimizers, counter = self._own_optimizers()
-        self._logged_loss(self.separator.train_on(batch, criterion, optimizers), "train", items)
+        losses = self.separator.train_on(batch, criterion, optimizers)
+        named = losses if isinstance(losses, Mapping) else {}
+        self._logged(mean_loss(losses), {**named, **criterion.named()}, "train", len(batch.mixture))
         counter.step()
         return None
 
@@ -144,8 +155,7 @@ class SeparationModule(LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         batch = Batch(*batch)
-        losses = self.separator.loss(batch, self.criterion.of(batch.mixture))
-        self._logged_loss(losses, "val", len(batch.mixture))
+        self._loss(batch, self.criterion.of(batch.mixture), "val")
         error = self(batch.mixture) - batch.references
         energies = torch.stack([x.double().square().sum((0, 2, 3)) for x in (batch.references, error)])
         self._energies += energies.to(self._energies.device)

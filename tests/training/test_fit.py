@@ -81,6 +81,16 @@ def test_a_loss_that_ignores_the_level_is_said_so(arguments: list[str]) -> None:
         fit([*arguments, "--model.loss", "si_snr", "--trainer.fast_dev_run", "true"])
 
 
+def test_a_weighted_sum_is_logged_by_its_parts(arguments: list[str]) -> None:
+    loss = "{l1: 1, stft: {loss: multi_resolution, weight: 0.5, windows: [256], fft_samples: 256}}"
+    watched = ["--checkpoint.monitor", "val_loss_stft"]
+    folder = fit([*arguments, "--model.loss", loss, *watched, "--trainer.max_epochs", "1"])
+    head = (folder / "logs/version_0/metrics.csv").read_text().splitlines()[0].split(",")
+    assert {"train_loss", "train_loss_l1", "train_loss_stft", "val_loss_stft"} <= set(head)
+    settings = yaml.safe_load((folder / "config.yaml").read_text())["model"]["loss"]
+    assert settings["stft"] == {"loss": "multi_resolution", "weight": 0.5, "windows": [256], "fft_samples": 256}
+
+
 def test_early_stopping(arguments: list[str]) -> None:
     flags = ["--early_stopping.patience", "1", "--early_stopping.min_delta", "1e9", "--trainer.max_epochs", "50"]
     folder = fit([*arguments, *flags])

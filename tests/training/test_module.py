@@ -10,7 +10,10 @@ import pytest
 import soundfile
 import torch
 
+import msbench
+from msbench.model.separator import Batch
 from msbench.training.fit import fit
+from msbench.training.module import SeparationModule
 from tests.tiny import MODEL, fit_arguments, write_songs
 
 PREPARED = MODEL.replace("self.calls = 0", 'self.calls = 0\n        self.register_buffer("seen", torch.zeros(3))') + '''
@@ -47,3 +50,29 @@ def test_a_new_model_sees_each_song_once_as_it_is(
     assert seen(fit([*flags, "--trainer.max_epochs", "2", "--output", "run"])) == [calls, samples, energy]
     second = fit([*flags, "--trainer.max_epochs", "1", "--init_from", str(first / "last.ckpt"), "--output", "second"])
     assert seen(second) == [calls, samples, energy]
+
+
+class Scaled(msbench.SpectrogramSeparator):
+    """One gain for all bins."""
+
+    def __init__(self) -> None:
+        super().__init__(["voice"], 8000, 1, window_samples=64, hop_samples=16)
+        self.gain = torch.nn.Parameter(torch.tensor(0.5))
+
+    def mask(self, spectrogram: torch.Tensor) -> torch.Tensor:
+        return self.gain * torch.ones_like(spectrogram).unsqueeze(1)
+
+
+def test_parts_of_several_domains_are_summed_and_logged(monkeypatch: pytest.MonkeyPatch) -> None:
+    loss = {"l1": 1.0, "bins": {"loss": "mse", "domain": "magnitude", "weight": 0.5}}
+    module, logged = SeparationModule(Scaled(), loss=loss), {}
+    monkeypatch.setattr(module, "log", lambda name, value, **options: logged.update({name: value.item()}))
+    monkeypatch.setattr(module, "log_dict", lambda values, **options: logged.update(values))
+    references = torch.randn(2, 1, 1, 500, generator=torch.Generator().manual_seed(0))
+    value = module.training_step(Batch(references.sum(1), references), 0)
+    bins = 0.25 * module.separator.stft(references).abs().square().mean()
+    torch.testing.assert_close(value, 0.5 * references.abs().mean() + 0.5 * bins, rtol=1e-4, atol=0)
+    assert logged["train_loss"] == pytest.approx(logged["train_loss_l1"] + 0.5 * logged["train_loss_bins"])
+    assert {"train_loss_bins", "val_loss_l1"} <= set(module.logged)
+    with pytest.raises(ValueError, match=r"Scaled has no mask loss: its loss_domain may be waveform or magnitude"):
+        SeparationModule(Scaled(), loss={"l1": 1.0, "bins": {"loss": "mse", "domain": "mask"}})
