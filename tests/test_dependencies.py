@@ -17,7 +17,10 @@ ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 PRODUCT = sorted(path for name in ("msbench", "plugins", "slurm") for path in (ROOT / name).rglob("*.py"))
 # Declared, and imported by no statement of ours.
-READ_BY_PATH = {"museval"}  # its metrics.py, as `import museval` fails without ffmpeg
+READ_BY_PATH = {
+    "museval",  # its metrics.py, as `import museval` fails without ffmpeg
+    *("bitsandbytes", "prodigyopt"),  # a recipe names their optimizers by class_path
+}
 
 
 def names_of(requirements: list[str]) -> set[str]:

@@ -89,6 +89,7 @@ MANY_PARAMETERS = {
     "data/loading/module.py:__init__",
     "metrics/bsseval/score.py:bss_eval",
     "model/separator.py:__init__",
+    "training/module.py:__init__",
 }
 FACE = ROOT / "msbench" / "__init__.py"  # hands on names at first use and for type checkers; it is no room
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -16,13 +16,12 @@ from torch import Tensor
 from msbench import registry
 from msbench.model.checkpoint_file import KEY, PREFIX, RUN, content_of
 from msbench.model.constructor import name_now, parameters_of
+from msbench.model.fitting import Fitting, fitting_of, load_fitting
 from msbench.model.rebuilding import rebuild
 from msbench.model.separator import Separator
 from msbench.system import errors
 from msbench.system.bounded import shown
 from msbench.system.files import replacing
-
-_SHOWN = 4  # weights that do not fit, in a message
 
 
 def names_checkpoint(model: str | Path) -> bool:
@@ -212,25 +211,25 @@ class Checkpoint:
         self._refuse_misfit(separator)
         separator.load_state_dict(self.weights)
 
+    def load_fitting(self, separator: Separator) -> Fitting:
+        """Give a model those of these weights whose names and shapes are its own.
+
+        Raises:
+            ValueError: If that is none of its parameters.
+        """
+        assert self.weights is not None, "read from its file"
+        fitting = load_fitting(separator, self.weights)
+        if not set(fitting.taken) & dict(separator.named_parameters()).keys():
+            raise ValueError(f"{self.path} has no weight that fits {type(separator).__name__}: {fitting.first_others}")
+        return fitting
+
     def _refuse_misfit(self, separator: Separator) -> None:
         assert self.weights is not None, "read from its file"
-        shapes = {name: tuple(tensor.shape) for name, tensor in separator.state_dict().items()}
-        faults = [
-            f"{name} is {_shape(tensor.shape)} in the file and {_shape(shapes[name])} in the model"
-            for name, tensor in self.weights.items()
-            if name in shapes and shapes[name] != tuple(tensor.shape)
-        ]
-        faults += [f"{name} is missing in the file" for name in shapes if name not in self.weights]
-        faults += [f"the model has no {name}" for name in self.weights if name not in shapes]
-        if faults:
-            more = f", and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
+        fitting = fitting_of(separator, self.weights)
+        if fitting.others:
             raise ValueError(
-                f"{self.path} does not fit {type(separator).__name__} as configured: {'; '.join(faults[:_SHOWN])}{more}"
+                f"{self.path} does not fit {type(separator).__name__} as configured: {fitting.first_others}"
             )
-
-
-def _shape(shape: Sequence[int]) -> str:
-    return "x".join(map(str, shape)) or "a number"
 
 
 def create(name: str, options: dict[str, Any]) -> Separator:

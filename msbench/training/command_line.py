@@ -67,6 +67,8 @@ class FitCLI(LightningCLI):
         parser.add_argument("--ckpt_path", type=str | None, default=None, help=resume)
         initial = "start a new run from the weights of this checkpoint of the same model"
         parser.add_argument("--init_from", type=str | None, default=None, help=initial)
+        strict = "false takes what fits of the weights of init_from, also from another model, and says what does not"
+        parser.add_argument("--init_strict", type=bool, default=True, help=strict)
         average = "keep a moving average of the weights with this decay; it is validated and kept"
         parser.add_argument("--ema_decay", type=float | None, default=None, help=average)
         minutes = "save last.ckpt this often, in addition to each epoch, in case the run is killed"
@@ -147,10 +149,10 @@ class FitCLI(LightningCLI):
             )
         with errors.located(f"{place}field init_from"):
             initial = Checkpoint.read(Path(path).expanduser())
-        if initial.name != self.name:
+        if self.config.init_strict and initial.name != self.name:
             raise ValueError(
                 f"{place}field init_from: {path} is a checkpoint of '{initial.name}', not of '{self.name}': give one "
-                "of the same model"
+                "of the same model, or --init_strict false to take the weights that fit"
             )
         return initial
 

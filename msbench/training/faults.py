@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from importlib.util import find_spec
 from typing import NamedTuple
 
 from msbench.system.errors import one_line
@@ -25,6 +26,8 @@ _WORDS = {
     "str": "text",
     "NoneType": "null",
 }
+
+_EXTRAS = {"bitsandbytes": "adam8bit", "prodigyopt": "prodigy"}  # packages of classes that recipes name
 
 
 class Fault(NamedTuple):
@@ -61,6 +64,10 @@ def _reason(field: str, text: str) -> str:
     if given is None:
         return f"field {field}: {text}"
     value = given["value"]
+    for package, extra in _EXTRAS.items():
+        named = re.search(rf"\b{package}\.[\w.]+", value)
+        if named and find_spec(package) is None:
+            return f"field {field}: {named[0]} is not installed: pip install 'msbench[{extra}]'"
     if "Callable[" in text:
         detail = re.search(r"callable class: (?P<detail>.*?)\. Got value: ", text)
         why = detail["detail"] if detail else "give its full name, as torch.optim.Adam"

@@ -103,9 +103,12 @@ def _lineage(cli: FitCLI, held: Checkpoint | None) -> Lineage:
     if held is not None:
         changes = allowed_changes(held, cli.settings(), cli.model.separator)
         return Lineage.resumed(counted(cli.settings()), held, changes)
+    fitting = None
     if cli.initial is not None:
-        cli.initial = load_initial(cli.initial, cli.model.separator)
-    return Lineage.begun_from(counted(cli.settings()), cli.initial)
+        cli.initial, fitting = load_initial(cli.initial, cli.model.separator, cli.config.init_strict)
+    if fitting is not None:
+        warnings.warn(f"{cli.config.init_from}: {fitting.summary}", stacklevel=2)
+    return Lineage.begun_from(counted(cli.settings()), cli.initial, fitting)
 
 
 def _check(cli: FitCLI) -> None:

@@ -34,6 +34,8 @@ COSMETIC = (
 # part either: a run from before keeps its folder, and is resumed.
 LATER: dict[str, Any] = {
     "init_from": None,
+    "init_strict": True,
+    "model.freeze": None,
     "separator.encoder_activation": "none",
     "separator.first_norm": "global",
     "separator.hidden_shift": 0.0,

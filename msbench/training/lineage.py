@@ -9,10 +9,13 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from msbench.model.checkpoints import Checkpoint
+from msbench.model.fitting import Fitting
 from msbench.model.separator import Separator
 from msbench.records.schema import schema
 from msbench.system.bounded import shown
+from msbench.system.errors import one_line
 
+_LISTED = 500  # weights that did not fit; a checkpoint's words on its run are bounded
 _UNLABELLED = " (unlabelled)"  # ends the name of a folder of songs without stems (msbench.data.loading.module)
 
 
@@ -33,7 +36,8 @@ class Lineage:
     Attributes:
         settings: All that have a part in the weights.
         initial: Of the weights that the run began with: `sha256` of their checkpoint, and what `training` it says; None
-            where the run began with random ones.
+            where the run began with random ones. Where only those were taken that fit, also how many were `taken` and
+            `left`, and what is said of the first `others`.
         changed: Settings that changed when the run went on, as {field, before, after, step}.
     """
 
@@ -42,11 +46,17 @@ class Lineage:
     changed: Sequence[dict[str, Any]] = ()
 
     @classmethod
-    def begun_from(cls, settings: dict[str, Any], initial: Checkpoint | None) -> Lineage:
-        """Of a new run."""
+    def begun_from(
+        cls, settings: dict[str, Any], initial: Checkpoint | None, fitting: Fitting | None = None
+    ) -> Lineage:
+        """Of a new run; with what was taken of the weights that it began with, where not all were."""
         if initial is None:
             return cls(settings)
-        return cls(settings, {"sha256": initial.sha256, "training": initial.training})
+        known: dict[str, Any] = {"sha256": initial.sha256, "training": initial.training}
+        if fitting is not None:
+            others = [one_line(other) for other in fitting.others[:_LISTED]]
+            known |= {"taken": len(fitting.taken), "left": len(fitting.others), "others": others}
+        return cls(settings, known)
 
     @classmethod
     def resumed(cls, settings: dict[str, Any], held: Checkpoint, changes: Sequence[Change]) -> Lineage:
@@ -55,6 +65,8 @@ class Lineage:
         initial, earlier = known.get("initial"), known.get("changed") or []
         if initial is not None:  # also where it was left out of the call, as a run that goes on needs it no more
             settings = {**settings, "init_from": initial["sha256"]}
+            if "others" in initial:
+                settings["init_strict"] = False
         return cls(settings, initial, [*earlier, *(asdict(change) for change in changes)])
 
     def stored(self) -> dict[str, Any]:
@@ -77,15 +89,26 @@ class Lineage:
             before, after = shown(each["before"]), shown(each["after"])
             lines.append(f"# changed at step {each['step']}: {each['field']} from {before} to {after}\n")
         if self.initial is not None:
-            lines.insert(0, f"# begun from the weights of a checkpoint with SHA-256 {self.initial['sha256']}\n")
+            begun = [f"# begun from the weights of a checkpoint with SHA-256 {self.initial['sha256']}\n"]
+            if "others" in self.initial:
+                taken, left = (self.initial[key] for key in ("taken", "left"))
+                begun.append(f"# {taken} of them were taken; what did not fit, {left} in all:\n")
+                begun += [f"#   {one_line(line)}\n" for line in self.initial["others"]]
+            lines = begun + lines
         return "".join(lines)
 
 
-def load_initial(initial: Checkpoint, separator: Separator) -> Checkpoint:
+def load_initial(initial: Checkpoint, separator: Separator, strict: bool = True) -> tuple[Checkpoint, Fitting | None]:
     """Give a model the weights that its run begins with; their average, where the checkpoint holds one.
 
+    Args:
+        initial: The checkpoint.
+        separator: The model.
+        strict: Whether all have to fit; else those are taken that do, of another model or other targets too.
+
     Returns:
-        The checkpoint without its weights, which would take memory for as long as the run lasts.
+        The checkpoint without its weights, which would take memory for as long as the run lasts; and what was taken of
+        them, where not all had to fit.
 
     Raises:
         ValueError: If they do not fit the model, are for other targets, or come with words on their training that no
@@ -93,15 +116,24 @@ def load_initial(initial: Checkpoint, separator: Separator) -> Checkpoint:
     """
     assert separator.registered is not None, "built by the command line"
     before, asked = (each.get("targets") for each in (initial.options, separator.registered["options"]))
+    if not strict:
+        fitting = initial.load_fitting(separator)
+        _refuse_damaged(initial)
+        aims = [f"the file is for the targets {shown(before)}, not {shown(asked)}"] if before != asked else []
+        return replace(initial, weights=None), replace(fitting, others=[*aims, *fitting.others])
     if before != asked:  # of the same number, they would fit, and each output would begin as another instrument's
         raise ValueError(
             f"{initial.path} is for the targets {shown(before)}, not {shown(asked)}: init_from needs the same targets "
-            "in the same order"
+            "in the same order, or init_strict false"
         )
     initial.load_into(separator)
+    _refuse_damaged(initial)
+    return replace(initial, weights=None), None
+
+
+def _refuse_damaged(initial: Checkpoint) -> None:
     if initial.training is not None and not _is_training(initial.training):  # found when it is saved, an epoch is lost
         raise ValueError(f"{initial.path} is damaged: what it says of its training is not what `msbench fit` writes")
-    return replace(initial, weights=None)
 
 
 def _is_training(content: Any) -> bool:

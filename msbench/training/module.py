@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 import torch
 from lightning.pytorch import LightningModule
@@ -15,6 +15,7 @@ from msbench.losses.criterion import Criterion, RemixedCriterion, mean_loss
 from msbench.model.checkpoint_file import KEY, RUN
 from msbench.model.separator import Batch, Separator, separate_batch
 from msbench.system import errors
+from msbench.training.freezing import freeze as freeze_parameters
 from msbench.training.lineage import Lineage
 from msbench.training.own_steps import StepCounter, average_gradients
 from msbench.training.random_state import gathered, random_state, restore_random_state
@@ -39,6 +40,8 @@ class SeparationModule(LightningModule):
         loss_domain: `waveform`, or `magnitude` and `mask` for the models that have them.
         pit: Whether the loss is taken for the best permutation of the estimates.
         unlabelled_weight: Of the loss of a chunk that `data.unlabelled` remixes; lambda in Défossez et al. 2019.
+        freeze: Patterns of names of parameters that are not trained, such as `encoder.*`. A batch normalization whose
+            parameters are all frozen keeps its running mean and variance.
         optimizer: Any torch optimizer; Adam at 1e-3 by default.
         lr_scheduler: Any torch scheduler, stepped once per epoch; ReduceLROnPlateau watches its `monitor`.
 
@@ -53,6 +56,7 @@ class SeparationModule(LightningModule):
         loss_domain: str = "waveform",
         pit: bool = False,
         unlabelled_weight: float = 1.0,
+        freeze: list[str] | str | None = None,
         optimizer: OptimizerCallable = lambda params: torch.optim.Adam(params, lr=1e-3),
         lr_scheduler: LRSchedulerCallable | None = None,
     ) -> None:
@@ -72,6 +76,10 @@ class SeparationModule(LightningModule):
             raise ValueError(f"model.unlabelled_weight must be above 0, not {unlabelled_weight}")
         self.unlabelled_weight = unlabelled_weight
         self.separator = separator
+        self.frozen = [freeze] if isinstance(freeze, str) else freeze or []  # patterns
+        self._still = freeze_parameters(separator, self.frozen) if self.frozen else []
+        for normalization in self._still:
+            normalization.eval()
         self.automatic_optimization = not separator.own_training
         self.build_optimizer = optimizer
         self.build_scheduler = lr_scheduler
@@ -87,6 +95,12 @@ class SeparationModule(LightningModule):
         parts = [f"{split}_loss_{name}" for split in ("train", "val") for name in names]
         sdr = [f"val_sdr_{target}" for target in self.separator.targets]
         return ["train_loss", "val_loss", *parts, "val_sdr", *sdr]
+
+    def train(self, mode: bool = True) -> Self:
+        super().train(mode)
+        for normalization in self._still:
+            normalization.eval()
+        return self
 
     def forward(self, mixture: Tensor) -> Tensor:
         return separate_batch(self.separator, mixture)
@@ -172,7 +186,9 @@ class SeparationModule(LightningModule):
         # torch looks at the values here; their types are known to be right.
         try:
             if self.automatic_optimization:
-                optimizers = [self.build_optimizer(self.separator.parameters())]
+                parameters = self.separator.parameters()  # all, where none is frozen: older runs go on with these
+                trained = (each for each in parameters if each.requires_grad or not self.frozen)
+                optimizers = [self.build_optimizer(trained)]
             else:
                 optimizers = self.separator.optimizers(self.build_optimizer)
         except ValueError as error:

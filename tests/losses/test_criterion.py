@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
 from msbench.losses.criterion import Criterion, NoMixtureError, RemixedCriterion, mean_loss
-from msbench.losses.functions import wsdr
+from msbench.losses.functions import l1, masked_mse, mse, wsdr
 from tests.requirements import peer
 
 
@@ -112,6 +114,63 @@ def test_bad_input() -> None:
 def test_a_loss_in_a_domain_that_is_not_its_own_is_refused(loss: str, domain: str) -> None:
     with pytest.raises(ValueError, match=f"loss '{loss}' does not take the {domain}: it takes"):
         Criterion(loss, domain)
+
+
+def test_a_weighted_sum_of_losses_with_options(pair: tuple[torch.Tensor, torch.Tensor]) -> None:
+    references = pair[1]
+    loss = {"l1": 1.0, "strict": {"loss": "masked_mse", "q": 0.6, "weight": 0.25}, "wsdr": {"weight": 2}}
+    criterion = Criterion(loss).of(references.sum(1))
+    parts = {"l1": l1(*pair), "strict": masked_mse(*pair, q=0.6), "wsdr": wsdr(*pair, references.sum(1))}
+    expected = parts["l1"] + 0.25 * parts["strict"] + 2 * parts["wsdr"]
+    torch.testing.assert_close(criterion(*pair), expected.mean())
+    torch.testing.assert_close(criterion.named(), {name: value.mean() for name, value in parts.items()})
+    assert (criterion.domain, criterion.domains) == ("waveform", ("waveform",))
+    assert Criterion("l1").of(references.sum(1)).named() == {}
+    assert not Criterion({"l1": 1.0, "si_snr": 0.01}).ignores_gain
+    assert Criterion({"si_snr": 0.01}).ignores_gain
+
+
+def test_a_sum_is_permuted_and_remixed_as_one(pair: tuple[torch.Tensor, torch.Tensor]) -> None:
+    loss = {"l1": 1.0, "mse": 0.3}
+    estimates, references = pair
+    shuffled = Criterion(loss, pit=True).of(references.sum(1))
+    torch.testing.assert_close(shuffled(estimates[:, [2, 0, 3, 1]], references), Criterion(loss)(*pair))
+    torch.testing.assert_close(shuffled.named()["mse"], mse(*pair).mean())
+    known = torch.tensor([2, -1, 0])
+    remixed = RemixedCriterion(Criterion(loss), known, 0.3, 4).of(references.sum(1))
+    alone = [RemixedCriterion(Criterion(name), known, 0.3, 4)(*pair) for name in loss]
+    torch.testing.assert_close(remixed(*pair), alone[0] + 0.3 * alone[1])
+    assert list(remixed.named()) == ["l1", "mse"]
+
+
+def test_parts_of_several_domains_are_given_one_at_a_time() -> None:
+    criterion = Criterion({"l1": 1.0, "bins": {"loss": "l1", "domain": "magnitude", "weight": 0.5}}).of(torch.zeros(1))
+    assert criterion.domains == ("waveform", "magnitude")
+    ones, zeros = torch.ones(1, 1, 1, 3), torch.zeros(1, 1, 1, 3)
+    assert criterion.within("waveform")(ones, zeros) == 1
+    assert criterion.within("magnitude")(3 * ones, zeros) == 1.5
+    assert {name: value.item() for name, value in criterion.named().items()} == {"l1": 1, "bins": 3}
+
+
+@pytest.mark.parametrize(
+    ("loss", "message"),
+    [
+        ({}, r"model\.loss has no parts: name a loss"),
+        ({"l1": 0}, r"the weight of 'l1' must be a number above 0, not 0"),
+        ({"l1": {"weight": "much"}}, r"the weight of 'l1' must be a number above 0, not 'much'"),
+        ({"masked_mse": {"coarsen": 1}}, r"loss 'masked_mse' has no option 'coarsen'. Did you mean coarse\?"),
+        ({"l1": 1, "si_snr": {"domain": "magnitude"}}, r"loss 'si_snr' does not take the magnitude: it takes waveform"),
+        ({"a/b": {"loss": "l1"}}, r"model\.loss: the part 'a/b' .*: give it another name"),
+    ],
+)
+def test_parts_that_are_refused(loss: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Criterion(loss)
+
+
+def test_a_permutation_of_several_domains_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"model\.pit finds one permutation: give losses of one domain"):
+        Criterion({"l1": 1.0, "mse": {"domain": "mask"}}, pit=True)
 
 
 def test_remixed_by_hand() -> None:

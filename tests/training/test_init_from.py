@@ -90,6 +90,22 @@ def test_weights_that_do_not_fit_are_refused(refused: Refused) -> None:
     assert "did not begin with the weights of init_from" in said
 
 
+def test_partial_loading_takes_what_fits_and_says_what_does_not(arguments: list[str], refused: Refused) -> None:
+    new = ("--name", "other", "--output", "run", "--init_from", "first/last.ckpt", "--init_strict", "false")
+    said = refused(*new, "--separator.targets", '["voice", "band", "rest"]')
+    assert "first/last.ckpt has no weight that fits Other: conv.weight is 2x1x9 in the file and 3x1x9 in the" in said
+    begun = [*arguments, *STILL, *new, "--separator.width", "5"]
+    with pytest.warns(UserWarning, match=r"took 1 weights; conv.weight is 2x1x9 in the file and 2x1x5 in the"):
+        folder = fit(begun)
+    made, bias = content(folder / "last.ckpt"), "separator.conv.bias"
+    assert torch.equal(made["state_dict"][bias], content("first/last.ckpt")["state_dict"][bias])
+    initial = made[RUN]["initial"]
+    assert (initial["sha256"], initial["taken"], initial["left"]) == (sha256_of("first/last.ckpt"), 1, 1)
+    assert f"#   {initial['others'][0]}\n" in (folder / "config.yaml").read_text()
+    assert made["training"]["initialized_from"] == initial["sha256"]
+    assert fit([*begun, "--trainer.max_epochs", "2"]) == folder  # it goes on
+
+
 def test_resumed_run_keeps_what_it_has_learned(arguments: list[str], refused: Refused) -> None:
     begun = [*arguments, "--init_from", "first/last.ckpt"]
     whole = fit([*begun, "--trainer.max_epochs", "2", "--output", "whole"])

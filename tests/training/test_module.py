@@ -67,7 +67,9 @@ def test_parts_of_several_domains_are_summed_and_logged(monkeypatch: pytest.Monk
     loss = {"l1": 1.0, "bins": {"loss": "mse", "domain": "magnitude", "weight": 0.5}}
     module, logged = SeparationModule(Scaled(), loss=loss), {}
     monkeypatch.setattr(module, "log", lambda name, value, **options: logged.update({name: value.item()}))
-    monkeypatch.setattr(module, "log_dict", lambda values, **options: logged.update(values))
+    monkeypatch.setattr(
+        module, "log_dict", lambda values, **options: logged.update({k: v.item() for k, v in values.items()})
+    )
     references = torch.randn(2, 1, 1, 500, generator=torch.Generator().manual_seed(0))
     value = module.training_step(Batch(references.sum(1), references), 0)
     bins = 0.25 * module.separator.stft(references).abs().square().mean()
