@@ -39,8 +39,8 @@ def study_chart(results: StudyResults, title: str, path: Path) -> bool:
         unit = f" ({each.unit})" if each.unit else ""
         label = f"{name(each.target, 24)}\n{each.name}, difference{unit}"
         axes[i][0].set_ylabel(label, fontsize=8, parse_math=False)
-    head = f"{name(title, LONGEST_LABEL)}: {name(results.name, LONGEST_LABEL)}, against {name(results.study.baseline)}"
-    figure.suptitle(head, fontsize=10, parse_math=False)
+    heads = name(title, 50), f"study {name(results.name, 40)}, against {name(results.study.baseline, 40)}"
+    figure.suptitle("\n".join(heads), fontsize=9 if len(rows[0]) > 1 else 7, parse_math=False)  # as wide as a panel
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png", dpi=130)
     return True
