@@ -28,6 +28,24 @@ from msbench.system.memory import peak_bytes
 Step = Callable[[], Any]
 
 
+def band_roformer(name: str, checkpointing: bool = False) -> tuple[nn.Module, dict[str, nn.Module], Tensor]:
+    """Of moderate size: full ones take minutes for a step. `checkpointing` is against ours without it."""
+    from msst.models import bs_roformer
+
+    import msbench
+
+    sizes = {"features": 96, "depth": 4, "mask_layers": 1, "hop_samples": 512}
+    ours = msbench.load(name, targets=["vocals"], checkpointing=checkpointing, **sizes)
+    mixture = 0.1 * torch.randn(1, 2, 44100 * 2)
+    if checkpointing:
+        return ours, {"without": msbench.load(name, targets=["vocals"], **sizes)}, mixture
+    options = {"dim": 96, "depth": 4, "stereo": True, "time_transformer_depth": 1, "freq_transformer_depth": 1}
+    if name == "bs_roformer":
+        return ours, {"msst": bs_roformer.BSRoformer(**options)}, mixture
+    mel = bs_roformer.MelBandRoformer(**options, mask_estimator_depth=1, attn_dropout=0.0, ff_dropout=0.0)
+    return ours, {"msst": mel}, mixture
+
+
 def chimera(seconds: float) -> tuple[nn.Module, dict[str, nn.Module], Tensor]:
     """The masks alone, as no gradient passes through clusters. The package has the parts of asteroid's recipe."""
     from asteroid.masknn.recurrent import SingleRNN
@@ -222,6 +240,8 @@ def multi_band(name: str) -> tuple[nn.Module, dict[str, nn.Module], Tensor]:
 FORWARD_ALONE = ("conv_tasnet, 60 s", "film_unet, all targets")
 
 CASES: dict[str, Callable[[], tuple[nn.Module, dict[str, nn.Module], Tensor]]] = {
+    "bs_roformer, 2 s": lambda: band_roformer("bs_roformer"),
+    "bs_roformer, checkpointing, 2 s": lambda: band_roformer("bs_roformer", checkpointing=True),
     "chimera, 4 s": lambda: chimera(4),
     "conv_tasnet, 4 s": lambda: conv_tasnet(4),
     "conv_tasnet, 60 s": lambda: conv_tasnet(60),
@@ -232,6 +252,7 @@ CASES: dict[str, Callable[[], tuple[nn.Module, dict[str, nn.Module], Tensor]]] =
     "film_unet, all targets": film_unet,
     "hdemucs 48, 4 s": lambda: hdemucs(48),
     "htdemucs 48, 4 s": lambda: htdemucs(48),
+    "mel_band_roformer, 2 s": lambda: band_roformer("mel_band_roformer"),
     "open_unmix, 6 s": open_unmix,
     "scnet, 2 dual-path layers, 3 s": scnet,
     "tasnet, 2 s": lambda: tasnet(True),

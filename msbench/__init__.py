@@ -22,6 +22,7 @@ __version__ = VERSION
 __all__ = [  # the names of PUBLIC, spelled out for those who read without running
     "MUSDB_TARGETS",
     "STFT",
+    "BandRoformer",
     "Batch",
     "Board",
     "ComplexSpectrogramSeparator",
@@ -31,6 +32,10 @@ __all__ = [  # the names of PUBLIC, spelled out for those who read without runni
     "HybridDemucs",
     "HybridShape",
     "LayerScale",
+    "RMSNorm",
+    "RoformerShape",
+    "RotaryEmbedding",
+    "RotaryTransformer",
     "SameConv2d",
     "SameConvTranspose2d",
     "Separator",
@@ -44,6 +49,7 @@ __all__ = [  # the names of PUBLIC, spelled out for those who read without runni
     "bss_eval_sources",
     "bss_eval_sources_framewise",
     "centre",
+    "dual_path",
     "eval_dir",
     "eval_mus_track",
     "evaluate",
@@ -74,6 +80,8 @@ if TYPE_CHECKING:
         bss_eval_sources,
         bss_eval_sources_framewise,
     )
+    from msbench.model.band_roformer import BandRoformer, RoformerShape
+    from msbench.model.band_split import dual_path
     from msbench.model.checkpoints import load, save
     from msbench.model.clustering import kmeans, spread_points
     from msbench.model.complex_spectrogram import ComplexSpectrogramSeparator
@@ -83,6 +91,7 @@ if TYPE_CHECKING:
     from msbench.model.hybrid_demucs import HybridDemucs, HybridShape
     from msbench.model.layers import ConvUNet, SameConv2d, SameConvTranspose2d, centre, initialize
     from msbench.model.medians import median_of_rows
+    from msbench.model.rotary_attention import RMSNorm, RotaryEmbedding, RotaryTransformer
     from msbench.model.separator import MUSDB_TARGETS, Batch, Separator, SpectrogramSeparator
     from msbench.model.stft import STFT
     from msbench.separation.pipeline import separate

@@ -5,6 +5,7 @@ VERSION = "0.1.0"
 # name -> module that defines it; imported at first use, so that `import msbench` and the commands that need no
 # tensor answer at once.
 PUBLIC = {
+    "BandRoformer": "msbench.model.band_roformer",
     "Batch": "msbench.model.separator",
     "Board": "msbench.leaderboard.board",
     "ComplexSpectrogramSeparator": "msbench.model.complex_spectrogram",
@@ -15,6 +16,10 @@ PUBLIC = {
     "HybridShape": "msbench.model.hybrid_demucs",
     "LayerScale": "msbench.model.demucs_layers",
     "MUSDB_TARGETS": "msbench.model.separator",
+    "RMSNorm": "msbench.model.rotary_attention",
+    "RoformerShape": "msbench.model.band_roformer",
+    "RotaryEmbedding": "msbench.model.rotary_attention",
+    "RotaryTransformer": "msbench.model.rotary_attention",
     "STFT": "msbench.model.stft",
     "SameConv2d": "msbench.model.layers",
     "SameConvTranspose2d": "msbench.model.layers",
@@ -28,6 +33,7 @@ PUBLIC = {
     "bss_eval_sources": "msbench.metrics",
     "bss_eval_sources_framewise": "msbench.metrics",
     "centre": "msbench.model.layers",
+    "dual_path": "msbench.model.band_split",
     "eval_dir": "msbench.evaluation.museval_calls",
     "eval_mus_track": "msbench.evaluation.museval_calls",
     "evaluate": "msbench.evaluation.run",

@@ -8,6 +8,26 @@ from msbench.conformance.checks import check
 NAMES = [name for name, entry in registry.entries("models").items() if not entry.error]
 # Options that make small what takes more than some seconds as it is, which `make test-daily` checks.
 SMALLER = {
+    "bs_roformer": {
+        "sample_rate": 8000,
+        "window_samples": 128,
+        "hop_samples": 64,
+        "bands": [5, 20, 40],
+        "features": 8,
+        "depth": 1,
+        "heads": 2,
+        "head_features": 4,
+        "chunk_seconds": 0.2,
+    },
+    "bsrnn": {
+        "sample_rate": 8000,
+        "window_samples": 128,
+        "hop_samples": 64,
+        "features": 4,
+        "depth": 1,
+        "hidden": 4,
+        "chunk_seconds": 0.2,
+    },
     "chimera": {"hidden": 16, "layers": 1, "embedding": 4},
     "cdae": {"targets": ["vocals"], "sample_rate": 2000, "window_samples": 128, "hop_samples": 96},
     "cnn_mask": {
@@ -60,6 +80,17 @@ SMALLER = {
         "filters": 4,
         "growth": 4,
         "chunk_seconds": 0.5,
+    },
+    "mel_band_roformer": {
+        "sample_rate": 8000,
+        "window_samples": 128,
+        "hop_samples": 64,
+        "bands": 8,
+        "features": 8,
+        "depth": 1,
+        "heads": 2,
+        "head_features": 4,
+        "chunk_seconds": 0.2,
     },
     "mmdenselstm": {
         "targets": ["vocals"],
