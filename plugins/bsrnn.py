@@ -58,8 +58,8 @@ class BSRNN(Separator):
         depth: Pairs of BLSTMs, one over time and one over bands.
         hidden: Units of a BLSTM each way.
         mask_expansion: Units of a hidden layer of the mask networks, divided by `features`.
-        spectrum_loss: Whether training compares the real and imaginary parts of the STFT too, by the same loss: `l1` or
-            `mse`.
+        spectrum_loss: Whether training by `l1` or `mse` compares the real and imaginary parts of the STFT too. Other
+            losses are of waveforms alone.
         checkpointing: Whether training computes each BLSTM again for its gradients: less memory, more time.
         chunk_seconds: Length of all chunks of a separation: the network normalizes over a chunk, and was trained on
             these alone. None for any.
@@ -111,11 +111,12 @@ class BSRNN(Separator):
         """Of each target: of the waveform, plus of the real and of the imaginary part of the STFT."""
         spectrum = self.stft(batch.mixture)
         losses: dict[str, Tensor] = {}
+        of_parts = self.spectrum_loss and getattr(criterion, "loss", None) in ("l1", "mse")
         for i, (target, network) in enumerate(self.target_models.items()):
             true = batch.references[:, i : i + 1]
             masked = self._masked(network, spectrum).unsqueeze(1)
             losses[target] = criterion(self.stft.inverse(masked, true.shape[-1]), true)
-            if self.spectrum_loss:
+            if of_parts:
                 true_spectrum = self.stft(true)
                 losses[target] = losses[target] + criterion(masked.real, true_spectrum.real)
                 losses[target] = losses[target] + criterion(masked.imag, true_spectrum.imag)
