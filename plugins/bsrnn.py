@@ -209,7 +209,7 @@ def band_widths(target: str, sample_rate: int, bins: int) -> list[int]:
     >>> len(widths), widths[0], widths[-1]
     (41, 4, 117)
     """
-    widths = []
+    widths: list[int] = []
     for bandwidth, count in BANDS.get(target, BANDS["vocals"]):
         width = max(1, int(bandwidth * bins / (sample_rate / 2)))
         room = bins - 1 - sum(widths)  # at a low sample rate, bands end before the table
