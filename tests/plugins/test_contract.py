@@ -26,7 +26,7 @@ SMALLER = {
         "features": 4,
         "depth": 1,
         "hidden": 4,
-        "chunk_seconds": 0.2,
+        "chunk_seconds": 1.0,
     },
     "chimera": {"hidden": 16, "layers": 1, "embedding": 4},
     "cdae": {"targets": ["vocals"], "sample_rate": 2000, "window_samples": 128, "hop_samples": 96},
@@ -90,7 +90,7 @@ SMALLER = {
         "depth": 1,
         "heads": 2,
         "head_features": 4,
-        "chunk_seconds": 0.2,
+        "chunk_seconds": 1.0,
     },
     "mmdenselstm": {
         "targets": ["vocals"],
