@@ -19,6 +19,7 @@ PRODUCT = sorted(path for name in ("msbench", "plugins", "slurm") for path in (R
 # Declared, and imported by no statement of ours.
 READ_BY_PATH = {
     "museval",  # its metrics.py, as `import museval` fails without ffmpeg
+    "tensorboard",  # torch.utils.tensorboard imports it
     *("bitsandbytes", "prodigyopt"),  # a recipe names their optimizers by class_path
 }
 

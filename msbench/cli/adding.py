@@ -7,9 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from msbench.system import bounded
 from msbench.system.errors import one_line
 
 SETTINGS = "separator."  # what a setting of the model begins with, as in a suite and as a flag of `msbench fit`
@@ -63,6 +60,10 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
 
 def _setting(text: str) -> tuple[str, Any]:
     """The name and the value in "separator.NAME=VALUE", whose value is YAML, as in a suite's `set`."""
+    import yaml  # not for `msbench list`
+
+    from msbench.system import bounded
+
     key, mark, value = text.partition("=")
     name = key.strip().removeprefix(SETTINGS)
     if not mark or name == key.strip() or not name.isidentifier():

@@ -1,7 +1,7 @@
 """A process that keeps the contract of msbench.cluster.cell in a moment, for tests of what SLURM does around it.
 
 It counts to a number in steps of 0.1 s, one file a step, saves when told to, and goes on from there. What it does is
-in its cell's overrides: `steps`, and `fail` with a sentence.
+in its cell's settings, which are flags of `msbench fit`: how many steps, and the sentence that it fails with.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from msbench.runs.state import mark_trained, write_state
 from msbench.runs.suite import Cell, read_suite
 from msbench.system.exit_codes import SAVED
 from msbench.system.files import write_json
+
+STEPS, FAIL = "trainer.max_steps", "wandb_project"
 
 
 def record(cell: Cell) -> dict[str, Any]:
@@ -56,13 +58,13 @@ def main() -> int:
     if options.stage == "evaluate":
         write_json(suite.record_path(cell), record(cell))
         return 0
-    if "fail" in cell.overrides:
-        write_state(folder, stage="failed", error=cell.overrides["fail"], kind="ValueError")
+    if FAIL in cell.overrides:
+        write_state(folder, stage="failed", error=cell.overrides[FAIL], kind="ValueError")
         return 1
     counter = folder / "counter"
     count = int(counter.read_text()) if counter.exists() else 0
     (folder / "starts").open("a").write(f"{count} {os.environ['SLURMD_NODENAME']} {os.getpid()}\n")
-    while count < cell.overrides.get("steps", 1):
+    while count < cell.overrides.get(STEPS, 1):
         write_state(folder, stage="training", done=0.0, metrics={})
         time.sleep(0.1)
         count += 1

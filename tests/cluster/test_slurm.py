@@ -17,6 +17,7 @@ from msbench.cluster import slurm
 from msbench.cluster.journal import SbatchJournal
 from msbench.cluster.slurm import job_named
 from tests.cluster.jobs import starts, statuses, wait_for_end, wait_until, write_profile, write_suite
+from tests.cluster.stand_in import FAIL, STEPS
 
 
 def submit(folder: Path, **changes: object) -> int:
@@ -24,7 +25,7 @@ def submit(folder: Path, **changes: object) -> int:
 
 
 def test_a_suite_becomes_a_board_that_says_what_is_missing(cluster: PrivateCluster, tmp_path: Path) -> None:
-    suite = write_suite(tmp_path, {"good": {}, "bad": {"fail": "training loss became nan at step 3"}}, (0, 1))
+    suite = write_suite(tmp_path, {"good": {}, "bad": {FAIL: "training loss became nan at step 3"}}, (0, 1))
     assert submit(tmp_path, at_once=3) == 0
     calls = list(SbatchJournal.of(suite).calls.values())
     assert [call.array for call in calls] == ["train-1", "evaluate-1", "aggregate"]  # of arrays, not of cells
@@ -49,7 +50,7 @@ def test_a_suite_becomes_a_board_that_says_what_is_missing(cluster: PrivateClust
 
 
 def test_a_signal_saves_and_requeues(cluster: PrivateCluster, tmp_path: Path) -> None:
-    suite = write_suite(tmp_path, {"long": {"steps": 40}})
+    suite = write_suite(tmp_path, {"long": {STEPS: 40}})
     assert submit(tmp_path) == 0
     wait_until(lambda: statuses(suite)["long-0"].part_done is not None, "the training")
     job, index = statuses(suite)["long-0"].elements[0]
@@ -60,7 +61,7 @@ def test_a_signal_saves_and_requeues(cluster: PrivateCluster, tmp_path: Path) ->
 
 
 def test_the_time_limit_saves_and_requeues(cluster: PrivateCluster, tmp_path: Path) -> None:
-    suite = write_suite(tmp_path, {"long": {"steps": 600}})
+    suite = write_suite(tmp_path, {"long": {STEPS: 600}})
     assert submit(tmp_path) == 0
     wait_until(lambda: starts(suite, "long"), "the training")
     job, index = statuses(suite)["long-0"].elements[0]
@@ -77,7 +78,7 @@ def test_the_time_limit_saves_and_requeues(cluster: PrivateCluster, tmp_path: Pa
 
 
 def test_an_element_is_preempted_and_goes_on(cluster: PrivateCluster, tmp_path: Path) -> None:
-    suite = write_suite(tmp_path, {"one": {"steps": 50}, "two": {"steps": 50}})
+    suite = write_suite(tmp_path, {"one": {STEPS: 50}, "two": {STEPS: 50}})
     half = {"gpus": 0, "cpus": 4, "memory_gb": 1, "hours": 0.5}  # a node each
     assert submit(tmp_path, train=half) == 0
     wait_until(lambda: starts(suite, "one") and starts(suite, "two"), "both trainings")
@@ -97,7 +98,7 @@ def test_an_element_is_preempted_and_goes_on(cluster: PrivateCluster, tmp_path: 
 
 
 def test_a_killed_step_fails_and_is_retried_in_its_place(cluster: PrivateCluster, tmp_path: Path) -> None:
-    suite = write_suite(tmp_path, {"good": {}, "bad": {"fail": "of no use"}, "long": {"steps": 20}})
+    suite = write_suite(tmp_path, {"good": {}, "bad": {FAIL: "of no use"}, "long": {STEPS: 20}})
     assert submit(tmp_path) == 0
     wait_until(lambda: starts(suite, "long"), "the training")
     os.kill(starts(suite, "long")[0][2], signal.SIGKILL)
@@ -121,7 +122,7 @@ def test_a_killed_step_fails_and_is_retried_in_its_place(cluster: PrivateCluster
 def test_cancelled_jobs_stay_cancelled(
     cluster: PrivateCluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    suite = write_suite(tmp_path, {"long": {"steps": 600}, "next": {"steps": 600}})
+    suite = write_suite(tmp_path, {"long": {STEPS: 600}, "next": {STEPS: 600}})
     assert submit(tmp_path) == 0
     wait_until(lambda: starts(suite, "long") and starts(suite, "next"), "the trainings")
     assert main(["cancel", str(tmp_path)]) == 0
@@ -196,7 +197,7 @@ with unittest.mock.patch({target!r}, kill):
 
 
 def test_a_dead_node_gives_its_element_to_the_other(cluster: PrivateCluster, tmp_path: Path) -> None:
-    suite = write_suite(tmp_path, {"long": {"steps": 30}})
+    suite = write_suite(tmp_path, {"long": {STEPS: 30}})
     assert submit(tmp_path) == 0
     wait_until(lambda: starts(suite, "long"), "the training")
     node = starts(suite, "long")[0][1]
@@ -211,7 +212,7 @@ def test_a_dead_node_gives_its_element_to_the_other(cluster: PrivateCluster, tmp
 
 
 def test_what_nobody_knows_is_lost(cluster: PrivateCluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    suite = write_suite(tmp_path, {"long": {"steps": 600}})
+    suite = write_suite(tmp_path, {"long": {STEPS: 600}})
     assert submit(tmp_path) == 0
     wait_until(lambda: starts(suite, "long"), "the training")
     cluster.clear()

@@ -124,13 +124,14 @@ def test_a_suite_names_the_same_cells_and_nothing_is_done_again(earlier: Path, n
 
 @pytest.mark.parametrize("name", ["board", "chosen", "reported"])
 def test_a_board_has_the_same_numbers(earlier: Path, name: str) -> None:
-    from msbench.leaderboard.render import csv, exports
+    from msbench.leaderboard.exports import exports
+    from msbench.leaderboard.render import csv
 
     board = msbench.Board(name)
     stored = pd.read_csv(Path(name) / "board.csv")
     assert len(stored) > 0
     pd.testing.assert_frame_equal(pd.read_csv(io.StringIO(csv(board.table()))), stored)
-    made = exports(board.table(), board.title, board.missing)
+    made = exports(board)
     assert json.loads(made["board.json"]) == json.loads((Path(name) / "board.json").read_text())
     rows = [line for line in (Path(name) / "board.md").read_text().splitlines() if line.startswith("|")]
     assert [line for line in made["board.md"].splitlines() if line.startswith("|")] == rows
