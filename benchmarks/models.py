@@ -155,6 +155,15 @@ def htdemucs(filters: int) -> tuple[nn.Module, dict[str, nn.Module], Tensor]:
     return ours, {"demucs": HTDemucs(ours.targets, channels=filters, **options)}, 0.1 * torch.randn(1, 2, 44100 * 4)
 
 
+def moises_light() -> tuple[nn.Module, dict[str, nn.Module], Tensor]:
+    from moises_light import MoisesLight, configs
+
+    import msbench
+
+    ours = msbench.load("moises_light")
+    return ours, {"moises-light": MoisesLight(**configs["paper_large"])}, 0.1 * torch.randn(1, 2, 44100 * 3)
+
+
 def open_unmix() -> tuple[nn.Module, dict[str, nn.Module], Tensor]:
     """All four targets: the Wiener filter is part of their training step, and of our passes alone."""
     from openunmix.model import OpenUnmix, Separator
@@ -253,6 +262,7 @@ CASES: dict[str, Callable[[], tuple[nn.Module, dict[str, nn.Module], Tensor]]] =
     "hdemucs 48, 4 s": lambda: hdemucs(48),
     "htdemucs 48, 4 s": lambda: htdemucs(48),
     "mel_band_roformer, 2 s": lambda: band_roformer("mel_band_roformer"),
+    "moises_light, 3 s": moises_light,
     "open_unmix, 6 s": open_unmix,
     "scnet, 2 dual-path layers, 3 s": scnet,
     "tasnet, 2 s": lambda: tasnet(True),

@@ -76,9 +76,8 @@ class RoformerShape:
                     self.features,
                     layers,
                     self.heads,
-                    self.head_features,
-                    self.dropout,
                     rotary,
+                    dropout=self.dropout,
                     norm=self.norm_each,
                 )
                 for layers, rotary in zip((self.time_layers, self.band_layers), positions, strict=True)

@@ -89,9 +89,10 @@ class RotaryTransformer(nn.Module):
     Args:
         channels: C.
         layers: Of attention and feed-forward network.
-        heads, head_channels: Of each attention.
-        dropout: Probability in attention and feed-forward networks.
+        heads: Of each attention, with as many channels as the positions turn.
         rotary: Positions, which several transformers may share.
+        expansion: Feed-forward networks have as many channels inside as outside, times this.
+        dropout: Probability in attention and feed-forward networks.
         norm: Whether the output is normalized.
     """
 
@@ -100,15 +101,18 @@ class RotaryTransformer(nn.Module):
         channels: int,
         layers: int,
         heads: int,
-        head_channels: int,
-        dropout: float,
         rotary: RotaryEmbedding,
+        expansion: int = 4,
+        dropout: float = 0.0,
         norm: bool = False,
     ) -> None:
         super().__init__()
         self.layers = nn.ModuleList(
             nn.ModuleList(
-                [Attention(channels, heads, head_channels, dropout, rotary), FeedForward(channels, 4, dropout)]
+                [
+                    Attention(channels, heads, 2 * len(rotary.freqs), dropout, rotary),
+                    FeedForward(channels, expansion, dropout),
+                ]
             )
             for _ in range(layers)
         )

@@ -47,7 +47,7 @@ def test_attention_is_the_softmax_of_scaled_products_times_gates() -> None:
 
 def test_dropout_is_for_training_alone() -> None:
     torch.manual_seed(0)
-    transformer = RotaryTransformer(8, 2, 2, 4, 0.5, RotaryEmbedding(4), norm=True)
+    transformer = RotaryTransformer(8, 2, 2, RotaryEmbedding(4), expansion=2, dropout=0.5, norm=True)
     x = torch.randn(2, 5, 8)
     assert not torch.equal(transformer(x), transformer(x))
     transformer.eval()

@@ -60,6 +60,16 @@ SMALLER = {
     "repet": {"sample_rate": 8000},
     "repet_sim": {"sample_rate": 8000},
     "rpca": {"window_samples": 256, "hop_samples": 128, "iterations": 10},
+    "moises_light": {
+        "sample_rate": 8000,
+        "window_samples": 384,
+        "hop_samples": 128,
+        "bins": 128,
+        "filters": 8,
+        "depth": 2,
+        "layers": 1,
+        "chunk_seconds": 0.5,
+    },
     "scnet": {
         "sample_rate": 8000,
         "window_samples": 256,
