@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from msbench.runs.fields import declared, flag, list_of, one_of, read_fields, shell_lines, text, whole_number, word
 from msbench.runs.resources import Resources
 from msbench.system.errors import located
+from msbench.system.fields import declared, flag, list_of, one_of, read_fields, shell_lines, text, whole_number, word
 from msbench.system.yaml_files import read_yaml
 
 GPU_FLAGS = ("gpus-per-node", "gres", "none")

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from msbench.cluster.plan import JobArray, Plan
 from msbench.cluster.profile import Profile
-from msbench.runs.fields import CONTROLS
 from msbench.runs.resources import Resources
 from msbench.runs.suite import Suite
 from msbench.system.bounded import read_text, shown
 from msbench.system.exit_codes import SAVED
+from msbench.system.fields import CONTROLS
 from msbench.system.files import write_text
 
 EXPORTED = ("MSBENCH_PLUGINS", "MSBENCH_DATA")

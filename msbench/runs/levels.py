@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from msbench.runs.fields import refuse, setting, shown, text
 from msbench.runs.settings import INFERENCE, inference_setting, setting_name
 from msbench.system.errors import one_line
+from msbench.system.fields import refuse, setting, shown, text
 from msbench.system.names import plain_name
 
 NETWORKS = ("recipe", "model")  # swept keys that are fields of an entry

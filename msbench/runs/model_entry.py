@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from msbench.runs.fields import declared, file_name, mapping_of, read_given, refuse, setting, text
 from msbench.runs.levels import NETWORKS, Level, factors
 from msbench.runs.resources import some_resources
 from msbench.runs.settings import inference_settings, settings
+from msbench.system.fields import declared, file_name, mapping_of, read_given, refuse, setting, text
 
 
 def baseline(value: Any, where: str) -> str | dict[str, Any]:

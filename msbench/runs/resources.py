@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from msbench.runs.fields import declared, number_above_zero, read_given, whole_number
+from msbench.system.fields import declared, number_above_zero, read_given, whole_number
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, fields
 from typing import Any
 
-from msbench.runs.fields import (
+from msbench.system.fields import (
     declared,
     flag,
     mapping_of,

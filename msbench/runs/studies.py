@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from msbench.runs.fields import shown
 from msbench.runs.levels import Level, canonical, level_of
 from msbench.runs.model_entry import ModelEntry
 from msbench.runs.sweeps import settings_of
+from msbench.system.fields import shown
 from msbench.system.names import plain_name
 from msbench.system.wording import counted, did_you_mean
 

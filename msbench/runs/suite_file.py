@@ -9,7 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from msbench.records.record import digest
-from msbench.runs.fields import (
+from msbench.runs.model_entry import ModelEntry, model_entry
+from msbench.runs.resources import some_resources
+from msbench.runs.settings import UNNAMED, inference_settings, log_settings
+from msbench.runs.studies import Study, studies_of, with_factors
+from msbench.runs.sweeps import expand, size
+from msbench.system.errors import located
+from msbench.system.fields import (
     declared,
     file_name,
     flag,
@@ -22,12 +28,6 @@ from msbench.runs.fields import (
     text,
     whole_number,
 )
-from msbench.runs.model_entry import ModelEntry, model_entry
-from msbench.runs.resources import some_resources
-from msbench.runs.settings import UNNAMED, inference_settings, log_settings
-from msbench.runs.studies import Study, studies_of, with_factors
-from msbench.runs.sweeps import expand, size
-from msbench.system.errors import located
 from msbench.system.names import plain_name
 from msbench.system.yaml_files import read_yaml
 

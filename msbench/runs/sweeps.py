@@ -11,10 +11,10 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from msbench.runs.fields import shown
 from msbench.runs.levels import Level, canonical, level_of
 from msbench.runs.model_entry import ModelEntry
 from msbench.runs.settings import INFERENCE
+from msbench.system.fields import shown
 from msbench.system.wording import did_you_mean
 
 Axis = list[dict[str, Level]]  # the levels of one factor, or those of several in step
