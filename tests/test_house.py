@@ -33,6 +33,7 @@ TESTED_ELSEWHERE = {
     "cli/board_warnings": "leaderboard/test_board and site/test_build, through the command line",
     "cli/data": "data/upkeep, through the command line",
     "cli/evaluate": "evaluation/test_run and cli/test_app",
+    "cli/models": "cli/test_app, conformance/test_checks, scaffold/test_create, training/test_joining",
     "cluster/status": "cluster/test_slurm, on a real cluster",
     "cluster/submit": "cluster/test_slurm, on a real cluster; what it sends: cluster/test_submission",
     "conformance/execution": "conformance/test_checks: each check on a model that breaks it",

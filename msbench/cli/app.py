@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from msbench import registry
-from msbench.cli import board, cluster, data, evaluate, models, suites
+from msbench.cli import board, cluster, data, evaluate, models, separate, suites
 from msbench.cli.adding import adder
 from msbench.public import VERSION
 from msbench.system import errors
@@ -109,6 +109,7 @@ def _parser() -> argparse.ArgumentParser:
     models.add(command)
     text = "train a model: -c RECIPE, any field as a flag; msbench fit -c unet_small --help"
     commands.add_parser("fit", help=text, add_help=False)
+    separate.add(command)
     evaluate.add(command)
     suites.add(command)
     cluster.add(command)
