@@ -14,6 +14,8 @@ from functools import cached_property
 
 import numpy as np
 
+WINDOWS = ("crossfade", "triangle", "hann", "trapezoid")  # of `ChunkPlan`
+
 Placed = tuple[int, np.ndarray]  # the first sample's position in the signal, and the samples (..., frames)
 
 

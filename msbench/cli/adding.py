@@ -94,17 +94,27 @@ def add_inference(parser: argparse.ArgumentParser) -> None:
     """How a model is run over long audio."""
     parser.add_argument("--chunk-seconds", type=float, default=10.0, help="length of a chunk (10)")
     parser.add_argument("--overlap", type=float, default=0.25, help="share of a chunk in common with the next (0.25)")
-    parser.add_argument("--batch-size", type=int, default=1, help="chunks at a time (1)")
-    parser.add_argument("--device", default=None, help="cpu or cuda (cuda where there is one)")
+    text = "weights where chunks overlap: crossfade, triangle (as demucs), hann, trapezoid (as msst) (crossfade)"
+    parser.add_argument("--window", default="crossfade", help=text)
+    text = "times that the song is separated behind up to half a second of silence, for the mean (0: once, without)"
+    parser.add_argument("--shifts", type=int, default=0, help=text)
+    text = "polarity, swap: separate once more with the waveform inverted, the channels exchanged, for the mean (none)"
+    parser.add_argument("--tta", type=names, default=(), metavar="NAMES", help=text)
+    parser.add_argument("--precision", default="float32", help="float32, bf16 or fp16 (float32)")
+    parser.add_argument("--compile", action="store_true", help="run the model through torch.compile")
+    parser.add_argument("--batch-size", type=_batch_size, default=1, help="chunks at a time, or auto: what fits (1)")
+    parser.add_argument("--device", default=None, help="cpu, cuda, one of several as cuda:1, or mps (cuda if there)")
+
+
+def _batch_size(text: str) -> int | str:
+    if text != "auto" and not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"'{one_line(text, 80)}' is no number of chunks, as 4, and not auto")
+    return text if text == "auto" else int(text)
 
 
 def inference_of(options: argparse.Namespace) -> dict[str, Any]:
     """What `add_inference` was given, as keywords of `msbench.separate`."""
     from msbench.model.devices import device_or_default
 
-    return {
-        "chunk_seconds": options.chunk_seconds,
-        "overlap": options.overlap,
-        "batch_size": options.batch_size,
-        "device": device_or_default(options.device),
-    }
+    plain = ("chunk_seconds", "overlap", "window", "shifts", "tta", "precision", "compile", "batch_size")
+    return {**{name: getattr(options, name) for name in plain}, "device": device_or_default(options.device)}

@@ -18,7 +18,7 @@ from msbench.model.checkpoints import Checkpoint, create
 from msbench.model.costs import macs_per_second, parameter_count
 from msbench.model.separator import Separator
 from msbench.records.types import CheckpointFacts, InferenceFacts, Training
-from msbench.separation.inference import Inference
+from msbench.separation.inference import DEFAULTS, Inference
 from msbench.separation.input_stream import InputStream
 from msbench.separation.model_calls import adaptation
 from msbench.separation.pipeline import separate_blocks
@@ -114,14 +114,25 @@ class ModelSource:
 
     def _inference(self) -> InferenceFacts:
         song, samples = self.separator.chunking == "song", self.separator.chunk_samples
-        seconds = self.inference.chunk_seconds if samples is None else samples / self.separator.sample_rate
-        return {
+        chosen = self.inference
+        seconds = chosen.chunk_seconds if samples is None else samples / self.separator.sample_rate
+        facts: InferenceFacts = {
             "chunk_seconds": None if song else seconds,
-            "overlap": None if song else self.inference.overlap,
-            "batch_size": self.inference.batch_size,
-            "device": str(self.inference.device),
-            "dtype": "float32",
+            "overlap": None if song else chosen.overlap,
+            "batch_size": chosen.batch_size,
+            "device": str(chosen.device),
+            "dtype": chosen.precision,
         }
+        # Left out where they are at their defaults, so that records and results from before them stay as they are.
+        if chosen.window != DEFAULTS.window and not song:
+            facts["window"] = chosen.window
+        if chosen.shifts:
+            facts["shifts"] = chosen.shifts
+        if chosen.tta:
+            facts["tta"] = [*chosen.tta]
+        if chosen.compile:
+            facts["compile"] = True
+        return facts
 
 
 def _again(

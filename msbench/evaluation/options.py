@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar
 
 from msbench.metrics import catalogue
 from msbench.metrics.bsseval.score import BACKENDS
@@ -120,7 +120,12 @@ class EvaluationOptions(EstimatesOptions, total=False):
 
     chunk_seconds: float
     overlap: float
-    batch_size: int
+    batch_size: int | Literal["auto"]
+    window: str
+    shifts: int
+    tta: Sequence[str]
+    precision: str
+    compile: bool
 
 
 def check_options(options: Mapping[str, Any], known: type, *others: str) -> None:

@@ -75,7 +75,7 @@ def evaluate(
             <output>/excerpts/, for a board to play; datasets whose license forbids that refuse.
         jobs: Tracks at a time, in processes of their own that share the processors. A script that asks for more than
             one needs `if __name__ == "__main__":`, as all do that start processes.
-        chunk_seconds, overlap, batch_size: As `msbench.separate`.
+        chunk_seconds, overlap, batch_size, window, shifts, tta, precision, compile: As `msbench.separate`.
         device: Where the model and BSSEval run; the CPU by default.
         progress: Called after each track with (tracks done, tracks, the track's name, running median SDR by target).
         run: Called when all tracks are scored; gives the record's `run`.

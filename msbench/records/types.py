@@ -94,9 +94,13 @@ class InferenceFacts(TypedDict, total=False):
 
     chunk_seconds: float | None
     overlap: float | None
-    batch_size: int | None
+    batch_size: int | str | None
     device: str | None
     dtype: str | None
+    window: str
+    shifts: int
+    tta: list[str]
+    compile: bool
 
 
 class Metric(TypedDict):

@@ -9,10 +9,12 @@ from typing import Any
 from msbench.system.fields import (
     declared,
     flag,
+    list_of,
     mapping_of,
     number_from,
     one_of,
     read_given,
+    refuse,
     setting,
     shown,
     text,
@@ -25,6 +27,18 @@ UNNAMED = ("tensorboard", "group", "factors")  # no part of a cell's name; those
 INFERENCE = "inference."  # how such settings begin where they stand among others
 
 
+def _batch_size(value: Any, where: str) -> int | str:
+    if value == "auto":
+        return "auto"
+    if type(value) is not int or value < 1:
+        raise refuse(where, "a whole number of at least 1, or auto", value)
+    return value
+
+
+def _tta(value: Any, where: str) -> list[str]:
+    return [*list_of(one_of("polarity", "swap"), "polarity and swap", "[swap]", repeats=False)(value, where)]
+
+
 @dataclass(frozen=True)
 class InferenceSettings:
     """Fields of `msbench.separation.inference.Inference` that a suite may set; whoever runs a cell chooses its device.
@@ -33,8 +47,13 @@ class InferenceSettings:
     """
 
     chunk_seconds: float | None = declared(number_from(0, None, above=True), None)
-    overlap: float | None = declared(number_from(0, 0.5), None)
-    batch_size: int | None = declared(whole_number(1), None)
+    overlap: float | None = declared(number_from(0, 0.95), None)
+    batch_size: int | str | None = declared(_batch_size, None)
+    window: str | None = declared(one_of("crossfade", "triangle", "hann", "trapezoid"), None)
+    shifts: int | None = declared(whole_number(0, 100), None)
+    tta: list[str] | None = declared(_tta, None)
+    precision: str | None = declared(one_of("float32", "bf16", "fp16"), None)
+    compile: bool | None = declared(flag, None)
 
 
 def inference_settings(value: Any, where: str) -> dict[str, Any]:

@@ -5,11 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import torch
 
+from msbench.audio.streams import WINDOWS
+from msbench.system.bounded import shown
 from msbench.system.wording import choices
+
+TTA = ("polarity", "swap")
+PRECISIONS = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+MOST_OVERLAP, MOST_SHIFTS = 0.95, 100
 
 
 @dataclass(frozen=True)
@@ -19,34 +25,53 @@ class Inference:
     Attributes:
         chunk_seconds: Length of the pieces that the model is given; one that cannot hold a stride of the model grows. A
             model whose `chunking` is "song" is given the whole, and one with `chunk_samples` pieces of that length.
-        overlap: Share of a chunk that it has in common with the next, 0 to 0.5. A quarter of the overlap at each side
-            is left out of the estimate, so a model that looks at most that far gives what it gives on the whole.
-        batch_size: Chunks per call of the model.
+        overlap: Share of a chunk that it has in common with the next, 0 to 0.95. Nothing to a model of whole songs.
+        window: Weights of the samples of a chunk where several overlap, and how the ends of a song are handled; see
+            `msbench.audio.streams.ChunkPlan`. Nothing to a model of whole songs.
+        shifts: If above 0, the song is separated that many times, each time behind another stretch of silence of up to
+            half a second, and the estimates are averaged (the "shift trick" of demucs). The stretches are the same in
+            each call.
+        tta: Test-time augmentation. The song is separated once as it is and once for each name, and the estimates are
+            averaged: `polarity` inverts the waveform, `swap` exchanges the two channels. Each is done for all shifts.
+        precision: float32, or bf16 or fp16 by autocast.
+        compile: Whether the model goes through `torch.compile`.
+        batch_size: Chunks per call of the model; "auto" is what fits, see `msbench.separation.model_calls`.
         device: Where the model is moved to and runs; None leaves it where it is.
 
     Raises:
+        TypeError: If a value is of another type.
         ValueError: If a value is out of its range, or torch knows no such device.
     """
 
     chunk_seconds: float = 10.0
     overlap: float = 0.25
-    batch_size: int = 1
+    batch_size: int | Literal["auto"] = 1
     device: str | torch.device | None = None
+    window: str = "crossfade"
+    shifts: int = 0
+    tta: tuple[str, ...] = ()
+    precision: str = "float32"
+    compile: bool = False
 
     def __post_init__(self) -> None:
         if not (0 < self.chunk_seconds < math.inf):
             raise ValueError(f"chunk_seconds must be above 0, not {self.chunk_seconds}")
-        if not 0 <= self.overlap <= 0.5:
-            raise ValueError(f"overlap is a share of a chunk between 0 and 0.5, not {self.overlap}")
-        if self.batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1, not {self.batch_size}")
-        try:
-            device = None if self.device is None else torch.device(self.device)
-        except RuntimeError as error:
-            raise ValueError(f"unknown device '{self.device}': it is cpu, cuda, or one of several as cuda:1") from error
-        if device is not None and device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-            count = torch.cuda.device_count()
-            raise ValueError(f"no device {self.device}, torch sees {count or 'no'} GPUs: use another one or cpu")
+        if not 0 <= self.overlap <= MOST_OVERLAP:
+            raise ValueError(f"overlap is a share of a chunk between 0 and {MOST_OVERLAP}, not {self.overlap}")
+        if self.batch_size != "auto" and not _is_whole(self.batch_size, least=1):
+            raise ValueError(f"batch_size must be at least 1, or auto, not {shown(self.batch_size)}")
+        if not _is_whole(self.shifts, least=0) or self.shifts > MOST_SHIFTS:
+            raise ValueError(f"shifts must be a whole number from 0 to {MOST_SHIFTS}, not {shown(self.shifts)}")
+        if not isinstance(self.compile, bool):
+            raise TypeError(f"compile must be True or False, not {shown(self.compile)}")
+        if isinstance(self.tta, str) or not isinstance(self.tta, Sequence):
+            raise TypeError(f"tta must be a list of names, as ['swap'], not {shown(self.tta)}")
+        _refuse_unknown("window", [self.window], WINDOWS)
+        _refuse_unknown("precision", [self.precision], tuple(PRECISIONS))
+        _refuse_unknown("tta", self.tta, TTA)
+        # In one order, so that the order of the names makes no other result.
+        object.__setattr__(self, "tta", tuple(name for name in TTA if name in self.tta))
+        _check_device(self.device)
 
     @classmethod
     def of(cls, options: Mapping[str, Any], others: Sequence[str] = ()) -> Self:
@@ -65,6 +90,30 @@ class Inference:
             if name not in known:
                 raise TypeError(f"unknown option '{name}'. {choices(name, [*known, *others])}")
         return cls(**options)
+
+
+def _is_whole(value: Any, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _refuse_unknown(field: str, given: Sequence[Any], known: Sequence[str]) -> None:
+    for name in given:
+        if not isinstance(name, str) or name not in known:
+            raise ValueError(f"unknown {field} {shown(name)}. {choices(str(name), known)}")
+
+
+def _check_device(name: str | torch.device | None) -> None:
+    try:
+        device = None if name is None else torch.device(name)
+    except RuntimeError as error:
+        raise ValueError(f"unknown device '{name}': it is cpu, cuda, or one of several as cuda:1") from error
+    if device is None:
+        return
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        count = torch.cuda.device_count()
+        raise ValueError(f"no device {name}, torch sees {count or 'no'} GPUs: use another one or cpu")
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise ValueError(f"no device {name}, torch sees no GPU of Apple: use another one or cpu")
 
 
 DEFAULTS = Inference()

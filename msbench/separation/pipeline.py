@@ -165,6 +165,12 @@ def separate_blocks(
     Raises:
         ValueError: As for `separate`; at once for an argument, while iterating for the samples.
     """
+    if inference.overlap > 0.5:
+        raise ValueError(f"an overlap of {inference.overlap}, above 0.5, is not ready yet: take a smaller one")
+    unready = {"window": inference.window, "shifts": inference.shifts, "tta": inference.tta}
+    for name, value in unready.items():
+        if value != getattr(DEFAULTS, name):
+            raise ValueError(f"{name} {value} is not ready yet: leave it out")
     rate = stream.sample_rate
     adaptation(model, rate, stream.channels)  # a model that cannot take these channels is refused here, not at a chunk
     if model.chunk_samples is None:
@@ -178,7 +184,9 @@ def separate_blocks(
         with evaluating(model, inference.device) as device:
             samples = resampled(source, rate, model.sample_rate)
             pieces = whole(_fitting(samples, model, stream)) if song else chunks(samples, plan)
-            stems = joined(estimates_of(model, pieces, inference.batch_size, device), plan)
+            stems = joined(
+                estimates_of(model, pieces, 1 if inference.batch_size == "auto" else inference.batch_size, device), plan
+            )
             done = 0
             for block in _as_long_as(source, resampled(stems, model.sample_rate, rate)):
                 yield dict(zip(model.targets, block, strict=True))

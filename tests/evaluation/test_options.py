@@ -37,7 +37,7 @@ def test_a_value_takes_its_own_fields() -> None:
         ({"chunk_second": 5.0}, r"unknown option 'chunk_second'\. Did you mean chunk_seconds.*Available: root, split"),
         ({"jobs": 0}, "jobs must be at least 1, not 0"),
         ({"backend": "slow"}, "unknown backend 'slow': choose fast or museval"),
-        ({"overlap": 2}, "overlap is a share of a chunk between 0 and 0.5, not 2"),
+        ({"overlap": 2}, "overlap is a share of a chunk between 0 and 0.95, not 2"),
         ({"device": "gpu"}, "unknown device 'gpu'"),
     ],
 )

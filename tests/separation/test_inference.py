@@ -13,7 +13,17 @@ from msbench.separation.inference import DEFAULTS, Inference
 
 
 def test_the_defaults() -> None:
-    assert dataclasses.asdict(DEFAULTS) == {"chunk_seconds": 10.0, "overlap": 0.25, "batch_size": 1, "device": None}
+    assert dataclasses.asdict(DEFAULTS) == {
+        "chunk_seconds": 10.0,
+        "overlap": 0.25,
+        "batch_size": 1,
+        "device": None,
+        "window": "crossfade",
+        "shifts": 0,
+        "tta": (),
+        "precision": "float32",
+        "compile": False,
+    }
     with pytest.raises(dataclasses.FrozenInstanceError):
         DEFAULTS.overlap = 0.5  # type: ignore[misc]
 
@@ -23,15 +33,31 @@ def test_the_defaults() -> None:
     [
         ({"chunk_seconds": 0}, "chunk_seconds must be above 0, not 0"),
         ({"chunk_seconds": float("nan")}, "chunk_seconds must be above 0, not nan"),
-        ({"overlap": 0.6}, "overlap is a share of a chunk between 0 and 0.5, not 0.6"),
-        ({"batch_size": 0}, "batch_size must be at least 1, not 0"),
+        ({"overlap": 0.96}, "overlap is a share of a chunk between 0 and 0.95, not 0.96"),
+        ({"batch_size": 0}, "batch_size must be at least 1, or auto, not 0"),
+        ({"batch_size": "all"}, "batch_size must be at least 1, or auto, not 'all'"),
+        ({"batch_size": True}, "batch_size must be at least 1, or auto, not True"),
+        (
+            {"window": "han"},
+            r"unknown window 'han'. Did you mean hann\? Available: crossfade, triangle, hann, trape",
+        ),
+        ({"shifts": -1}, "shifts must be a whole number from 0 to 100, not -1"),
+        ({"shifts": 1.5}, "shifts must be a whole number from 0 to 100, not 1.5"),
+        ({"tta": ["swap", "speed"]}, "unknown tta 'speed'. Available: polarity, swap"),
+        ({"tta": "swap"}, r"tta must be a list of names, as \['swap'\], not 'swap'"),
+        ({"precision": "float16"}, "unknown precision 'float16'. Did you mean float32.*Available: float32, bf16, fp16"),
+        ({"compile": "yes"}, "compile must be True or False, not 'yes'"),
         ({"device": "gpu"}, "unknown device 'gpu': it is cpu, cuda, or one of several as cuda:1"),
         ({"device": "cuda:99"}, "no device cuda:99, torch sees .* GPUs: use another one or cpu"),
     ],
 )
 def test_what_is_out_of_range_is_refused(options: dict[str, Any], sentence: str) -> None:
-    with pytest.raises(ValueError, match=sentence):
+    with pytest.raises((TypeError, ValueError), match=sentence):
         Inference(**options)
+
+
+def test_the_order_of_augmentations_is_none_of_the_result() -> None:
+    assert Inference(tta=["swap", "polarity"]) == Inference(tta=("polarity", "swap"))  # type: ignore[arg-type]
 
 
 def test_an_unknown_keyword_is_told_with_the_nearest() -> None:

@@ -311,9 +311,9 @@ def test_input_is_taken_as_it_is_needed():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"overlap": 0.51}, "overlap is a share of a chunk between 0 and 0.5, not 0.51"),
-        ({"overlap": -0.1}, "between 0 and 0.5"),
-        ({"overlap": float("nan")}, "between 0 and 0.5"),
+        ({"overlap": 0.951}, "overlap is a share of a chunk between 0 and 0.95, not 0.951"),
+        ({"overlap": -0.1}, "between 0 and 0.95"),
+        ({"overlap": float("nan")}, "between 0 and 0.95"),
         ({"chunk_seconds": 0}, "chunk_seconds must be above 0"),
         ({"chunk_seconds": float("inf")}, "chunk_seconds must be above 0"),
         ({"batch_size": 0}, "batch_size must be at least 1"),
