@@ -33,13 +33,13 @@ def write_noise(path: Path, minutes: float) -> None:
 
 def measure(path: Path, name: str) -> dict[str, float]:
     """Separate one file in this process; bytes and seconds."""
-    from msbench.separation.pipeline import separate_file
+    from msbench.separation.batch import separate_files
     from msbench.system.memory import peak_bytes
 
     model = load(name)
     baseline, started = peak_bytes(), time.perf_counter()
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        separate_file(model, path, folder)
+        separate_files(model, [path], folder)
     return {"baseline": baseline, "peak": peak_bytes(), "seconds": time.perf_counter() - started}
 
 
@@ -90,7 +90,7 @@ def main() -> int:
             rows.append((minutes, json.loads(child.stdout.splitlines()[-1])))
             path.unlink()
 
-    print(f"Model `{options.model}`, {RATE} Hz, {CHANNELS} channels, defaults of `separate_file`.\n")
+    print(f"Model `{options.model}`, {RATE} Hz, {CHANNELS} channels, defaults of `separate_files`.\n")
     print("| minutes | peak RSS | before separating | working memory | seconds |\n|---:|---:|---:|---:|---:|")
     for minutes, row in rows:
         work = row["peak"] - row["baseline"]

@@ -62,6 +62,7 @@ __all__ = [  # the names of PUBLIC, spelled out for those who read without runni
     "require_known_stems",
     "save",
     "separate",
+    "separate_files",
     "spread_points",
     "stems_of_components",
 ]
@@ -94,6 +95,7 @@ if TYPE_CHECKING:
     from msbench.model.rotary_attention import RMSNorm, RotaryEmbedding, RotaryTransformer
     from msbench.model.separator import MUSDB_TARGETS, Batch, Separator, SpectrogramSeparator
     from msbench.model.stft import STFT
+    from msbench.separation.batch import separate_files
     from msbench.separation.pipeline import separate
 
 

@@ -45,6 +45,7 @@ PUBLIC = {
     "require_known_stems": "msbench.model.components",
     "save": "msbench.model.checkpoints",
     "separate": "msbench.separation.pipeline",
+    "separate_files": "msbench.separation.batch",
     "spread_points": "msbench.model.clustering",
     "stems_of_components": "msbench.model.components",
 }

@@ -27,7 +27,7 @@ _FORMATS = (
     "tta,tak,mpc,mpc8,dsf,iff,amr,shn,oma,mpeg,mpegts,flv,rm"
 )
 _INPUT = ("-protocol_whitelist", "file", "-format_whitelist", _FORMATS)
-_FACTS = "stream=sample_rate,channels,duration,duration_ts,time_base:format=format_name,duration"
+_FACTS = "stream=sample_rate,channels,duration,duration_ts,time_base:format=format_name,duration:format_tags"
 # Reported as errors, though no sample is missing.
 _HARMLESS = ("Referenced QT chapter track not found",)
 # Of these, the duration is an estimate by the size of the file or by time stamps, and may be far from the samples'.
@@ -51,6 +51,7 @@ class Decoding:
         frames: Samples per channel, where the container tells exactly.
         seconds: Duration, as far as the container tells.
         promised: Duration of the audio track by the container's index, None where there is none.
+        tags: Title, artist and the like, by soundfile's names.
     """
 
     path: Path
@@ -59,6 +60,7 @@ class Decoding:
     frames: int | None
     seconds: float | None
     promised: float | None
+    tags: dict[str, str]
 
     @classmethod
     def of(cls, path: Path) -> Decoding | None:
@@ -86,7 +88,10 @@ class Decoding:
         seconds = promised or _number(facts["format"], "duration")
         if facts["format"]["format_name"] in _WITHOUT_INDEX:
             promised = None
-        return cls(path, rate, channels, frames, *(None if x is None else float(x) for x in (seconds, promised)))
+        tags = {key.lower(): str(text) for key, text in facts["format"].get("tags", {}).items()}
+        tags["tracknumber"] = tags.get("track", "")
+        durations = [None if x is None else float(x) for x in (seconds, promised)]
+        return cls(path, rate, channels, frames, durations[0], durations[1], tags)
 
     @contextlib.contextmanager
     def blocks(self, frames: int) -> Iterator[Iterator[np.ndarray]]:

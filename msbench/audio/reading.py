@@ -21,9 +21,12 @@ import soundfile
 
 from msbench.audio import ffmpeg
 from msbench.audio.headers import Patched, streamed
+from msbench.system import errors
 
 BLOCK_FRAMES = 65536
 MOST_CHANNELS = 256  # a block of them takes 64 MiB; a header may claim 65,535
+
+TAGS = ("title", "artist", "album", "date", "tracknumber", "genre")  # soundfile's names
 
 _UNKNOWN_FRAMES = 2**62  # libsndfile's count for a stream that does not say its length is 2**63 - 1
 # libsndfile's log of a data chunk that claims more bytes than the file has. From 0x7FFF0000 on the claim is a
@@ -58,6 +61,7 @@ class AudioReader:
         channels: Number of channels.
         frames: Samples per channel as the header has it, None where it has not; for an MP3 it may be an estimate.
         seconds: Duration, as far as the header knows it.
+        tags: Title, artist and the like (`TAGS`), as far as the file has them.
         in_parts: Whether parts can be read by themselves: not of what ffmpeg decodes, or of a header without sizes.
 
     Raises:
@@ -82,6 +86,7 @@ class AudioReader:
                 self.sample_rate, self.channels = decoding.sample_rate, decoding.channels
                 self.frames, self.seconds = decoding.frames, decoding.seconds
                 self._decoding = decoding
+                found = decoding.tags
             else:
                 self._file = stack.enter_context(file)
                 self.sample_rate, self.channels = file.samplerate, file.channels
@@ -89,6 +94,8 @@ class AudioReader:
                 self.seconds = None if self.frames is None else self.frames / self.sample_rate
                 self.in_parts = not isinstance(file.name, Patched)
                 self._check_header(file)
+                found = file.copy_metadata()
+            self.tags = {name: errors.one_line(found[name], 200) for name in TAGS if found.get(name)}
             if self.channels > MOST_CHANNELS:
                 raise ValueError(
                     f"{self.path} has {self.channels} channels, and {MOST_CHANNELS} are the most: it is corrupt, or no "

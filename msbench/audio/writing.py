@@ -10,18 +10,19 @@ import contextlib
 import errno
 import io
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import soundfile
 
+from msbench.audio.formats import FORMATS, SAMPLE_BYTES, Format, encoded
 from msbench.system.files import part_name
-from msbench.system.names import plain_name
-
-FORMATS = {"wav": ("WAV", "FLOAT"), "flac": ("FLAC", "PCM_24")}  # extension -> what libsndfile calls it
 
 _WAV_LIMIT_BYTES = 2**32 - 2**20  # a WAV's sizes are 32-bit; beyond, RF64 is the same file with 64-bit sizes
+_WRITE_FRAMES = 16384  # at a time: libvorbis puts what it is given on the stack
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # the disk, the user's quota, the process's limit on a file
 
 
@@ -49,12 +50,9 @@ class _Disk(io.FileIO):
 class _PartFile:
     """One audio file on its way: a hidden file in its folder, until `publish` gives it its name."""
 
-    def __init__(
-        self, path: Path, sample_rate: int, channels: int, frames: int | None, subtype: str | None = None
-    ) -> None:
-        kind, usual = FORMATS[path.suffix[1:]]
-        self.subtype = subtype or usual
-        if kind == "WAV" and (frames or 0) * channels * 4 > _WAV_LIMIT_BYTES:
+    def __init__(self, path: Path, format: Format, sample_rate: int, channels: int, frames: int | None) -> None:
+        self.subtype, kind = format.subtype, format.container
+        if kind == "WAV" and (frames or 0) * channels * SAMPLE_BYTES.get(self.subtype, 4) > _WAV_LIMIT_BYTES:
             kind = "RF64"
         self.path = path
         self.part = part_name(path)
@@ -64,14 +62,25 @@ class _PartFile:
             raise _kind(error)(f"cannot write in {path.parent} ({error.strerror}): give another folder") from error
         try:
             with self._failing():
-                self._file = soundfile.SoundFile(self._disk, "w", sample_rate, channels, self.subtype, format=kind)
+                self._file = soundfile.SoundFile(
+                    self._disk, "w", sample_rate, channels, self.subtype, format=kind, **format.encoding
+                )
         except BaseException:
             self.discard()
             raise
 
+    def tag(self, tags: Mapping[str, str]) -> None:
+        """Note title, artist and so on, before the first samples."""
+        for name, text in tags.items():
+            plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().strip()
+            # libsndfile writes UTF-8 into an MP3 as if it were Latin-1.
+            if kept := plain if self._file.format == "MP3" else text:
+                setattr(self._file, name, kept)
+
     def write(self, block: np.ndarray) -> None:
         with self._failing():
-            self._file.write(encoded(block, self.subtype))
+            for start in range(0, block.shape[-1], _WRITE_FRAMES):
+                self._file.write(encoded(block[:, start : start + _WRITE_FRAMES], self.subtype))
 
     def close(self) -> None:
         """Bring all of it to the disk: some file systems tell only then that they are full."""
@@ -83,11 +92,16 @@ class _PartFile:
 
     def _clear_time(self) -> None:
         """libsndfile notes the time in a WAV of floats; without it, the same samples are the same file."""
+        if self.subtype != "FLOAT":
+            return
         with self.part.open("rb") as file:
-            place = file.read(256).find(b"PEAK")
-        if place > 0:
-            self._disk.seek(place + 12)
-            self._disk.write(bytes(4))
+            place = 12  # behind "RIFF", a size and "WAVE"; RF64 has the same
+            while len(head := os.pread(file.fileno(), 8, place)) == 8 and head[:4] != b"data":
+                if head[:4] == b"PEAK":
+                    self._disk.seek(place + 12)
+                    self._disk.write(bytes(4))
+                size = int.from_bytes(head[4:], "little")
+                place += 8 + size + size % 2
 
     def publish(self) -> None:
         os.replace(self.part, self.path)
@@ -108,70 +122,80 @@ class _PartFile:
             failure = error
         cause = self._disk.error or failure
         if isinstance(cause, OSError):
-            kind = _kind(cause)
-            raise kind(
-                f"{'No space left' if kind is NoSpace else 'Failure'} while writing {self.path} ({cause.strerror}): "
-                "free some space or give another folder; nothing was kept"
-            ) from cause
+            raise _failure(self.path, cause) from cause
         if cause is not None:
-            raise ValueError(f"cannot write {self.path} ({cause}): the extension wav takes any audio") from cause
+            raise ValueError(f"cannot write {self.path} ({cause}): the format wav32f takes any audio") from cause
+
+
+@contextlib.contextmanager
+def write_failure(path: Path) -> Iterator[None]:
+    """Say in one sentence what a write to a path, or within a folder, fails with."""
+    try:
+        yield
+    except OSError as error:
+        raise _failure(path, error) from error
+
+
+def _failure(path: Path, error: OSError) -> OSError:
+    kind = _kind(error)
+    return kind(
+        f"{'No space left' if kind is NoSpace else 'Failure'} while writing {path} ({error.strerror}): "
+        "free some space or give another folder; nothing was kept"
+    )
 
 
 def _kind(error: OSError) -> type[OSError]:
     return NoSpace if error.errno in _FULL else OSError
 
 
-def encoded(block: np.ndarray, subtype: str) -> np.ndarray:
-    """(channels, frames) float32 as the (frames, channels) that a file of this subtype is written from.
-
-    What was read from 16 bits becomes the same 16 bits; libsndfile's own conversion scales by 32767.
-    """
-    if subtype == "PCM_16":
-        return np.ascontiguousarray(np.clip(np.rint(block.T * 32768), -32768, 32767), dtype=np.int16)
-    return np.ascontiguousarray(block.T, dtype=np.float32)
-
-
 @contextlib.contextmanager
 def stem_writer(
-    folder: str | os.PathLike[str],
-    targets: Sequence[str],
+    paths: Mapping[str, Path],
     sample_rate: int,
     channels: int,
     *,
-    extension: str = "wav",
+    format: str = "wav32f",
     frames: int | None = None,
     subtypes: Mapping[str, str] | None = None,
+    tags: Mapping[str, str] | None = None,
 ) -> Iterator[Callable[[Mapping[str, np.ndarray]], None]]:
-    """Write one file per target, block by block; all get their names `<folder>/<target>.<extension>` at the end.
+    """Write one file per stem, block by block; all get their names at the end.
 
-    Gives a function that takes the next block of each target, {target: (channels, frames)}. If the body fails, the
-    files so far are removed, and the folders made for them; files from before stay as they were.
+    Gives a function that takes the next block of each stem, {name: (channels, frames)}. If the body fails, the files so
+    far are removed, and the folders made for them; files from before stay as they were.
 
     Args:
-        folder: Made where it does not exist.
-        targets: Names of the stems.
+        paths: Of the stems; folders are made where they do not exist.
         sample_rate: In Hz.
         channels: Number of channels.
-        extension: "wav" (32-bit float, nothing clips) or "flac" (24 bits, clips beyond full scale).
+        format: One of `msbench.audio.formats.FORMATS`.
         frames: Samples per channel, where known: a WAV beyond 4 GiB has to be told from its start.
-        subtypes: Of targets that are stored as something else, "PCM_16" for one.
+        subtypes: Of stems that are stored as something else, "PCM_16" for one.
+        tags: Title, artist and so on, by soundfile's names.
 
     Raises:
-        ValueError: If the extension is another, or a target's name cannot name a file.
+        ValueError: If the format cannot hold this rate or number of channels.
         NoSpace: If the disk fills up.
-        OSError: If the folder cannot be made or written to.
+        OSError: If a folder cannot be made or written to, or a folder is where a stem would go.
     """
-    paths = stem_paths(folder, targets, extension)
-    made = _make(Path(folder))
+    for path in paths.values():
+        if path.is_dir():
+            raise IsADirectoryError(f"{path} is a folder where a stem would go: remove it or give another folder")
+    made: list[Path] = []
     files: dict[str, _PartFile] = {}
 
     def write(block: Mapping[str, np.ndarray]) -> None:
-        for target, file in files.items():
-            file.write(block[target])
+        for name, file in files.items():
+            file.write(block[name])
 
     try:
-        for target, path in paths.items():
-            files[target] = _PartFile(path, sample_rate, channels, frames, (subtypes or {}).get(target))
+        for name, path in paths.items():
+            made = _make(path.parent) + made
+            chosen = FORMATS[format]
+            if subtypes is not None:
+                chosen = replace(chosen, subtype=subtypes[name])
+            files[name] = _PartFile(path, chosen, sample_rate, channels, frames)
+            files[name].tag(tags or {})
         yield write
         for file in files.values():
             file.close()
@@ -184,17 +208,6 @@ def stem_writer(
             with contextlib.suppress(OSError):
                 parent.rmdir()
         raise
-
-
-def stem_paths(folder: str | os.PathLike[str], targets: Sequence[str], extension: str = "wav") -> dict[str, Path]:
-    """Where `stem_writer` puts each target's file."""
-    if extension not in FORMATS:
-        raise ValueError(f"cannot write '{extension}' files: the extension is one of {', '.join(FORMATS)}")
-    paths = {target: Path(folder) / f"{plain_name(target, 'the target')}.{extension}" for target in targets}
-    for path in paths.values():
-        if path.is_dir():
-            raise IsADirectoryError(f"{path} is a folder where a stem would go: remove it or give another folder")
-    return paths
 
 
 def _make(folder: Path) -> list[Path]:

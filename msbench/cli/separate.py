@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +13,14 @@ from msbench.cli.adding import Adder, add_inference, add_settings, inference_of,
 from msbench.system import errors
 from msbench.system.exit_codes import DONE
 from msbench.system.terminal import visible
+from msbench.system.wording import counted
 
 if TYPE_CHECKING:
     from msbench.model.separator import Separator
     from msbench.separation.batch import Failure
+    from msbench.separation.marks import Marks
+    from msbench.separation.output import Output
+    from msbench.separation.song import Song, Written
 
 
 def add(command: Adder) -> None:
@@ -24,23 +29,61 @@ def add(command: Adder) -> None:
     separate.add_argument("model", help="a checkpoint, or the name of a model without weights")
     text = "audio (wav, flac, mp3, m4a, ...), video, or folders of them"
     separate.add_argument("files", nargs="+", type=Path, metavar="FILE", help=text)
-    text = "stems go to <output>/<file>/, or <output>/<its place in its folder>/, and replace those of an earlier call"
+    text = "stems go to <output>/<file>/, or <output>/<its place in its folder>/"
     separate.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help=text)
+    text = "what stems are written as: wav16, wav24, wav32f, flac, mp3 or ogg (wav32f)"
+    separate.add_argument("--format", metavar="NAME", help=text)
+    text = "of a song beyond full scale: none, clamp, or rescale all its stems (none: only wav32f holds it as it is)"
+    separate.add_argument("--clip", metavar="HOW", help=text)
+    text = "of a file in the output, of {track}, {target} and {model} ({track}/{target})"
+    separate.add_argument("--name", metavar="TEXT", help=text)
+    text = "write one more stem of this name: the mixture less all estimates"
+    separate.add_argument("--residual", metavar="NAME", help=text)
+    text = "write this target and the rest of the mixture, no_TARGET, alone"
+    separate.add_argument("--two-stems", metavar="TARGET", help=text)
+    text = "separate all songs, and replace files that are there"
+    separate.add_argument("--force", action="store_true", help=text)
     add_settings(separate)
     add_inference(separate)
 
 
 def _separate(options: argparse.Namespace) -> int:
+    from msbench.separation.batch import Failure, songs_of, unfinished
+    from msbench.separation.inference import Inference
+    from msbench.separation.marks import Marks
+    from msbench.separation.output import Output
+
+    inference = Inference(**inference_of(options))
+    chosen = {field: getattr(options, field) for field in ("format", "clip", "name", "residual", "two_stems")}
+    output = Output(**{field: value for field, value in chosen.items() if value is not None})
+    model, name = _ready(options.model, settings_of(options)), _name(options.model)
+    songs, failures = songs_of(options.files, options.output, output, model.targets, name)
+    count = len(songs) + len(failures)
+    marks = Marks(model, name, inference, output)
+    left = songs if options.force else unfinished(songs, marks)
+    if len(left) < len(songs):
+        done = f"{counted(len(songs) - len(left), 'song')} of {len(songs)} separated before"
+        print(f"msbench: {done}, left as they are (--force separates them again)", file=sys.stderr)
+    peaks: dict[Path, float] = {}
+    tried = 0
+    for song, outcome in _shown(model, left, marks):
+        tried += 1
+        if isinstance(outcome, Exception):
+            failures.append(Failure(song.path, outcome))
+        elif outcome.peak > 1:
+            peaks[song.path] = outcome.peak
+    _tell_peaks(peaks, output)
+    _raise_failures(failures, count, len(left) - tried)
+    return DONE
+
+
+def _shown(model: Separator, songs: Sequence[Song], marks: Marks) -> Iterator[tuple[Song, Written | Exception]]:
+    """Separate songs, with a bar on a terminal and the path of each file that was written."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-    from msbench.separation.batch import Failure, Song, separate_songs, songs_of
-    from msbench.separation.inference import Inference
+    from msbench.separation.batch import separate_songs
 
-    inference = Inference(**inference_of(options))
-    model = _ready(options.model, settings_of(options))
-    songs, failures = songs_of(options.files, options.output, model.targets)
-    count, tried = len(songs) + len(failures), 0
     console = Console()
     name = TextColumn("{task.description}", markup=False)  # a name may hold brackets
     columns = name, BarColumn(), TaskProgressColumn(), TimeRemainingColumn()
@@ -51,15 +94,36 @@ def _separate(options: argparse.Namespace) -> int:
             bars.reset(bar, total=None, description=errors.one_line(song.path.name, 60))
             return lambda done, total: bars.update(bar, completed=done, total=total)
 
-        for song, outcome in separate_songs(model, songs, inference, progress):
-            tried += 1
-            if isinstance(outcome, Exception):
-                failures.append(Failure(song.path, outcome))
-                continue
-            for file in outcome.values():
-                console.print(visible(str(file)), markup=False, highlight=False, soft_wrap=True)
-    _raise_failures(failures, count, len(songs) - tried)
-    return DONE
+        for song, outcome in separate_songs(model, songs, marks, progress):
+            if not isinstance(outcome, Exception):
+                for file in outcome.stems.values():
+                    console.print(visible(str(file)), markup=False, highlight=False, soft_wrap=True)
+            yield song, outcome
+
+
+def _tell_peaks(peaks: dict[Path, float], output: Output) -> None:
+    """Say once what was done to songs beyond full scale."""
+    if not peaks or (output.clip == "none" and output.kind.unbounded):
+        return
+    done = {
+        "none": f"{output.format} does not hold that: --clip rescale turns all stems of such a song down together",
+        "clamp": "that was cut off",
+        "rescale": "all stems of such a song were turned down together",
+    }
+    loudest = max(peaks, key=peaks.__getitem__)
+    level = f"{errors.one_line(str(loudest))} by {20 * math.log10(peaks[loudest]):.1f} dB"
+    most = f"{level}" if len(peaks) == 1 else f"{len(peaks)} songs do, {level} the most"
+    print(f"msbench: stems beyond full scale, {most}: {done[output.clip]}", file=sys.stderr)
+
+
+def _name(model: str) -> str:
+    """What {model} stands for: the name as it was given; of a checkpoint its file's, or its run's."""
+    from msbench.model.checkpoints import names_checkpoint
+
+    if not names_checkpoint(model):
+        return model
+    path = Path(model).absolute()
+    return path.parent.name if path.stem in ("best", "last") and path.parent.name else path.stem
 
 
 def _ready(name: str, settings: dict[str, Any]) -> Separator:

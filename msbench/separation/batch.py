@@ -5,28 +5,20 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from msbench.audio.finding import audio_files
 from msbench.audio.writing import NoSpace
 from msbench.model.separator import Separator
-from msbench.separation.inference import DEFAULTS, Inference
-from msbench.separation.pipeline import Progress, folder_name, separate_into
-
-
-@dataclass(frozen=True)
-class Song:
-    """One file to separate.
-
-    Attributes:
-        path: The file.
-        folder: Of its stems.
-    """
-
-    path: Path
-    folder: Path
+from msbench.separation.inference import Inference
+from msbench.separation.marks import Marks
+from msbench.separation.output import Output
+from msbench.separation.pipeline import Progress
+from msbench.separation.song import Song, Written, separate_song
+from msbench.system.wording import counted
 
 
 @dataclass(frozen=True)
@@ -42,72 +34,141 @@ class Failure:
     error: Exception
 
 
-def songs_of(
-    inputs: Sequence[Path], output: Path, targets: Sequence[str], extension: str = "wav"
-) -> tuple[list[Song], list[Failure]]:
-    """Find what there is to separate, and give each file a folder of its own; nothing is written.
+def separate_files(
+    model: Separator,
+    inputs: Iterable[str | os.PathLike[str]],
+    folder: str | os.PathLike[str],
+    *,
+    force: bool = False,
+    progress: Callable[[Song], Progress] | None = None,
+    **options: Any,
+) -> dict[Path, dict[str, Path]]:
+    """Separate audio files and folders of them, as `msbench separate` does, in bounded memory.
 
-    A file `song.wav` gets `<output>/song/`; one in a folder that is given keeps its place in it, so that
-    `album/cd1/song.wav` of `album` gets `<output>/cd1/song/`. Files that would share a folder are told apart by the
-    last parts of their paths, or else by their endings: `a/01.wav` and `b/01.wav` get `a/01/` and `b/01/`, `01.wav` and
-    `01.flac` get `01.wav/` and `01.flac/`. A file that is given twice is separated once.
+    Songs that the same call has separated before are left as they are. The first failure ends the call; the same call
+    goes on from there.
+
+    Args:
+        model: As for `msbench.separate`.
+        inputs: Files, and folders of them.
+        folder: Of all stems.
+        force: Whether files that are there are replaced.
+        progress: Gives what is told how far a song is.
+        options: The fields of `Output` (`format`, `clip`, `name`, `residual`, `two_stems`) and of `Inference`.
+
+    Returns:
+        {input: {stem: its file}}.
+
+    Raises:
+        FileExistsError: If another call, or somebody else, has written one of the files.
+        ValueError, OSError, TypeError: As `songs_of`, `msbench.separate` and the writing of a song.
+    """
+    known = [field.name for field in fields(Output)]
+    output = Output(**{key: value for key, value in options.items() if key in known})
+    rest = {key: value for key, value in options.items() if key not in known}
+    inference = Inference.of(rest, others=[*known, "force", "progress"])
+    name = (model.registered or {}).get("name", type(model).__name__)
+    songs, failures = songs_of([Path(path) for path in inputs], Path(folder), output, model.targets, name)
+    if failures:
+        raise failures[0].error
+    marks = Marks(model, name, inference, output)
+    for _, outcome in separate_songs(model, songs if force else unfinished(songs, marks), marks, progress):
+        if isinstance(outcome, Exception):
+            raise outcome
+    return {song.path: song.stems for song in songs}
+
+
+def songs_of(
+    inputs: Sequence[Path], folder: Path, output: Output, targets: Sequence[str], model: str
+) -> tuple[list[Song], list[Failure]]:
+    """Find what there is to separate, and give each stem a file of its own; nothing is written.
+
+    The track of a file `song.wav` is "song"; one in a folder that is given keeps its place in it, so that that of
+    `album/cd1/song.wav` of `album` is "cd1/song". Files that would share a track are told apart by the last parts of
+    their paths, or else by their endings: `a/01.wav` and `b/01.wav` are "a/01" and "b/01", `01.wav` and `01.flac` are
+    "01.wav" and "01.flac". A file that is given twice is separated once.
 
     Args:
         inputs: Files, and folders of them.
-        output: The folder of all stems; files below it are no inputs of a folder that holds it.
-        targets: Names of the stems.
-        extension: Of the stems.
+        folder: Of all stems; files below it are no inputs of a folder that holds it.
+        output: What is written of a song.
+        targets: Of the model.
+        model: Its name.
 
     Returns:
         The songs, and the folders that hold none.
 
     Raises:
-        ValueError: If two files would share a folder all the same, a stem would overwrite one of the files, or a link
-            leads out of the output.
+        ValueError: If two stems would share a file, a stem would overwrite one of the inputs, or a link leads out of
+            the folder.
     """
-    found: dict[Path, Path] = {}  # absolute path -> its place under the output, with the file's ending
+    found: dict[Path, Path] = {}  # absolute path -> its place under the folder, with the file's ending
     failures: list[Failure] = []
     given: dict[Path, Path] = {}  # absolute path -> as it was given
     for path in inputs:
         files = [path]
         if path.is_dir():
-            files = _files_in(path, output, failures)
+            files = _files_in(path, folder, failures)
         for file in files:
             absolute = Path(os.path.abspath(file))
             place = file.relative_to(path) if path.is_dir() else Path(file.name)
             if found.setdefault(absolute, place) == place:
                 given.setdefault(absolute, file)
-    folds = _folds_case(output)
+    folds = _folds_case(folder)
     places = _told_apart(found, folds)
-    songs = [Song(given[path], output / place) for path, place in places.items()]
-    for song in songs:
-        if not song.folder.resolve().is_relative_to(output.resolve()):
-            raise ValueError(f"{song.folder} leads out of {output}: remove the link in it")
-    _refuse_clashes(songs, [f"{target}.{extension}" for target in targets], folds)
+    songs = [Song(given[path], output.paths(folder, place, model, targets)) for path, place in places.items()]
+    top = folder.resolve()
+    for parent in dict.fromkeys(stem.parent for song in songs for stem in song.stems.values()):
+        if not parent.resolve().is_relative_to(top):
+            raise ValueError(f"{parent} leads out of {folder}: remove the link in it")
+    _refuse_clashes(songs, folds)
     return songs, failures
 
 
-def separate_songs(
-    model: Separator,
-    songs: Sequence[Song],
-    inference: Inference = DEFAULTS,
-    progress: Callable[[Song], Progress] | None = None,
-) -> Iterator[tuple[Song, dict[str, Path] | Exception]]:
-    """Separate one file after another: gives each with its stems, or with what was raised.
+def unfinished(songs: Sequence[Song], marks: Marks) -> list[Song]:
+    """The songs whose stems are not all there yet, as this call writes them.
 
-    A full disk ends it after the file that met it, as no other could be written. Stems of an earlier call are replaced
-    when all of a song's are complete.
+    Raises:
+        FileExistsError: If one of their files is there and was made with or from something else.
+    """
+    left, others = [], []
+    for song in songs:
+        files = [path for path in song.stems.values() if path.exists() or path.is_symlink()]
+        try:
+            ours = marks.are_on(song.path, files)
+        except OSError:  # of the input, which its separation says
+            ours = [True for _ in files]
+            left += [song] if len(files) == len(song.stems) else []
+        others += [path for path, own in zip(files, ours, strict=True) if not own]
+        if len(files) < len(song.stems):
+            left.append(song)
+    if others:
+        more = f" and {counted(len(others) - 1, 'other file')}" if others[1:] else ""
+        raise FileExistsError(
+            f"{others[0]}{more} would be overwritten, and another model, input or setting made what is there: give "
+            "another folder or --name, or replace it with --force"
+        )
+    return left
+
+
+def separate_songs(
+    model: Separator, songs: Sequence[Song], marks: Marks, progress: Callable[[Song], Progress] | None = None
+) -> Iterator[tuple[Song, Written | Exception]]:
+    """Separate one file after another: gives each with what was written, or with what was raised.
+
+    A full disk ends it after the file that met it, as no other could be written. What is there is replaced when all
+    stems of a song are complete.
 
     Args:
-        model: As `separate`.
+        model: As `msbench.separate`.
         songs: As `songs_of` gives them.
-        inference: How the model is run.
+        marks: Of the call; they hold how the model is run and what is written.
         progress: Gives what is told how far a song is.
     """
     for song in songs:
         try:
             told = None if progress is None else progress(song)
-            yield song, separate_into(model, song.path, song.folder, inference, progress=told)
+            yield song, separate_song(model, song, marks, told)
         except Exception as error:
             yield song, error
             if isinstance(error, NoSpace):
@@ -138,10 +199,10 @@ def _failed(path: Path, error: Exception) -> Failure:
 
 
 def _told_apart(found: dict[Path, Path], folds: bool) -> dict[Path, Path]:
-    """The folder of each file, relative to the output."""
+    """The track of each file."""
     groups: dict[str, list[Path]] = defaultdict(list)
     for path, place in found.items():
-        groups[_key(place.parent / folder_name(place), folds)].append(path)
+        groups[_key(place.parent / _track(place), folds)].append(path)
     named: dict[Path, Path] = {}
     for paths in groups.values():
         least = len(found[paths[0]].parts)
@@ -152,7 +213,7 @@ def _told_apart(found: dict[Path, Path], folds: bool) -> dict[Path, Path]:
 
 def _shortest(paths: list[Path], least: int, folds: bool) -> list[Path]:
     """The last parts of paths, as few as tell them apart but no fewer than `least`; with their endings if need be."""
-    plain = [path.parent / folder_name(path) for path in paths]
+    plain = [path.parent / _track(path) for path in paths]
     for candidates in (plain, paths):
         for count in range(least, max(len(path.parts) for path in paths)):
             places = [Path(*path.parts[1:][-count:]) for path in candidates]
@@ -165,30 +226,33 @@ def _shortest(paths: list[Path], least: int, folds: bool) -> list[Path]:
     )
 
 
-def _refuse_clashes(songs: list[Song], stems: list[str], folds: bool) -> None:
-    taken: dict[str, Path] = {}  # where stems and their folders go -> the file they are of
-    for song in songs:
-        clash = taken.setdefault(_key(song.folder, folds), song.path)
-        if clash != song.path:
-            raise ValueError(
-                f"{clash} and {song.path} would be separated into one folder, {song.folder}: "
-                "rename one, or give them outputs of their own"
-            )
+def _refuse_clashes(songs: list[Song], folds: bool) -> None:
+    taken: dict[str, Path] = {}  # where a stem goes -> the song it is of
     inputs = {place: song.path for song in songs for place in (_place(song.path), song.path.resolve())}
-    folders = {_key(place, folds) for song in songs for place in (song.folder, *song.folder.parents)}
+    folders = {_key(parent, folds) for song in songs for stem in song.stems.values() for parent in stem.parents}
     for song in songs:
-        resolved = song.folder.resolve()
-        for stem in stems:
-            if resolved / stem in inputs:
+        for stem in song.stems.values():
+            if _key(stem, folds) in taken:
                 raise ValueError(
-                    f"a stem of {song.path} would overwrite the mixture {inputs[resolved / stem]}: "
-                    "give another output folder"
+                    f"stems of {taken[_key(stem, folds)]} and of {song.path} would both be {stem}: rename one, give "
+                    "them outputs of their own, or a --name with {track}"
                 )
-            if _key(song.folder / stem, folds) in folders:
+            taken[_key(stem, folds)] = song.path
+            mixture = inputs.get(stem.parent.resolve() / stem.name)
+            if mixture is not None:
                 raise ValueError(
-                    f"{song.folder / stem} would be a stem of {song.path} and the folder of another file's stems: "
+                    f"a stem of {song.path} would overwrite the mixture {mixture}: give another output folder"
+                )
+            if _key(stem, folds) in folders:
+                raise ValueError(
+                    f"{stem} would be a stem of {song.path} and the folder of another file's stems: "
                     "rename one, or give them outputs of their own"
                 )
+
+
+def _track(path: Path) -> str:
+    """A file's own name without the ending, unless ".." is left, which would lead out of the output."""
+    return path.name if path.stem in (".", "..") else path.stem
 
 
 def _place(path: Path) -> Path:

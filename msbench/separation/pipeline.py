@@ -10,22 +10,20 @@ with it.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from msbench.audio.reading import BLOCK_FRAMES, AudioReader
+from msbench.audio.reading import BLOCK_FRAMES
 from msbench.audio.streams import ChunkPlan, chunks, joined, resampled, whole
-from msbench.audio.writing import stem_paths, stem_writer
 from msbench.model.separator import Separator
 from msbench.separation.inference import DEFAULTS, Inference
 from msbench.separation.input_stream import CheckedBlocks, InputStream
 from msbench.separation.model_calls import adaptation, estimates_of, evaluating
+from msbench.separation.output import Output
 from msbench.system.memory import free_bytes
 
 Progress = Callable[[float, float | None], None]  # (seconds done, seconds in all where known)
@@ -37,6 +35,8 @@ def separate(
     sample_rate: int,
     *,
     references: Tensor | np.ndarray | None = None,
+    two_stems: str | None = None,
+    residual: str | None = None,
     progress: Progress | None = None,
     **inference: Any,
 ) -> dict[str, Tensor]:
@@ -50,19 +50,22 @@ def separate(
         mixture: (C, T), or (T,) for mono; floating point, full scale at one.
         sample_rate: Of the mixture, in Hz.
         references: (S, C, T) in the order of the model's targets; used by oracles (`needs_references`) alone.
+        two_stems: A target that is given with all the rest of the mixture, "no_<target>", in place of all targets.
+        residual: Name of one more stem, the mixture less all estimates.
         progress: Called with the seconds done and the seconds in all.
         inference: How the model is run, the fields of `Inference`: `chunk_seconds` (10.0), `overlap` (0.25),
             `batch_size` (1) and `device` (where the model is).
 
     Returns:
-        {target: (C, T)}, on the CPU.
+        {target: (C, T)}, on the CPU; with `two_stems` or `residual` their stems too.
 
     Raises:
         ValueError: If an argument is out of its range, a sample is not finite, the shapes do not fit, or the model
             cannot be adapted to the channel count.
         TypeError: If a keyword is unknown.
     """
-    chosen = Inference.of(inference, others=("references", "progress"))
+    chosen = Inference.of(inference, others=("references", "two_stems", "residual", "progress"))
+    output = Output(two_stems=two_stems, residual=residual)
     signal = _signal(mixture, "the mixture", 1)
     if model.needs_references and references is not None:
         stems = _signal(references, "the references", len(model.targets))
@@ -73,85 +76,20 @@ def separate(
     blocks = (signal[..., start : start + BLOCK_FRAMES] for start in range(0, time, BLOCK_FRAMES))
     seconds = time / sample_rate if sample_rate > 0 else None
     stream = InputStream(blocks, sample_rate, channels, seconds)
-    estimates = {target: torch.empty(channels, time) for target in model.targets}
+    estimates = {stem: torch.empty(channels, time) for stem in output.stems(model.targets)}
     done = 0
     for block in separate_blocks(model, stream, chosen, progress):
-        for target, samples in block.items():
-            estimates[target][:, done : done + samples.shape[-1]] = torch.from_numpy(samples)
-        done += samples.shape[-1]
+        here = slice(done, done + next(iter(block.values())).shape[-1])
+        for stem, samples in output.parts(signal[0, :, here], block).items():
+            estimates[stem][:, here] = torch.from_numpy(samples)
+        done = here.stop
     return estimates
-
-
-def separate_file(
-    model: Separator,
-    path: str | os.PathLike[str],
-    output_dir: str | os.PathLike[str],
-    inference: Inference = DEFAULTS,
-    *,
-    extension: str = "wav",
-    progress: Progress | None = None,
-) -> dict[str, Path]:
-    """Separate an audio file into `<output_dir>/<file's stem>/<target>.<extension>`, in bounded memory.
-
-    The files appear under these names once all of them are complete.
-
-    Args:
-        model: As for `separate`.
-        path: The file.
-        output_dir: Made where it does not exist.
-        inference: How the model is run.
-        extension: "wav" (32-bit float, nothing clips) or "flac" (24 bits, clips beyond full scale).
-        progress: Called with the seconds done, and the seconds in all where the file's header knows them.
-
-    Returns:
-        {target: path of its file}.
-
-    Raises:
-        FileNotFoundError, OSError: If the file is not there, or the disk is full; see `msbench.audio`.
-        ValueError: If the file is no audio, corrupt or empty, and as for `separate`.
-    """
-    folder = Path(output_dir) / folder_name(Path(path))
-    return separate_into(model, Path(path), folder, inference, extension=extension, progress=progress)
-
-
-def separate_into(
-    model: Separator,
-    path: Path,
-    folder: Path,
-    inference: Inference = DEFAULTS,
-    *,
-    extension: str = "wav",
-    progress: Progress | None = None,
-) -> dict[str, Path]:
-    """As `separate_file`, into `<folder>/<target>.<extension>`."""
-    paths = stem_paths(folder, model.targets, extension)
-    if path.resolve() in [stem.resolve() for stem in paths.values()]:
-        raise ValueError(f"a stem would overwrite the mixture {path}: give another output folder")
-    with AudioReader(path) as reader:
-        shape = (reader.sample_rate, reader.channels)
-        blocks = separate_blocks(
-            model, InputStream(reader.blocks(), *shape, reader.seconds, name=str(path)), inference, progress
-        )
-        frames = None if reader.seconds is None else round(reader.seconds * reader.sample_rate)
-        with stem_writer(folder, model.targets, *shape, extension=extension, frames=frames) as write:
-            for block in blocks:
-                write(block)
-    return paths
-
-
-def folder_name(path: Path) -> str:
-    """The name of the folder of a file's stems: its own without the ending.
-
-    >>> folder_name(Path("songs/01 Song.flac")), folder_name(Path("...wav"))  # ".." would lead out of the output
-    ('01 Song', '...wav')
-    """
-    return path.name if path.stem in (".", "..") else path.stem
 
 
 def separate_blocks(
     model: Separator, stream: InputStream, inference: Inference = DEFAULTS, progress: Progress | None = None
 ) -> Iterator[dict[str, np.ndarray]]:
-    """Separate a stream: what `separate` and `separate_file` run on.
+    """Separate a stream: what `separate` and `separate_files` run on.
 
     Args:
         model: As for `separate`.

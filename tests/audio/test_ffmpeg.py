@@ -109,6 +109,13 @@ def test_a_playlist_leads_to_no_other_file(tmp_path: Path) -> None:
 
 
 @needs_ffmpeg
+def test_title_and_artist(tmp_path: Path) -> None:
+    path = encode(tmp_path, "a.m4a", "-metadata", "title=Café", "-metadata", "artist=東京", "-metadata", "track=3")
+    with AudioReader(path) as reader:
+        assert reader.tags == {"title": "Café", "artist": "東京", "tracknumber": "3"}
+
+
+@needs_ffmpeg
 @pytest.mark.parametrize("name", ["-dash.m4a", "a%03d [x].m4a", "new\nline.m4a", "http:x.m4a"])
 def test_odd_names(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     encode(tmp_path, "a.m4a").rename(tmp_path / name)

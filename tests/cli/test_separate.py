@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
+import msbench
 from msbench.cli.app import main
 
 MODEL = '''
@@ -175,3 +176,41 @@ def test_a_full_disk_ends_the_batch(tmp_path: Path, files: list[str]) -> None:
     assert "No space left while writing" in full
     assert last == "msbench: 1 of 2 inputs failed, as listed above; 1 not tried"
     assert not (tmp_path / "out").exists()
+
+
+def test_what_is_done_and_what_is_loud_is_said_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = [str(tmp_path / f"{name}.wav") for name in "abc"]
+    for file, level in zip(files, (0.1, 1.5, 2.0), strict=True):
+        soundfile.write(file, level * np.ones(8000), 8000, subtype="FLOAT")
+    assert separate(tmp_path, monkeypatch, "pass", [*files[:2], "--format", "flac"]) == 0
+    loud = f"msbench: stems beyond full scale, {tmp_path / 'b.wav'} by 3.5 dB: flac does not hold that: --clip rescale"
+    assert capsys.readouterr().err == f"{loud} turns all stems of such a song down together\n"
+    assert separate(tmp_path, monkeypatch, "pass", [*files, "--format", "flac"]) == 0
+    done, loud = capsys.readouterr().err.splitlines()
+    assert done == "msbench: 2 songs of 3 separated before, left as they are (--force separates them again)"
+    assert "c.wav by 6.0 dB" in loud
+    assert separate(tmp_path, monkeypatch, "pass", [*files, "--format", "flac", "--clip", "clamp"]) == 2
+    assert "a/voice.flac and 5 other files would be overwritten" in capsys.readouterr().err
+    more = ["--format", "flac", "--clip", "rescale", "--force"]
+    assert separate(tmp_path, monkeypatch, "pass", [*files, *more]) == 0
+    (loud,) = capsys.readouterr().err.splitlines()
+    assert "2 songs do, " in loud
+    assert loud.endswith("c.wav by 6.0 dB the most: all stems of such a song were turned down together")
+    assert soundfile.read(tmp_path / "out" / "c" / "band.flac")[0].max() == pytest.approx(1, abs=1e-6)
+    assert separate(tmp_path, monkeypatch, "pass", [*files, "--name", "f/{track}-{target}"]) == 0
+    assert not capsys.readouterr().err  # wav32f holds it
+
+
+def test_names_of_models(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = ["--name", "{model}/{target}/{track}", "--residual", "rest"]
+    assert separate(tmp_path, monkeypatch, "pass", [files[0], *more]) == 0
+    written = [Path(line).relative_to(tmp_path / "out").as_posix() for line in capsys.readouterr().out.splitlines()]
+    assert written == ["tiny/voice/a.wav", "tiny/band/a.wav", "tiny/rest/a.wav"]
+    for path, name in (("tiny-1a2b/best.ckpt", "tiny-1a2b"), ("tiny-1a2b/mine.ckpt", "mine")):
+        msbench.save(msbench.load("tiny"), tmp_path / path)
+        assert main(["separate", str(tmp_path / path), files[0], "-o", str(tmp_path / "out"), *more]) == 0
+        assert capsys.readouterr().out.count(f"/out/{name}/") == 3

@@ -11,7 +11,7 @@ import torch
 
 from msbench.data.dataset import Dataset
 from msbench.model.separator import Separator
-from msbench.separation.pipeline import separate_file
+from msbench.separation.batch import separate_files
 from tests.tiny import RATE
 
 
@@ -32,7 +32,7 @@ def write_estimates(folder: Path, data: Dataset, model: Separator, extension: st
         mixture = folder / f"{track.name}.wav"
         mixture.parent.mkdir(parents=True, exist_ok=True)
         soundfile.write(mixture, track.read("mixture").T, track.sample_rate, subtype="FLOAT")
-        separate_file(model, mixture, folder / split, extension=extension)
+        separate_files(model, [mixture], folder / split, format={"wav": "wav32f", "flac": "flac"}[extension])
         mixture.unlink()
     return folder
 

@@ -12,7 +12,10 @@ import soundfile
 import msbench
 from msbench.audio.writing import NoSpace
 from msbench.separation import batch
-from msbench.separation.batch import separate_songs, songs_of
+from msbench.separation.batch import Song, Written, separate_files, separate_songs, songs_of
+from msbench.separation.inference import Inference
+from msbench.separation.marks import Marks
+from msbench.separation.output import Output
 
 TARGETS = ["voice", "band"]
 
@@ -39,10 +42,20 @@ def song(*names: str) -> list[Path]:
     return [Path(name) for name in names]
 
 
-def folders(*inputs: str | Path) -> dict[str, str]:
-    songs, failures = songs_of([Path(path) for path in inputs], Path("out"), TARGETS)
+def found(*inputs: str | Path, output: str = "out") -> list[Song]:
+    songs, failures = songs_of([Path(path) for path in inputs], Path(output), Output(), TARGETS, "half")
     assert not failures
-    return {str(song.path): song.folder.relative_to("out").as_posix() for song in songs}
+    return songs
+
+
+def separated(songs: list[Song]) -> dict[str, Written | Exception]:
+    model = Half()
+    marks = Marks(model, "half", Inference(), Output())
+    return {song.path.name: outcome for song, outcome in separate_songs(model, songs, marks)}
+
+
+def folders(*inputs: str | Path) -> dict[str, str]:
+    return {str(song.path): song.stems["voice"].parent.relative_to("out").as_posix() for song in found(*inputs)}
 
 
 @pytest.mark.parametrize(
@@ -81,19 +94,19 @@ def test_a_second_call_takes_no_stems_for_songs() -> None:
 def test_no_stem_overwrites_an_input(given: list[str]) -> None:
     song("voice.wav", "voice/voice.wav")
     with pytest.raises(ValueError, match=r"would overwrite the mixture (\./)?voice/voice.wav: give another output"):
-        songs_of([Path(path) for path in given], Path(), TARGETS)
+        found(*given, output=".")
 
 
 def test_an_input_of_one_song_is_no_stem_of_another() -> None:
     given = song("a.wav", "x/a/band.wav")
     with pytest.raises(ValueError, match=r"a stem of a.wav would overwrite the mixture x/a/band.wav"):
-        songs_of(given, Path("x"), TARGETS)
+        found(*given, output="x")
 
 
 def test_a_stem_is_no_folder_of_another() -> None:
     song("in/a.wav", "in/a/voice.wav/b.wav")
     with pytest.raises(ValueError, match=r"out/a/voice.wav would be a stem of in/a.wav and the folder of another"):
-        songs_of([Path("in")], Path("out"), TARGETS)
+        found("in")
 
 
 def test_no_link_leads_out_of_the_output() -> None:
@@ -101,7 +114,7 @@ def test_no_link_leads_out_of_the_output() -> None:
     Path("elsewhere").mkdir()
     Path("out/a").symlink_to("../elsewhere")
     with pytest.raises(ValueError, match=r"^out/a leads out of out: remove the link in it$"):
-        songs_of(song("a.wav"), Path("out"), TARGETS)
+        found(*song("a.wav"))
 
 
 def test_names_that_a_file_system_takes_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,7 +128,7 @@ def test_names_that_a_file_system_takes_for_one(monkeypatch: pytest.MonkeyPatch)
 
 def test_folders_without_songs_are_failures() -> None:
     Path("empty").mkdir()
-    songs, failures = songs_of([*song("01.wav"), Path("empty")], Path("out"), TARGETS)
+    songs, failures = songs_of([*song("01.wav"), Path("empty")], Path("out"), Output(), TARGETS, "half")
     assert [each.path for each in songs] == [Path("01.wav")]
     assert str(failures[0].error) == "empty holds no audio file: name the folder of the songs"
 
@@ -123,29 +136,82 @@ def test_folders_without_songs_are_failures() -> None:
 def test_one_bad_file_ends_no_other() -> None:
     given = song("a.wav", "b.wav", "c.wav")
     given[1].write_bytes(b"no sound")
-    songs, _ = songs_of(given, Path("out"), TARGETS)
-    outcomes = {song.path.name: outcome for song, outcome in separate_songs(Half(), songs)}
+    outcomes = separated(found(*given))
     assert isinstance(outcomes["b.wav"], ValueError)
-    assert outcomes["c.wav"] == {target: Path("out", "c", f"{target}.wav") for target in TARGETS}
+    assert isinstance(outcomes["c.wav"], Written)
+    assert outcomes["c.wav"].stems == {target: Path("out", "c", f"{target}.wav") for target in TARGETS}
     assert sorted(os.listdir("out")) == ["a", "c"]
 
 
-def test_stems_of_an_earlier_call_are_replaced() -> None:
-    songs, _ = songs_of(song("a.wav"), Path("out"), TARGETS)
-    for _ in range(2):
-        list(separate_songs(Half(), songs))
-    assert sorted(path.name for path in Path("out/a").iterdir()) == ["band.wav", "voice.wav"]
+def test_the_same_call_goes_on_after_a_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = song("a.wav", "b.wav", "c.wav")
+    separate_files(Half(), given[:2], "out")
+    Path("out/b/voice.wav").unlink()  # stopped between the two names
+    before = {path: path.stat().st_ino for path in Path("out").rglob("*.wav")}
+    tried = []
+    monkeypatch.setattr(Half, "forward", lambda _, mixture: tried.append(1) or mixture.unsqueeze(1).repeat(1, 2, 1, 1))
+    stems = separate_files(Half(), given, "out")
+    assert len(tried) == 2
+    assert [*stems] == given
+    after = {path: path.stat().st_ino for path in Path("out").rglob("*.wav")}
+    assert len(after) == 6
+    assert {path for path in before if after[path] == before[path]} == {Path("out/a/voice.wav"), Path("out/a/band.wav")}
+
+
+def test_nothing_of_others_is_overwritten() -> None:
+    given = song("a.wav", "b.wav")
+    separate_files(Half(), given[1:], "out")
+    before = Path("out/b/voice.wav").read_bytes()
+    sentence = r"^out/b/voice.wav would be overwritten, and another model, input or setting made what"
+    with pytest.raises(FileExistsError, match=sentence):
+        separate_files(Half(), given, "out", two_stems="voice")
+    assert not Path("out/a").exists()
+    assert Path("out/b/voice.wav").read_bytes() == before
+    separate_files(Half(), given, "out", two_stems="voice", force=True)
+    assert Path("out/b/no_voice.wav").exists()
+
+
+def test_an_input_that_changed_is_not_taken_for_done() -> None:
+    given = song("a.wav")
+    separate_files(Half(), given, "out")
+    soundfile.write("a.wav", 0.2 * np.ones(800), 8000)
+    with pytest.raises(FileExistsError, match="another model, input or setting"):
+        separate_files(Half(), given, "out")
+
+
+def test_an_input_that_is_gone_is_said_to_be_so() -> None:
+    given = song("a.wav")
+    separate_files(Half(), given, "out")
+    given[0].unlink()
+    with pytest.raises(FileNotFoundError, match=r"no audio file a.wav"):
+        separate_files(Half(), given, "out")
+
+
+def test_two_songs_never_share_a_file() -> None:
+    with pytest.raises(ValueError, match=r"stems of a.wav and of b.wav would both be out/voice.wav"):
+        separate_files(Half(), song("a.wav", "b.wav"), "out", name="{target}")
+    assert not Path("out").exists()
+    stems = separate_files(Half(), song("a.wav"), "out", name="{model}/{target}")
+    assert [*stems[Path("a.wav")].values()] == [Path("out/Half/voice.wav"), Path("out/Half/band.wav")]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_may_not_be_written() -> None:
+    Path("out").mkdir(mode=0o500)
+    for clip in ("none", "rescale"):
+        with pytest.raises(OSError, match=r"^cannot make the folder out/a \(Permission denied\): give another$"):
+            separate_files(Half(), song("a.wav"), "out", clip=clip)
+    assert not [*Path("out").iterdir()]
 
 
 def test_a_full_disk_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(model: object, path: Path, *_: object, **__: object) -> dict[str, Path]:
-        if path.name == "b.wav":
+    def full(model: object, song: Song, *_: object) -> Written:
+        if song.path.name == "b.wav":
             raise NoSpace("No space left")
-        return {}
+        return Written({}, 0.0)
 
-    songs, _ = songs_of(song("a.wav", "b.wav", "c.wav"), Path("out"), TARGETS)
-    monkeypatch.setattr(batch, "separate_into", full)
-    assert [song.path.name for song, _ in separate_songs(Half(), songs)] == ["a.wav", "b.wav"]
+    monkeypatch.setattr(batch, "separate_song", full)
+    assert [*separated(found(*song("a.wav", "b.wav", "c.wav")))] == ["a.wav", "b.wav"]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
@@ -154,9 +220,9 @@ def test_what_may_not_be_read() -> None:
     given[0].chmod(0)
     given[1].parent.chmod(0)
     try:
-        songs, failures = songs_of([given[0], Path("in")], Path("out"), TARGETS)
+        songs, failures = songs_of([given[0], Path("in")], Path("out"), Output(), TARGETS, "half")
         assert "cannot list the folder" in str(failures[0].error)
-        ((_, error),) = separate_songs(Half(), songs)
+        (error,) = separated(songs).values()
         assert "cannot open a.wav (Permission denied)" in str(error)
     finally:
         given[1].parent.chmod(0o700)

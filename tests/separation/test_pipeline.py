@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import soundfile
 import torch
 from torch import nn
 
@@ -11,7 +10,7 @@ from msbench.model.separator import Separator, SpectrogramSeparator
 from msbench.model.stft import resample
 from msbench.separation.inference import Inference
 from msbench.separation.input_stream import InputStream
-from msbench.separation.pipeline import separate, separate_blocks, separate_file
+from msbench.separation.pipeline import separate, separate_blocks
 
 RATE = 1000
 
@@ -375,86 +374,3 @@ def test_other_number_types_and_layouts():
     mixture = noise(2, 300)
     for other in (mixture.double(), mixture.numpy()[:, ::-1][:, ::-1], mixture.numpy().copy("F")):
         assert torch.equal(separate(Identity(), other, RATE)["vocals"], mixture)
-
-
-# Files
-
-
-@pytest.mark.parametrize(("extension", "error"), [("wav", 0), ("flac", 1e-6)])
-def test_file_is_as_in_memory(tmp_path, extension, error):
-    torch.manual_seed(0)
-    model, mixture = Conv(), noise(2, 44100 * 3 + 1) * 0.4
-    soundfile.write(tmp_path / "song.one.wav", mixture.T.numpy(), 44100, subtype="FLOAT")
-    options = {"chunk_seconds": 0.5, "overlap": 0.3, "batch_size": 2}
-    expected = separate(model, mixture, 44100, **options)
-    calls = []
-    song, out = tmp_path / "song.one.wav", tmp_path / "out"
-    inference = Inference(**options)
-    paths = separate_file(model, song, out, inference, extension=extension, progress=lambda *c: calls.append(c))
-    assert paths == {target: tmp_path / "out" / "song.one" / f"{target}.{extension}" for target in model.targets}
-    assert sorted(path.name for path in (tmp_path / "out" / "song.one").iterdir()) == [
-        f"rest.{extension}",
-        f"vocals.{extension}",
-    ]
-    for target, path in paths.items():
-        samples, rate = soundfile.read(path, dtype="float32")
-        assert rate == 44100
-        assert samples.shape == (44100 * 3 + 1, 2)
-        assert np.abs(samples.T - expected[target].numpy()).max() <= error
-    assert calls[-1] == (3 + 1 / 44100, 3 + 1 / 44100)
-
-
-@pytest.mark.parametrize(("name", "error"), [("a.wav", 1e-4), ("a.flac", 1e-4), ("a.mp3", 0.05), ("a.ogg", 0.05)])
-def test_reads_each_format(tmp_path, name, error):
-    mixture = tones(22050, 1.7) * 0.5
-    soundfile.write(tmp_path / name, mixture.T.numpy(), 22050)
-    path = separate_file(Identity(), tmp_path / name, tmp_path / "out")["vocals"]
-    samples, rate = soundfile.read(path, dtype="float32")
-    assert rate == 22050
-    assert samples.shape == mixture.T.shape
-    assert np.abs(samples.T - mixture.numpy()).max() < error
-
-
-def test_nothing_clips(tmp_path):
-    mixture = noise(2, 1000) * 3
-    soundfile.write(tmp_path / "loud.wav", mixture.T.numpy(), RATE, subtype="FLOAT")
-    path = separate_file(Identity(), tmp_path / "loud.wav", tmp_path / "out")["vocals"]
-    assert np.array_equal(soundfile.read(path, dtype="float32")[0].T, mixture.numpy())
-
-
-def test_nan_in_a_file_names_the_file_and_the_time(tmp_path):
-    samples = np.zeros((100_000, 2), np.float32)
-    samples[75_000, 1] = np.nan
-    soundfile.write(tmp_path / "song.wav", samples, 44100, subtype="FLOAT")
-    with pytest.raises(ValueError, match=r"song\.wav has NaN or infinite samples, the first at 1\.701 s"):
-        separate_file(
-            Identity(sample_rate=44100), tmp_path / "song.wav", tmp_path / "out", Inference(chunk_seconds=0.2)
-        )
-    assert not (tmp_path / "out").exists()
-
-
-def test_failure_keeps_an_earlier_result(tmp_path):
-    soundfile.write(tmp_path / "song.wav", noise(500, 2).numpy(), RATE)
-    model = Conv()
-    paths = separate_file(model, tmp_path / "song.wav", tmp_path / "out")
-    before = {path: path.read_bytes() for path in paths.values()}
-    nn.init.constant_(model.net[0].weight, torch.nan)
-    with pytest.raises(ValueError, match="weights are broken"):
-        separate_file(model, tmp_path / "song.wav", tmp_path / "out")
-    assert {path: path.read_bytes() for path in (tmp_path / "out" / "song").iterdir()} == before
-
-
-def test_a_stem_never_overwrites_the_mixture(tmp_path):
-    (tmp_path / "vocals").mkdir()
-    soundfile.write(tmp_path / "vocals" / "vocals.wav", noise(500, 2).numpy(), RATE)
-    with pytest.raises(ValueError, match="would overwrite the mixture"):
-        separate_file(Identity(), tmp_path / "vocals" / "vocals.wav", tmp_path)
-
-
-def test_bad_option_makes_no_folder(tmp_path):
-    soundfile.write(tmp_path / "song.wav", noise(500, 2).numpy(), RATE)
-    with pytest.raises(ValueError, match="extension"):
-        separate_file(Identity(), tmp_path / "song.wav", tmp_path / "out", extension="mp3")
-    with pytest.raises(ValueError, match="needs the true stems"):
-        separate_file(Ratio(), tmp_path / "song.wav", tmp_path / "out")
-    assert [path.name for path in tmp_path.iterdir()] == ["song.wav"]

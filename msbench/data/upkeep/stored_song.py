@@ -12,13 +12,15 @@ from typing import Any
 import numpy as np
 import soundfile
 
+from msbench.audio.formats import encoded
 from msbench.audio.reading import BLOCK_FRAMES
 from msbench.audio.streams import resampled
-from msbench.audio.writing import encoded, stem_writer
+from msbench.audio.writing import stem_writer
 from msbench.data.dataset import sampled_blocks
 from msbench.data.song import Header, Song, Waves
 from msbench.system.bounded import read_json
 from msbench.system.files import clear_parts, part_of, sha256_of, write_json
+from msbench.system.names import inside
 from msbench.system.visible import is_twin
 
 _SONG = "prepared.json"  # in a song's folder: what it was made from, and what is in it
@@ -117,7 +119,8 @@ def _write(song: Song, waves: Waves, folder: Path, sample_rate: int | None, stop
     to_rate, channels, length = _header_at(waves.header, sample_rate)
     subtypes = {name: kind if to_rate == rate else "FLOAT" for name, kind in waves.subtypes.items()}
     written = {name: hashlib.sha256() for name in subtypes}
-    with stem_writer(folder, list(subtypes), to_rate, channels, frames=length, subtypes=subtypes) as write:
+    paths = {name: inside(folder, f"{name}.wav") for name in subtypes}
+    with stem_writer(paths, to_rate, channels, frames=length, subtypes=subtypes) as write:
         for block in resampled(_blocks(song, waves, stop), rate, to_rate):  # (names, channels, frames)
             write(dict(zip(subtypes, block, strict=True)))
             for (name, subtype), samples in zip(subtypes.items(), block, strict=True):
