@@ -214,7 +214,7 @@ def test_the_python_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     text = block("python", "import msbench")
     for named, small in {
         "runs/unet-1a2b3c4d/best.ckpt": "board/given.ckpt", "musdb18hq": "folder", "jobs=4": "jobs=1",
-        "separated/": "estimates/", "leaderboards/demo": "chosen",
+        "separated/": "estimates/", "leaderboards/demo": "chosen", "album/": "data/folder/test",
     }.items():  # fmt: skip
         assert named in text
         text = text.replace(named, small)
@@ -227,6 +227,7 @@ def test_the_python_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     }
     exec(compile(text, "docs/python.md", "exec"), names)
     assert {stem.shape for stem in names["stems"].values()} == {(1, 88200)}
+    assert all(set(stems) == {*names["stems"], "rest"} for stems in names["files"].values())
     assert names["sdr"].shape == (2, 2)
     assert names["record"]["model"]["name"] == "estimates"
     assert len(names["table"]) == 2
