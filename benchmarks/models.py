@@ -1,7 +1,8 @@
 """Our models compared with the published implementations: a forward pass and a training step on the same input.
 
-    python benchmarks/models.py [--only conv_tasnet ...] [--repeats 5] [--device cpu]
+    python benchmarks/models.py [--only conv_tasnet ...] [--repeats 5] [--device cpu] [--busy]
 
+With `--busy`, for a machine that does other work, times are of the processor, and of one thread.
 Each pair is of the same size and runs in one process, in turns; times are medians. Memory is the peak of a
 separate process during three training steps (or passes, where there is no step), minus what it holds before. A ratio is
 theirs divided by ours: above 1, ours is faster or smaller.
@@ -292,25 +293,28 @@ def steps(model: nn.Module, mixture: Tensor) -> tuple[Step, Step]:
     return forward, train
 
 
-def timed(step: Step) -> float:
+def timed(step: Step, clock: Callable[[], float]) -> float:
     if torch.cuda.is_available():
         torch.cuda.synchronize()
-    started = time.perf_counter()
+    started = clock()
     step()
     if torch.cuda.is_available():
         torch.cuda.synchronize()
-    return time.perf_counter() - started
+    return clock() - started
 
 
-def measure_times(case: str, repeats: int, device: str) -> dict[str, Any]:
+def measure_times(case: str, repeats: int, device: str, busy: bool) -> dict[str, Any]:
     torch.manual_seed(0)
+    if busy:
+        torch.set_num_threads(1)  # threads that wait for a processor would spend its time
+    clock = time.process_time if busy else time.perf_counter
     ours, peers, mixture = CASES[case]()
     mixture = mixture.to(device)
     pairs = {name: steps(model.to(device), mixture) for name, model in {"ours": ours, **peers}.items()}
     samples: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in pairs}
     for repeat in range(repeats + 1):
         for name, (forward, train) in pairs.items():
-            both = timed(forward), float("nan") if case in FORWARD_ALONE else timed(train)
+            both = timed(forward, clock), float("nan") if case in FORWARD_ALONE else timed(train, clock)
             if repeat:  # the first warms up
                 for kept, seconds in zip(samples[name], both, strict=True):
                     kept.append(seconds)
@@ -348,11 +352,12 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", default=list(CASES), help="beginnings of cases")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
+    parser.add_argument("--busy", action="store_true", help="time of the processor, on one thread")
     parser.add_argument("--times", help=argparse.SUPPRESS)
     parser.add_argument("--memory", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.times:
-        print(json.dumps(measure_times(options.times, options.repeats, options.device)))
+        print(json.dumps(measure_times(options.times, options.repeats, options.device, options.busy)))
         return
     if options.memory:
         print(json.dumps(measure_memory(*options.memory, options.device)))
@@ -360,14 +365,16 @@ def main() -> None:
     where = (
         torch.cuda.get_device_name() if options.device == "cuda" else f"{platform.machine()}, {os.cpu_count()} cores"
     )
-    print(f"torch {torch.__version__}, {where}, median of {options.repeats}\n")
+    clock = "processor time of one thread" if options.busy else "wall time"
+    print(f"torch {torch.__version__}, {where}, {clock}, median of {options.repeats}\n")
     print("| case | peer | forward s | theirs | ratio | step s | theirs | ratio | step MiB | theirs | ratio |")
     print("|---|---|---|---|---|---|---|---|---|---|---|")
     for case in CASES:
         if not any(case.startswith(start) for start in options.only):
             continue
         same = ("--device", options.device)
-        times = in_own_process("--times", case, "--repeats", str(options.repeats), *same)
+        busy = ["--busy"] if options.busy else []
+        times = in_own_process("--times", case, "--repeats", str(options.repeats), *same, *busy)
         forward, train = times.pop("ours")
         memory = in_own_process("--memory", case, "ours", *same) / 2**20
         for peer, (peer_forward, peer_train) in times.items():

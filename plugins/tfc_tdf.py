@@ -99,7 +99,7 @@ class TFCTDF(ComplexSpectrogramSeparator):
     def estimate(self, spectrogram: Tensor) -> Tensor:
         mixture = spectrogram[:, :, : self.bins].unflatten(2, (self.subbands, -1)).flatten(1, 2)  # (B, 2 C K, F / K, N)
         first = self.first_conv(mixture)
-        x = first.transpose(2, 3)  # (B, filters, N, F / K): the linear layers are over the last dimension
+        x = first.transpose(2, 3).contiguous()  # (B, filters, N, F / K): the linear layers are over the last dimension
         skips: list[Tensor] = []
         for down in self.encoder_blocks:
             blocks, step = down.children()
