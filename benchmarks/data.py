@@ -6,7 +6,7 @@ chunks: 6 s of four random stereo stems of one dataset, 16-bit WAV at 44.1 kHz, 
     all files are in the page cache. "seeks" opens, seeks and reads with libsndfile; "memory map" has all files mapped
     before and turns 16 bits into float32 of full scale one ("unscaled" leaves that out); they stack and add up nothing.
     All others give a mixture and its references. The table has the ratio of each to these.
-augmentations: the same chunks with one option each.
+augmentations: the same chunks with one option each, effects on every stem.
 recipes: how long a step of each paper recipe waits for its chunks when nothing else runs: loading / (loading +
     training), in one process of one thread, batches of one chunk.
 start: seconds to open 2,100 songs of five files, and anonymous memory of 300 chunks from 2,100 songs against 21.
@@ -36,6 +36,7 @@ import numpy as np
 import soundfile
 import torch
 
+EFFECTS = ("equalizer", "compressor", "distortion", "reverb", "noise", "loudness", "mp3")
 STEMS, RATE, CHUNK_SECONDS = ("vocals", "drums", "bass", "other"), 44100, 6.0
 SAMPLES = round(RATE * CHUNK_SECONDS)
 PAPER = ("unet", "film_unet", "wave_unet", "conv_tasnet", "demucs", "complex_unet", "deep_karaoke")  # the slowest last
@@ -54,6 +55,9 @@ AUGMENTATIONS: dict[str, dict[str, Any]] = {
     "stretch": {"stretch": (0.8, 1.2)},
     "repitch_share": {"pitch_semitones": (-2, 2), "stretch": (0.89, 1.14), "repitch_share": 0.2},
     "formants": {"formants": (0.85, 1.15)},
+    "mixup_share": {"mixup_share": 1.0},
+    **{f"effects: {name}": {"effects": {name: 1.0}} for name in EFFECTS},
+    "effects: mp3 of the mixture": {"effects": {"mp3": {"share": 1.0, "stems": "mixture"}}},
 }
 
 
@@ -79,11 +83,13 @@ def chunks_of(
     """Ours: the next chunk, mixed again."""
     from msbench.data.loading.augmentation import Augmentation
     from msbench.data.loading.chunks import ChunkDataset, ChunkFormat
+    from msbench.data.loading.effects import effects_of
     from msbench.data.opening import open_dataset
 
     tracks = open_dataset(dataset, root).tracks("train")
     format = ChunkFormat(STEMS, RATE, 2, CHUNK_SECONDS)
-    chunks = ChunkDataset(tracks, format, Augmentation(remix=True, **options), sampling=sampling)
+    effects = effects_of(options.pop("effects", None))
+    chunks = ChunkDataset(tracks, format, Augmentation(remix=True, effects=effects, **options), sampling=sampling)
     if hold:
         chunks.hold()
     numbers = iter(range(10**9))
@@ -187,9 +193,10 @@ def compare_chunks(root: Path, prepared: Path, rounds: int) -> list[str]:
 
 def compare_augmentations(prepared: Path, rounds: int) -> list[str]:
     found = rates({name: chunks_of("musdb18hq", prepared, **option) for name, option in AUGMENTATIONS.items()}, rounds)
-    print("\n| option | chunks per second | extra ms per chunk |\n|---|---|---|")
+    print("\n| option | chunks per second | extra ms per chunk | extra µs per second of a stem |\n|---|---|---|---|")
     for name, rate in found.items():
-        print(f"| {name} | {rate:.1f} | {1000 / rate - 1000 / found['none']:.2f} |")
+        extra = 1000 / rate - 1000 / found["none"]
+        print(f"| {name} | {rate:.1f} | {extra:.2f} | {1000 * extra / len(STEMS) / CHUNK_SECONDS:.0f} |")
     return []
 
 

@@ -16,7 +16,7 @@ _UNKNOWN = re.compile(
 )
 _KEY = re.compile(r'Parser key "(?P<key>[\w.]+)": ')  # nested where a field holds the arguments of a class
 _VALUE = re.compile(r"(?:Given|Got) value: (?P<value>.*?)(?:\. Got value: .*)?$")
-_TYPES = re.compile(r"<class '(?P<kind>[\w.]+)'>|typing\.Literal\[(?P<choices>[^\]]*)\]")
+_TYPES = re.compile(r"<class '(?P<kind>[\w.]+)'>|typing\.Literal\[(?P<choices>[^\]]*)\]|\b(?P<of>dict|list)\[")
 _WORDS = {
     "bool": "true or false",
     "dict": "a mapping",
@@ -75,8 +75,8 @@ def _reason(field: str, text: str) -> str:
     subtypes = re.search(r"Subtypes: \[(?P<types>.*)\] Errors: ", text)
     kinds: list[str] = []
     for match in _TYPES.finditer(subtypes["types"] if subtypes else text[: given.start()]):
-        choices = match["choices"]
-        kinds += [_WORDS.get(match["kind"], match["kind"])] if choices is None else choices.replace("'", "").split(", ")
+        choices, kind = match["choices"], match["kind"] or match["of"]
+        kinds += [_WORDS.get(kind, kind)] if choices is None else choices.replace("'", "").split(", ")
     kinds = list(dict.fromkeys(kinds))
     if not kinds:
         return f"field {field}: {text}"

@@ -59,6 +59,8 @@ LATER: dict[str, Any] = {
     "data.remix_group": None,
     "data.shift_seconds": 0.0,
     "data.repitch_share": 1.0,
+    "data.mixup_share": 0.0,
+    "data.effects": None,
     "data.extra": None,
     "data.tracks": None,
 }

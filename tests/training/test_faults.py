@@ -18,7 +18,13 @@ KNOWN = ["data.batch_size", "model.optimizer", "name"]
 class Data:
     """A part of a configuration."""
 
-    def __init__(self, batch_size: int = 4, root: str | None = None, gain: tuple[float, float] = (0.0, 1.0)) -> None:
+    def __init__(
+        self,
+        batch_size: int = 4,
+        root: str | None = None,
+        gain: tuple[float, float] = (0.0, 1.0),
+        effects: dict[str, Any] | None = None,
+    ) -> None:
         """Take it."""
 
 
@@ -49,6 +55,7 @@ def told(*flags: str) -> Fault:
     ("flags", "field", "sentence"),
     [
         (["--data.batch_size", "many"], "data.batch_size", "field data.batch_size must be a whole number, not many"),
+        (["--data.effects", "3"], "data.effects", "field data.effects must be a mapping or null, not 3"),
         (["--config", '{"data": {"root": 3}}'], "data.root", "field data.root must be text or null, not 3"),
         (["--model.precision", "8"], "model.precision", "field model.precision must be 16, bf16 or null, not 8"),
         (

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from msbench.data.loading.draws import FORMANTS, GROUP, PITCH, REMIX, REPITCH, SHIFT, STRETCH, stream
-
-Range = tuple[float, float]  # from low to high, both included
+from msbench.data.loading.adapted import AdaptedTrack
+from msbench.data.loading.draws import FORMANTS, GROUP, MIXUP, PITCH, REMIX, REPITCH, SHIFT, STRETCH, stream
+from msbench.data.loading.effects import Effect, Range
 
 DRAWN_EVENLY = 4  # rows of uniform random numbers that `Augmentation.draw` takes for the stems of a chunk
 
@@ -26,6 +26,22 @@ class Replay(NamedTuple):
     speed: float | None  # times as fast and as high; None leaves even the resampler out
 
 
+class MixedUp(NamedTuple):
+    """The same stem of another song, that is added to a stem."""
+
+    track: float  # which of the other tracks, from 0 to 1
+    position: float  # within it, from 0 to 1
+    factor: float  # of its samples, relative to the stem's
+
+    def mean_with(self, part: np.ndarray, stem: str, others: Sequence[AdaptedTrack]) -> np.ndarray:
+        """The mean of a part of a stem (C, T) and of as much of that of another song, if there is one."""
+        if not others:
+            return part
+        track = others[int(self.track * len(others))]
+        start = int(self.position * (max(0, track.frames - part.shape[1]) + 1))
+        return (part + np.float32(self.factor) * track.read(stem, start, part.shape[1])) / np.float32(2)
+
+
 class StemChange(NamedTuple):
     """What has been drawn for one stem of a chunk."""
 
@@ -34,6 +50,7 @@ class StemChange(NamedTuple):
     swap_channels: bool
     shift: float  # part, from 0 to 1, of the longest shift by which the stem begins later
     factor: float  # of the samples: the gain, negative where the polarity is inverted
+    mixed_up: MixedUp | None
 
 
 @dataclass(frozen=True)
@@ -61,6 +78,10 @@ class Augmentation:
         shift_seconds: The most by which each stem begins later, drawn evenly for each, so that stems of one song are
             no longer in time.
         repitch_share: Chance that pitch_semitones and stretch, together, change a song; with remix, a stem.
+        mixup_share: Chance that a stem becomes the mean of itself and of the same stem of another song, which has a
+            gain of its own from gain_db or gain. As mixup_probs of MSST (utils/dataset.py, load_random_mix, of msst
+            0.1.0) with one chance; there the second may be of the same song.
+        effects: What changes stems before their gain, and mixtures after their stems are added.
 
     Raises:
         ValueError: If a range is empty or goes too far, or options exclude each other.
@@ -79,6 +100,8 @@ class Augmentation:
     remix_group: int | None = None
     shift_seconds: float = 0.0
     repitch_share: float = 1.0
+    mixup_share: float = 0.0
+    effects: tuple[Effect, ...] = ()
 
     def __post_init__(self) -> None:
         if self.gain_db is not None and not self.gain_db[0] <= self.gain_db[1]:
@@ -103,6 +126,8 @@ class Augmentation:
             raise ValueError(f"repitch_share must be above 0 and at most 1, not {self.repitch_share}")
         if self.repitch_share < 1 and self.pitch_semitones is None and self.stretch is None:
             raise ValueError("repitch_share is the chance of pitch_semitones and stretch: set one of them, or leave it")
+        if not 0 <= self.mixup_share <= 1:
+            raise ValueError(f"mixup_share must be from 0 to 1, not {self.mixup_share}")
 
     def _check_remix(self) -> None:
         if not 0 < self.remix_share <= 1:
@@ -117,8 +142,10 @@ class Augmentation:
     def changes_stems(self) -> bool:
         """Whether anything is switched on, so that the mixture has to be the sum of the changed stems."""
         ranges = (self.gain_db, self.gain, self.speed, self.pitch_semitones, self.stretch, self.formants)
-        switches = (self.remix, self.channel_swap, self.polarity, self.shift_seconds > 0)
-        return any(switches) or any(limits is not None for limits in ranges)
+        switches = (self.remix, self.channel_swap, self.polarity, self.shift_seconds > 0, self.mixup_share > 0)
+        return any((*switches, *(effect.changes_stems for effect in self.effects))) or any(
+            limits is not None for limits in ranges
+        )
 
     def remixes(self, seed: int, number: int) -> bool:
         """Whether the stems of chunk `number` are remixed."""
@@ -156,6 +183,7 @@ class Augmentation:
             pitches[kept] = stretches[kept] = 1
         formants = evenly(self.formants, 1, FORMANTS)
         shifts = stream(seed, number, SHIFT).random(count) if self.shift_seconds > 0 else np.zeros(count)
+        mixed_up = self._mixed_up(seed, number, count)
         return [
             StemChange(
                 Replay(stretches[i], pitches[i], self.speed and _between(self.speed, speeds[i])),
@@ -163,8 +191,18 @@ class Augmentation:
                 self.channel_swap and bool(swaps[i] < 0.5),
                 shifts[i],
                 self._factor(gains[i], signs[i]),
+                mixed_up[i],
             )
             for i in range(count)
+        ]
+
+    def _mixed_up(self, seed: int, number: int, count: int) -> list[MixedUp | None]:
+        if self.mixup_share == 0:
+            return [None] * count
+        drawn = stream(seed, number, MIXUP).random((count, 4))
+        return [
+            MixedUp(track, position, abs(self._factor(gain, 1))) if chance < self.mixup_share else None
+            for chance, track, position, gain in drawn
         ]
 
     def _factor(self, gain: float, sign: float) -> float:

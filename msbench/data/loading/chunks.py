@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.utils.data import Dataset
 
 from msbench.data.loading.adapted import AdaptedTrack
 from msbench.data.loading.augmentation import Augmentation
+from msbench.data.loading.effects import check_effects, with_effects
 from msbench.data.loading.faults import BadTrack, Faults
 from msbench.data.loading.places import ChunkPlace, ChunkPlaces, Sampling, consecutive
 from msbench.data.loading.stem_draws import Drawn, StemDraws
@@ -141,7 +143,8 @@ class ChunkDataset(_Cutter, Dataset[Batch]):
         strict: Raise the error of a bad track, instead of passing it over.
 
     Raises:
-        ValueError: As for `_Cutter`; or if the seed is negative, or there is no such sampling.
+        ValueError: As for `_Cutter`; or if the seed is negative, there is no such sampling, or an augmentation is not
+            for such tracks.
     """
 
     def __init__(
@@ -159,6 +162,9 @@ class ChunkDataset(_Cutter, Dataset[Batch]):
             raise ValueError(f"seed must not be negative, but it is {seed}")
         self.seed = seed
         self.augmentation = augmentation or Augmentation()
+        check_effects(self.augmentation.effects, self.stems, format.sample_rate, format.channels)
+        if self.augmentation.mixup_share > 0 and len(tracks) == 1:
+            raise ValueError("data.mixup_share takes stems of another song, and there is one: leave it out")
         self.places = ChunkPlaces(self.tracks, self.samples, sampling, seed)
         self.draws = StemDraws(self.augmentation, seed, len(self.tracks), self.parts, len(self.stems))
 
@@ -176,11 +182,19 @@ class ChunkDataset(_Cutter, Dataset[Batch]):
         bad: set[int] = set()
         while True:
             try:
-                return self._cut_as_drawn(number, bad)
+                mixture, references = self._cut_as_drawn(number, bad)
+                return Batch(self.changed_mixture(mixture, number), references)
             except BadTrack as error:
                 bad.add(self.note(error))
                 if len(bad) == len(self.tracks):
                     raise BadTrack(f"no track is left to train on, each of {len(bad)} is bad, as {error}") from error
+
+    def changed_mixture(self, mixture: Tensor, number: int) -> Tensor:
+        """The mixture (C, T) of chunk `number` after the effects that change mixtures; no reference has them."""
+        return torch.from_numpy(np.ascontiguousarray(self._with_effects(mixture.numpy(), MIXTURE, number)))
+
+    def _with_effects(self, audio: np.ndarray, stem: str, number: int) -> np.ndarray:
+        return with_effects(audio, self.augmentation.effects, self.format.sample_rate, self.seed, number, stem)
 
     def _cut_as_drawn(self, number: int, bad: Set[int]) -> Batch:
         """The chunk as it is drawn without the tracks in `bad`."""
@@ -188,13 +202,13 @@ class ChunkDataset(_Cutter, Dataset[Batch]):
         if not self.augmentation.changes_stems:
             place, read = self.places.find(drawn.stems[0], self.samples, self._heard(drawn, 0), usable)
             return self.cut(place, read)
-        stems = self._changed_stems(drawn, usable)
+        stems = self._changed_stems(number, drawn, usable)
         references = stems
         if self.targets != self.stems:
             references = np.stack([sum_of([stems[part] for part in parts]) for parts in self.parts])
         return Batch(torch.from_numpy(sum_of(stems)), torch.from_numpy(references))
 
-    def _changed_stems(self, drawn: Drawn, usable: Sequence[int]) -> np.ndarray:
+    def _changed_stems(self, number: int, drawn: Drawn, usable: Sequence[int]) -> np.ndarray:
         """(S, C, T), each stem read and changed as drawn."""
         rate = self.format.sample_rate
         longest_shift = round(self.augmentation.shift_seconds * rate)
@@ -211,8 +225,12 @@ class ChunkDataset(_Cutter, Dataset[Batch]):
                 part = read[stem][:, later : later + needed]
             else:
                 part = place.track.read(stem, place.start + later, needed, into)
+            if change.mixed_up is not None:
+                others = [self.tracks[k] for k in usable if self.tracks[k] is not place.track]
+                part = change.mixed_up.mean_with(part, stem, others)
             part = replayed(part, self.samples, rate, **replay)
             part = with_formants(part, change.formants, rate)
+            part = self._with_effects(part, stem, number)
             if change.swap_channels:
                 stems[i] = part[::-1]
             elif part is not into:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 # What a chunk's further streams are for. The values are part of every chunk ever drawn, so a new purpose comes last.
-REDRAW, HEARD, ORDER, STRETCH, PITCH, FORMANTS, BAD, REMIX, GROUP, SHIFT, REPITCH = range(11)
+REDRAW, HEARD, ORDER, STRETCH, PITCH, FORMANTS, BAD, REMIX, GROUP, SHIFT, REPITCH, MIXUP, EFFECTS = range(13)
 
 
 def stream(seed: int, number: int, *purpose: int) -> np.random.Generator:

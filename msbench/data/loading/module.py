@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, DistributedSampler, Sampler
 
 from msbench.data.loading.augmentation import Augmentation
 from msbench.data.loading.chunks import ChunkDataset, ChunkFormat, ExhaustiveChunks
+from msbench.data.loading.effects import effects_of
 from msbench.data.loading.loader import ChunkLoader, start_worker
 from msbench.data.loading.opened import OpenedDatasets, first_tracks
 from msbench.data.loading.places import Sampling
@@ -53,6 +54,12 @@ class SeparationData(LightningDataModule):
         remix_group: Remix by exchanging stems within groups of this many chunks, each cut from one song; 4 in Demucs.
         shift_seconds: The most by which each stem begins later, at random, out of time with the other stems.
         repitch_share: Share of songs (with remix, of stems) that pitch_semitones and stretch, together, apply to.
+        mixup_share: Share of stems that become the mean of themselves and of the same stem of another song, which has
+            a gain of its own from gain_db or gain.
+        effects: Of stems or the mixture: equalizer, compressor, distortion, reverb, noise, loudness, mp3. Each with the
+            share of the stems that it changes, or {share: 0.2, stems: [vocals], effect: NAME} with ranges of its
+            options, such as {mp3: 0.1, reverb: {share: 0.2, wet: [0.1, 0.4]}}. Where stems is mixture, the mixture
+            alone is changed, and no target.
         extra: Further datasets to train on, each NAME or NAME:SPLIT; their split train when none is given. They need
             the same stems, or the targets must add up to the mixture in each.
         extra_root: Folder that holds them, each under its name; $MSBENCH_DATA or data when not given.
@@ -98,6 +105,8 @@ class SeparationData(LightningDataModule):
         remix_group: int | None = None,
         shift_seconds: float = 0.0,
         repitch_share: float = 1.0,
+        mixup_share: float = 0.0,
+        effects: dict[str, Any] | None = None,
         extra: list[str] | None = None,
         extra_root: Path | None = None,
         tracks: int | None = None,
@@ -142,6 +151,8 @@ class SeparationData(LightningDataModule):
             remix_group=remix_group,
             shift_seconds=shift_seconds,
             repitch_share=repitch_share,
+            mixup_share=mixup_share,
+            effects=effects_of(effects),
         )
         self.extra = extra or []
         self.extra_root = extra_root

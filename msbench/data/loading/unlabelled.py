@@ -140,7 +140,8 @@ class RemixedChunks(Dataset[RemixedBatch]):
         parts[known] = references[known]
         if len(parts) > 1:
             parts[1 if known == 0 else 0] = rest
-        return RemixedBatch(references[known] + rest, parts, torch.tensor(known))
+        mixture = self.labelled.changed_mixture(references[known] + rest, number)
+        return RemixedBatch(mixture, parts, torch.tensor(known))
 
 
 def read_list(folder: Path) -> dict[str, Any]:

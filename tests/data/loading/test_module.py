@@ -19,6 +19,7 @@ from torch import Tensor
 
 from msbench import registry
 from msbench.data.loading.augmentation import Augmentation
+from msbench.data.loading.effects import EFFECTS, effects_of
 from msbench.data.loading.module import SeparationData
 from msbench.model.separator import Batch
 from msbench.training.command_line import FitCLI
@@ -125,12 +126,14 @@ def test_settings_from_yaml(root: Path, tmp_path: Path) -> None:
         f"data: {{dataset: tiny, root: {root}, targets: [bass], sample_rate: 8000, channels: 1, "
         "gain_db: [-12.0, 2.0], remix: true, chunk_seconds: 0.5, sampling: balanced, pitch_semitones: [-3, 3], "
         "stretch: [0.8, 1.2], formants: [0.9, 1.1], remix_share: 0.5, remix_group: 4, shift_seconds: 0.1, "
-        "repitch_share: 0.2}\n"
+        "repitch_share: 0.2, mixup_share: 0.1, effects: {noise: 0.1, mp3: {share: 0.2, kbps: [64, 128]}}}\n"
     )
     parser = ArgumentParser()
     parser.add_argument("-c", action="config")
     parser.add_class_arguments(SeparationData, "data")
-    data = parser.instantiate_classes(parser.parse_args(["-c", str(recipe), "--data.polarity", "true"])).data
+    data = parser.instantiate_classes(
+        parser.parse_args(["-c", str(recipe), "--data.polarity", "true", "--data.effects.noise", "0.3"])
+    ).data
     data.setup("fit")
     chunks = data.train_chunks
     assert chunks.augmentation == Augmentation(
@@ -144,6 +147,8 @@ def test_settings_from_yaml(root: Path, tmp_path: Path) -> None:
         remix_group=4,
         shift_seconds=0.1,
         repitch_share=0.2,
+        mixup_share=0.1,
+        effects=effects_of({"noise": 0.3, "mp3": {"share": 0.2, "kbps": [64, 128]}}),
     )
     assert chunks.places.sampling == "balanced"
     assert chunks[0].mixture.shape == (1, 4000)
@@ -358,6 +363,8 @@ EVERYTHING: dict[str, Any] = {
     "pitch_semitones": (-3.0, 3.0),
     "stretch": (0.8, 1.2),
     "formants": (0.8, 1.2),
+    "mixup_share": 0.3,
+    "effects": {**dict.fromkeys(EFFECTS, 0.3), "stream": {"effect": "mp3", "share": 0.5, "stems": ["mixture"]}},
 }
 
 

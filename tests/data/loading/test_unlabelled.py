@@ -14,6 +14,7 @@ import torch
 
 from msbench.data.layouts.musdb18hq import MUSDB18HQ
 from msbench.data.loading.chunks import ChunkDataset
+from msbench.data.loading.effects import effects_of
 from msbench.data.loading.module import SeparationData
 from msbench.data.loading.unlabelled import RemixedBatch, RemixedChunks
 from msbench.data.track import Track
@@ -92,6 +93,14 @@ def test_a_remixed_chunk_is_a_stem_and_a_part_without_it(root: Path, folder: Pat
     assert all(5600 <= start <= 7600 for start in starts["more/b.wav", "vocals"])
     assert all(2000 <= start <= 2800 for start in starts["more/b.wav", "bass"])
     assert all(max(places) - min(places) > 150 for places in starts.values())
+
+
+def test_effects_on_mixtures_change_remixed_ones_too(root: Path, folder: Path) -> None:
+    effects = effects_of({"noise": {"share": 1, "stems": ["mixture"]}})
+    plain, chunks = (RemixedChunks(labelled(root, effects=x), folder, 0.5) for x in ((), effects))
+    for number in range(8):
+        assert torch.equal(chunks[number].references, plain[number].references)
+        assert 0 < (chunks[number].mixture - plain[number].mixture).abs().max() < 0.1
 
 
 def test_share_and_targets_are_even(root: Path, folder: Path) -> None:
