@@ -26,7 +26,7 @@ FLOOR = {name: floor for floor, names in enumerate(FLOORS) for name in names}
 MODULES = sorted((ROOT / "msbench").rglob("*.py"))
 # Modules without a test file of their own name: which tests hold them instead, or why there is nothing to test.
 TESTED_ELSEWHERE = {
-    "audio/streams": "separation/test_pipeline: identity, lengths, crossfades, resampled streams",
+    "audio/streams": "separation/test_pipeline: resampled streams",
     "cli/__main__": "cli/test_app starts it as a process",
     "cli/adding": "cli/test_app",
     "cli/board": "leaderboard/test_board and leaderboard/test_reported, through the command line",

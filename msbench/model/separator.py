@@ -91,6 +91,13 @@ class Separator(nn.Module):
         """
         return criterion(self(batch.mixture), batch.references)
 
+    def padded_length(self, time: int) -> int:
+        """The samples that it makes of `time` before its first layer, if it pads its input; `time` for any other.
+
+        With `window` "triangle", a separation gives it real audio there in the place of its padding.
+        """
+        return self.chunk_samples or time
+
     def networks(self) -> Mapping[str, nn.Module]:
         """The network of each target, of a model that has one for each; empty for any other.
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, Self
 
 import torch
 
-from msbench.audio.streams import WINDOWS
+from msbench.separation.chunks import WINDOWS
 from msbench.system.bounded import shown
 from msbench.system.wording import choices
 
@@ -27,7 +27,7 @@ class Inference:
             model whose `chunking` is "song" is given the whole, and one with `chunk_samples` pieces of that length.
         overlap: Share of a chunk that it has in common with the next, 0 to 0.95. Nothing to a model of whole songs.
         window: Weights of the samples of a chunk where several overlap, and how the ends of a song are handled; see
-            `msbench.audio.streams.ChunkPlan`. Nothing to a model of whole songs.
+            `msbench.separation.chunks`. Nothing to a model of whole songs.
         shifts: If above 0, the song is separated that many times, each time behind another stretch of silence of up to
             half a second, and the estimates are averaged (the "shift trick" of demucs). The stretches are the same in
             each call.
@@ -71,7 +71,9 @@ class Inference:
         _refuse_unknown("tta", self.tta, TTA)
         # In one order, so that the order of the names makes no other result.
         object.__setattr__(self, "tta", tuple(name for name in TTA if name in self.tta))
-        _check_device(self.device)
+        device = _device(self.device)
+        if device is not None:
+            refuse_precision(self.precision, device)
 
     @classmethod
     def of(cls, options: Mapping[str, Any], others: Sequence[str] = ()) -> Self:
@@ -102,18 +104,31 @@ def _refuse_unknown(field: str, given: Sequence[Any], known: Sequence[str]) -> N
             raise ValueError(f"unknown {field} {shown(name)}. {choices(str(name), known)}")
 
 
-def _check_device(name: str | torch.device | None) -> None:
+def _device(name: str | torch.device | None) -> torch.device | None:
     try:
         device = None if name is None else torch.device(name)
     except RuntimeError as error:
         raise ValueError(f"unknown device '{name}': it is cpu, cuda, or one of several as cuda:1") from error
     if device is None:
-        return
+        return None
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         count = torch.cuda.device_count()
         raise ValueError(f"no device {name}, torch sees {count or 'no'} GPUs: use another one or cpu")
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise ValueError(f"no device {name}, torch sees no GPU of Apple: use another one or cpu")
+    return device
+
+
+def refuse_precision(precision: str, device: torch.device) -> None:
+    """Refuse a precision that a device cannot compute at.
+
+    Raises:
+        ValueError: If it cannot.
+    """
+    if precision == "fp16" and device.type == "cpu":
+        raise ValueError("fp16 is a precision of GPUs, and the device is the CPU: use bf16 or float32")
+    if precision == "bf16" and device.type == "cuda" and not torch.cuda.is_bf16_supported():
+        raise ValueError(f"the GPU {torch.cuda.get_device_name(device)} cannot compute in bf16: use fp16 or float32")
 
 
 DEFAULTS = Inference()

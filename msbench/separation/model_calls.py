@@ -1,17 +1,30 @@
-"""How a model is called on chunks: batched, on its device, with its channel count adapted around it."""
+"""How a model is called on chunks: batched, on its device, with its channel count adapted around it.
+
+A batch size of "auto" is found at the first chunk, which goes alone: as many chunks as fit, by what that one took, into
+half of the memory that is free then, at most 16. On a GPU that is the memory of CUDA. Elsewhere it is what the process
+has taken at its highest, so the number is too small rather than too large; it is one where the system does not tell.
+"""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from itertools import chain
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from msbench.audio.streams import Placed
 from msbench.model.separator import Separator, separate_batch
+from msbench.separation.chunks import Piece, Placed
+from msbench.separation.inference import PRECISIONS, Inference, refuse_precision
+from msbench.system import errors
+from msbench.system.memory import free_bytes, peak_bytes, resident_bytes
+
+MOST_AT_A_TIME = 16  # chunks, with a batch size of "auto"
 
 
 def adaptation(model: Separator, sample_rate: int, channels: int) -> dict[str, str]:
@@ -42,28 +55,101 @@ def adaptation(model: Separator, sample_rate: int, channels: int) -> dict[str, s
     return done
 
 
-def estimates_of(model: Separator, pieces: Iterable[Placed], batch_size: int, device: torch.device) -> Iterator[Placed]:
+def estimates_of(
+    model: Separator, pieces: Iterable[Piece], inference: Inference, device: torch.device
+) -> Iterator[Placed]:
     """Run the model: chunks (G, C, n) to estimates (S, C, n), batched where they are of one length."""
-    batch: list[Placed] = []
-    for placed in chain(pieces, [None]):
-        if batch and (placed is None or len(batch) == batch_size or placed[1].shape != batch[0][1].shape):
-            first = batch[0][1]
+    call = _caller(model, inference, device)
+    size = 1 if inference.batch_size == "auto" else inference.batch_size
+    fitted = inference.batch_size != "auto"
+    batch: list[Piece] = []
+    for piece in chain(pieces, [None]):
+        if batch and (piece is None or len(batch) == size or piece.samples.shape != batch[0].samples.shape):
+            first = batch[0]
             # A whole song is nobody else's and not copied; other chunks are views that a model must not write into.
-            owned = len(batch) == 1 and first.flags.owndata
-            signals = torch.from_numpy(first[None] if owned else np.stack([samples for _, samples in batch]))
-            # By numpy the estimates leave inference mode: as its tensors, nobody could train on them.
-            with torch.inference_mode():
-                estimates = _adapted(model, signals.to(device)).to("cpu", torch.float32).numpy()
+            owned = len(batch) == 1 and first.samples.flags.owndata
+            signals = torch.from_numpy(first.samples[None] if owned else np.stack([each.samples for each in batch]))
+            if fitted:
+                estimates = call(signals)
+            else:
+                estimates, size, fitted = *_measured(call, signals, device), True
             # Said here, where the place in the audio is known: the crossfades would spread it.
             if not np.isfinite(estimates).all():
+                cause = "its weights are broken, use another checkpoint"
+                if inference.precision != "float32":
+                    cause = f"its weights are broken or {inference.precision} is too coarse for it, try float32"
                 raise ValueError(
-                    f"{type(model).__name__} gave NaN or infinite samples from {batch[0][0] / model.sample_rate:.1f} s "
-                    "on: its weights are broken, use another checkpoint"
+                    f"{type(model).__name__} gave NaN or infinite samples from "
+                    f"{max(0, first.start) / model.sample_rate:.1f} s on: {cause}"
                 )
-            yield from zip((start for start, _ in batch), estimates, strict=True)
+            for each, estimate in zip(batch, estimates, strict=True):
+                yield each.start, estimate[..., each.before : each.before + each.frames]
             batch = []
-        if placed is not None:
-            batch.append(placed)
+        if piece is not None:
+            batch.append(piece)
+
+
+def _caller(model: Separator, inference: Inference, device: torch.device) -> Callable[[Tensor], np.ndarray]:
+    """What separates a batch (B, G, C, n) to (B, S, C, n), as the options say.
+
+    Raises:
+        ValueError: If the device cannot compute at that precision.
+    """
+    dtype = PRECISIONS[inference.precision]
+    refuse_precision(inference.precision, device)
+    run = _compiled(model) if inference.compile else model
+
+    def call(signals: Tensor) -> np.ndarray:
+        # By numpy the estimates leave inference mode: as its tensors, nobody could train on them.
+        with torch.inference_mode(), _lower(device, dtype):
+            return _adapted(run, signals.to(device)).to("cpu", torch.float32).numpy()
+
+    def told(signals: Tensor) -> np.ndarray:
+        try:
+            with warnings.catch_warnings():
+                if inference.compile:
+                    warnings.simplefilter("ignore")  # that complex numbers are left to eager kernels
+                return call(signals)
+        except Exception as error:
+            if errors.is_deliberate(error) or isinstance(error, torch.OutOfMemoryError):
+                raise
+            what = "be compiled by torch.compile" if inference.compile else f"be run at {inference.precision}"
+            way = "leave compile out" if inference.compile else "use float32"
+            raise ValueError(
+                f"{type(model).__name__} cannot {what} on {device} ({errors.one_line(str(error), 200)}): {way}"
+            ) from error
+
+    return told if inference.compile or inference.precision != "float32" else call
+
+
+def _lower(device: torch.device, dtype: torch.dtype) -> contextlib.AbstractContextManager[object]:
+    return contextlib.nullcontext() if dtype == torch.float32 else torch.autocast(device.type, dtype)
+
+
+@lru_cache(maxsize=1)  # kept for the next song
+def _compiled(model: Separator) -> Any:
+    return torch.compile(model)
+
+
+def _measured(call: Callable[[Tensor], np.ndarray], signals: Tensor, device: torch.device) -> tuple[np.ndarray, int]:
+    """The estimates of one chunk, and how many like it fit into half of the memory that is free."""
+    on_card = device.type == "cuda"
+    if on_card:
+        torch.cuda.reset_peak_memory_stats(device)
+    before = torch.cuda.memory_allocated(device) if on_card else resident_bytes()
+    estimates = call(signals)
+    taken: int | None
+    free: int | None
+    if on_card:
+        taken = torch.cuda.max_memory_allocated(device) - torch.cuda.memory_allocated(device)
+        free = torch.cuda.mem_get_info(device)[0]
+    else:
+        taken = None if before is None else peak_bytes() - before
+        free = free_bytes()
+    if taken is None or free is None:
+        return estimates, 1
+    least = 2 * (signals.nbytes + estimates.nbytes)
+    return estimates, max(1, min(MOST_AT_A_TIME, free // 2 // max(taken, least)))
 
 
 @contextlib.contextmanager
@@ -84,9 +170,6 @@ def evaluating(model: Separator, device: str | torch.device | None) -> Iterator[
 def _adapted(model: Separator, signals: Tensor) -> Tensor:
     """Separate (B, G, C, n) to (B, S, C, n), whatever the model's channel count; `adaptation` has allowed it."""
     batch, group, channels, time = signals.shape
-    short = 0 if model.chunk_samples is None else model.chunk_samples - time
-    if short > 0:  # a short song, or a last chunk that could not start where it would have been full
-        return _adapted(model, torch.nn.functional.pad(signals, (0, short)))[..., :time]
     if channels == model.channels:
         inner = signals
     elif model.channels == 1:

@@ -18,12 +18,14 @@ import torch
 from torch import Tensor
 
 from msbench.audio.reading import BLOCK_FRAMES
-from msbench.audio.streams import ChunkPlan, chunks, joined, resampled, whole
+from msbench.audio.streams import resampled
 from msbench.model.separator import Separator
+from msbench.separation.chunks import ChunkPlan, chunks, joined, whole
 from msbench.separation.inference import DEFAULTS, Inference
 from msbench.separation.input_stream import CheckedBlocks, InputStream
 from msbench.separation.model_calls import adaptation, estimates_of, evaluating
 from msbench.separation.output import Output
+from msbench.separation.passes import averaged, passes_of
 from msbench.system.memory import free_bytes
 
 Progress = Callable[[float, float | None], None]  # (seconds done, seconds in all where known)
@@ -53,8 +55,9 @@ def separate(
         two_stems: A target that is given with all the rest of the mixture, "no_<target>", in place of all targets.
         residual: Name of one more stem, the mixture less all estimates.
         progress: Called with the seconds done and the seconds in all.
-        inference: How the model is run, the fields of `Inference`: `chunk_seconds` (10.0), `overlap` (0.25),
-            `batch_size` (1) and `device` (where the model is).
+        inference: How the model is run, the fields of `Inference`: `chunk_seconds` (10.0), `overlap` (0.25), `window`
+            ("crossfade"), `shifts` (0), `tta` (none), `precision` ("float32"), `compile` (False), `batch_size` (1) and
+            `device` (where the model is).
 
     Returns:
         {target: (C, T)}, on the CPU; with `two_stems` or `residual` their stems too.
@@ -103,28 +106,23 @@ def separate_blocks(
     Raises:
         ValueError: As for `separate`; at once for an argument, while iterating for the samples.
     """
-    if inference.overlap > 0.5:
-        raise ValueError(f"an overlap of {inference.overlap}, above 0.5, is not ready yet: take a smaller one")
-    unready = {"window": inference.window, "shifts": inference.shifts, "tta": inference.tta}
-    for name, value in unready.items():
-        if value != getattr(DEFAULTS, name):
-            raise ValueError(f"{name} {value} is not ready yet: leave it out")
     rate = stream.sample_rate
     adaptation(model, rate, stream.channels)  # a model that cannot take these channels is refused here, not at a chunk
-    if model.chunk_samples is None:
-        plan = ChunkPlan.of(inference.chunk_seconds, inference.overlap, model.sample_rate, model.stride_samples)
-    else:
-        plan = ChunkPlan.of_size(model.chunk_samples, inference.overlap, model.stride_samples)
-    song = model.chunking == "song"
+    plan = ChunkPlan.of(model, inference.chunk_seconds, inference.overlap, inference.window)
+    passes = passes_of(model, stream.channels, inference)
     source = CheckedBlocks(stream)
 
     def separated() -> Iterator[dict[str, np.ndarray]]:
         with evaluating(model, inference.device) as device:
+
+            def stems_of(song: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+                if model.chunking == "song":
+                    pieces = whole(_fitting(song, model, stream, len(passes)))
+                    return (estimate for _, estimate in estimates_of(model, pieces, inference, device))
+                return joined(estimates_of(model, chunks(song, plan), inference, device), plan)
+
             samples = resampled(source, rate, model.sample_rate)
-            pieces = whole(_fitting(samples, model, stream)) if song else chunks(samples, plan)
-            stems = joined(
-                estimates_of(model, pieces, 1 if inference.batch_size == "auto" else inference.batch_size, device), plan
-            )
+            stems = averaged(samples, passes, stems_of)
             done = 0
             for block in _as_long_as(source, resampled(stems, model.sample_rate, rate)):
                 yield dict(zip(model.targets, block, strict=True))
@@ -135,14 +133,15 @@ def separate_blocks(
     return separated()
 
 
-def _fitting(blocks: Iterable[np.ndarray], model: Separator, stream: InputStream) -> Iterator[np.ndarray]:
+def _fitting(blocks: Iterable[np.ndarray], model: Separator, stream: InputStream, passes: int) -> Iterator[np.ndarray]:
     """Pass on the blocks (G, C, frames) of a song that is taken whole, as long as there is memory for all of it."""
     free = free_bytes()
     frames, expected = 0, 0 if stream.seconds is None else round(stream.seconds * model.sample_rate)
     for block in blocks:
         frames += block.shape[-1]
         rows = (block.shape[0] + len(model.targets)) * block.shape[1]
-        needed = model.song_memory * np.dtype(np.float32).itemsize * rows * max(frames, expected)
+        # Each further pass keeps its song and its estimates until the mean is made.
+        needed = (model.song_memory + passes - 1) * np.dtype(np.float32).itemsize * rows * max(frames, expected)
         if free is not None and needed > free:
             seconds = max(frames, expected) / model.sample_rate
             raise ValueError(

@@ -5,9 +5,10 @@ import pytest
 import torch
 from torch import nn
 
-from msbench.audio.streams import ChunkPlan, joined, resampled
+from msbench.audio.streams import resampled
 from msbench.model.separator import Separator, SpectrogramSeparator
 from msbench.model.stft import resample
+from msbench.separation.chunks import ChunkPlan, joined
 from msbench.separation.inference import Inference
 from msbench.separation.input_stream import InputStream
 from msbench.separation.pipeline import separate, separate_blocks
@@ -208,7 +209,7 @@ def test_chunks_have_one_shape():
 
 def test_weights_of_a_join():
     """Chunk k is all k: an estimate then shows the weights. A quarter of the overlap is left out at each side."""
-    plan = ChunkPlan.of(0.1, 0.4, RATE, 1)
+    plan = ChunkPlan.of(Identity(), 0.1, 0.4)
     assert (plan.step, plan.overlap, plan.size) == (60, 40, 100)
     both = np.concatenate(list(joined([(0, np.zeros(100)), (60, np.ones(100))], plan)))
     assert len(both) == 160
