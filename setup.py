@@ -6,6 +6,7 @@ setup(
     packages=[
         *find_packages(include=["msbench", "msbench.*"]),
         "msbench_plugins",
+        "msbench_plugins.weights",
         "msbench_leaderboards",
         "msbench_slurm",
     ]

@@ -27,6 +27,7 @@ __all__ = [  # the names of PUBLIC, spelled out for those who read without runni
     "Board",
     "ComplexSpectrogramSeparator",
     "ConvUNet",
+    "Converted",
     "Dataset",
     "FilterBankSeparator",
     "HybridDemucs",
@@ -41,6 +42,7 @@ __all__ = [  # the names of PUBLIC, spelled out for those who read without runni
     "Separator",
     "SpectrogramSeparator",
     "Track",
+    "Weights",
     "__version__",
     "bench",
     "bss_eval",
@@ -57,7 +59,10 @@ __all__ = [  # the names of PUBLIC, spelled out for those who read without runni
     "initialize",
     "kmeans",
     "load",
+    "load_weights",
     "median_of_rows",
+    "own_checkpoint",
+    "read_weights",
     "registry",
     "require_known_stems",
     "save",
@@ -83,7 +88,7 @@ if TYPE_CHECKING:
     )
     from msbench.model.band_roformer import BandRoformer, RoformerShape
     from msbench.model.band_split import dual_path
-    from msbench.model.checkpoints import load, save
+    from msbench.model.checkpoints import save
     from msbench.model.clustering import kmeans, spread_points
     from msbench.model.complex_spectrogram import ComplexSpectrogramSeparator
     from msbench.model.components import require_known_stems, stems_of_components
@@ -97,6 +102,10 @@ if TYPE_CHECKING:
     from msbench.model.stft import STFT
     from msbench.separation.batch import separate_files
     from msbench.separation.pipeline import separate
+    from msbench.weights.catalogue import Weights
+    from msbench.weights.opening import load, load_weights
+    from msbench.weights.published import own_checkpoint
+    from msbench.weights.reading import Converted, read_weights
 
 
 def __getattr__(name: str) -> Any:

@@ -18,6 +18,7 @@ from msbench.metrics import catalogue
 from msbench.metrics.wording import in_words
 from msbench.public import PUBLIC
 from msbench.records.metric_id import BSSEVAL, MetricId
+from msbench.weights import catalogue as catalogue_of_weights
 
 ROOT = Path(__file__).resolve().parents[2]
 TAKEN_IN = re.compile(r"^<!-- from ([\w./-]+)(?:: ([^\n]+?))? -->$", re.MULTILINE)
@@ -144,10 +145,20 @@ def _python() -> str:
     return "\n\n".join(f"::: {module}.{name}" for name, module in sorted(PUBLIC.items()))
 
 
+def _weights() -> str:
+    rows = []
+    for each in catalogue_of_weights.known().values():
+        trained = "not stated" if each.trained_on is None else each.trained_on.words
+        names = (f"`{each.family}`", f"`{each.name}`", f"`{each.model}`")
+        rows.append((*names, ", ".join(each.targets), trained, each.licence))
+    return _rows(("family", "name", "model", "targets", "trained on", "license"), rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "datasets": _datasets,
     "losses": _losses,
     "metrics": _metrics,
     "models": _models,
     "python": _python,
+    "weights": _weights,
 }

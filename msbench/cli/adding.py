@@ -52,6 +52,12 @@ def names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
+def add_weights(parser: argparse.ArgumentParser) -> None:
+    """Files of published weights that are here already."""
+    text = "a file of the published weights that the model names, where it is here already; one --weights for each file"
+    parser.add_argument("--weights", type=Path, action="append", default=[], metavar="FILE", help=text)
+
+
 def add_settings(parser: argparse.ArgumentParser) -> None:
     """Options of the model's constructor."""
     text = "an option of the model, as separator.targets=[vocals,accompaniment]; one --set for each"

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from msbench import registry
-from msbench.cli import board, cluster, data, evaluate, models, separate, suites
+from msbench.cli import board, cluster, data, evaluate, models, separate, suites, weights
 from msbench.cli.adding import adder
 from msbench.public import VERSION
 from msbench.system import errors
@@ -116,6 +116,9 @@ def _parser() -> argparse.ArgumentParser:
 
     text = "the tables and pages of a board: build, check, import, serve, push"
     board.add(commands.add_parser("board", help=text, description=text[0].upper() + text[1:] + "."))
+
+    text = "published weights: get, show; msbench list weights"
+    weights.add(commands.add_parser("weights", help=text, description=text[0].upper() + text[1:] + "."))
 
     text = "datasets: their cards, whether they are whole, and copies that are read fast"
     data.add(commands.add_parser("data", help=text, description=text[0].upper() + text[1:] + "."))

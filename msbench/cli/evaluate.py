@@ -5,14 +5,16 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from msbench.cli.adding import Adder, add_inference, add_settings, inference_of, names, settings_of
+from msbench.cli.adding import Adder, add_inference, add_settings, add_weights, inference_of, names, settings_of
+from msbench.cli.weights import fetch_for
 from msbench.system.exit_codes import DONE
 
 
 def add(command: Adder) -> None:
     """Add the command."""
     evaluate = command("evaluate", _evaluate, "score a model, or a folder of estimates, on a dataset: one record")
-    evaluate.add_argument("model", nargs="?", help="a checkpoint, or the name of a model without weights")
+    text = "a checkpoint, or the name of published weights or of a model without weights"
+    evaluate.add_argument("model", nargs="?", help=text)
     layout = "score files: DIR/[SPLIT/]TRACK/TARGET.wav, or .flac, as museval has them"
     evaluate.add_argument("--estimates", type=Path, metavar="DIR", help=layout)
     evaluate.add_argument("--targets", type=names, help="targets of the files to score together: vocals,drums")
@@ -31,6 +33,7 @@ def add(command: Adder) -> None:
     evaluate.add_argument("--metrics", type=names, metavar="NAMES", help=metrics)
     evaluate.add_argument("--jobs", type=int, default=1, help="tracks at a time, each in a process of its own (1)")
     evaluate.add_argument("-o", "--output", type=Path, help="folder (evaluations/LABEL-DATA)")
+    add_weights(evaluate)
     add_settings(evaluate)
     add_inference(evaluate)
 
@@ -49,8 +52,9 @@ def _evaluate(options: argparse.Namespace) -> int:
             "--targets chooses among files (--estimates): a model has its own; some take others by --set "
             "separator.targets=[vocals,accompaniment]"
         )
-    if options.set and not options.model:
-        raise ValueError("--set is for the options of a model: files (--estimates) have none")
+    if (options.set or options.weights) and not options.model:
+        flag = "--set" if options.set else "--weights"
+        raise ValueError(f"{flag} is for a model: files (--estimates) have none")
     console = Console(stderr=True)
 
     def progress(done: int, count: int, track: str, medians: dict[str, float]) -> None:
@@ -72,9 +76,9 @@ def _evaluate(options: argparse.Namespace) -> int:
         "progress": progress,
     }
     if options.model:
-        path = evaluate_into_folder(
-            evaluate, options.model, options.data, **common, separator=settings_of(options), **inference_of(options)
-        )
+        fetch_for(options.model, options.weights)
+        own = {"separator": settings_of(options), "weights": options.weights, **inference_of(options)}
+        path = evaluate_into_folder(evaluate, options.model, options.data, **common, **own)
     else:
         path = evaluate_into_folder(
             evaluate_estimates, options.estimates, options.data, **common, targets=options.targets

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from msbench import registry
 from msbench.cli.adding import Adder
+from msbench.cli.weights import list_weights
 from msbench.system import errors
 from msbench.system.exit_codes import DONE, FAILED
 from msbench.system.safe_path import safe_path
@@ -17,7 +18,7 @@ from msbench.system.terminal import visible
 
 def add(command: Adder) -> None:
     """Add the commands."""
-    listing = command("list", _list, "what is registered: models, datasets, losses, recipes, boards")
+    listing = command("list", _list, "what is registered: models, datasets, losses, weights, recipes, boards")
     listing.add_argument("kind", nargs="?", default="models", choices=[*registry.KINDS, "recipes", "boards"])
 
     new = command("new", _new, "a new plugin with its recipe and its test, ready to run")
@@ -37,6 +38,8 @@ def add(command: Adder) -> None:
 
 def _list(options: argparse.Namespace) -> int:
     rows: list[tuple[str, str, str]]
+    if options.kind == "weights":
+        return list_weights()
     if options.kind == "recipes":
         rows = [(name, str(path), "") for name, path in registry.recipes().items()]
     elif options.kind == "boards":

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from msbench.cli.adding import Adder, add_inference, add_settings, inference_of, settings_of
+from msbench.cli.adding import Adder, add_inference, add_settings, add_weights, inference_of, settings_of
+from msbench.cli.weights import fetch_for
 from msbench.system import errors
 from msbench.system.exit_codes import DONE
 from msbench.system.terminal import visible
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 def add(command: Adder) -> None:
     """Add the command."""
     separate = command("separate", _separate, "split audio files into stems")
-    separate.add_argument("model", help="a checkpoint, or the name of a model without weights")
+    separate.add_argument("model", help="a checkpoint, or the name of published weights or of a model without weights")
     text = "audio (wav, flac, mp3, m4a, ...), video, or folders of them"
     separate.add_argument("files", nargs="+", type=Path, metavar="FILE", help=text)
     text = "stems go to <output>/<file>/, or <output>/<its place in its folder>/"
@@ -43,6 +44,7 @@ def add(command: Adder) -> None:
     separate.add_argument("--two-stems", metavar="TARGET", help=text)
     text = "separate all songs, and replace files that are there"
     separate.add_argument("--force", action="store_true", help=text)
+    add_weights(separate)
     add_settings(separate)
     add_inference(separate)
 
@@ -56,7 +58,7 @@ def _separate(options: argparse.Namespace) -> int:
     inference = Inference(**inference_of(options))
     chosen = {field: getattr(options, field) for field in ("format", "clip", "name", "residual", "two_stems")}
     output = Output(**{field: value for field, value in chosen.items() if value is not None})
-    model, name = _ready(options.model, settings_of(options)), _name(options.model)
+    model, name = _ready(options.model, options.weights, settings_of(options)), _name(options.model)
     songs, failures = songs_of(options.files, options.output, output, model.targets, name)
     count = len(songs) + len(failures)
     marks = Marks(model, name, inference, output)
@@ -118,7 +120,7 @@ def _tell_peaks(peaks: dict[Path, float], output: Output) -> None:
 
 def _name(model: str) -> str:
     """What {model} stands for: the name as it was given; of a checkpoint its file's, or its run's."""
-    from msbench.model.checkpoints import names_checkpoint
+    from msbench.weights.opening import names_checkpoint
 
     if not names_checkpoint(model):
         return model
@@ -126,11 +128,13 @@ def _name(model: str) -> str:
     return path.parent.name if path.stem in ("best", "last") and path.parent.name else path.stem
 
 
-def _ready(name: str, settings: dict[str, Any]) -> Separator:
-    """The model of a checkpoint, or one that needs none, to separate songs without stems."""
-    from msbench.model.checkpoints import create, find_checkpoint, refuse_untrained
+def _ready(name: str, files: Sequence[Path], settings: dict[str, Any]) -> Separator:
+    """The model of a checkpoint or of published weights, or one that needs none, to separate songs without stems."""
+    from msbench.model.checkpoints import create
+    from msbench.weights.opening import find_checkpoint, refuse_untrained
 
-    held = find_checkpoint(name)
+    fetch_for(name, files)
+    held = find_checkpoint(name, files=files)
     if held is not None:
         return held.separator(**settings)
     refuse_untrained(name, "separate")

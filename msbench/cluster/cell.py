@@ -141,17 +141,22 @@ def _evaluate(suite: Suite, cell: Cell) -> None:
     from msbench.evaluation.run import evaluate, untrained
     from msbench.metrics import catalogue
     from msbench.model.devices import device_or_default
+    from msbench.weights.catalogue import find
+    from msbench.weights.fetching import fetch
 
     folder = suite.run_folder(cell)
     interrupt_on_signals()  # what is scored is kept track by track: nothing has to be saved
     data = open_dataset(cell.dataset, cell.root)
     model: Any = cell.checkpoint
+    own: dict[str, Any] = {}
     if cell.recipe is not None:
         if not is_trained(folder):
             raise FileNotFoundError(f"{folder} holds no ended training: run the cell's stage `train` first")
         model = folder / "best.ckpt"
         if not model.is_file():
             raise FileNotFoundError(f"a suite scores {model}, and the training has left none: see its log")
+    elif cell.weights is not None:
+        model, own = cell.weights, {"weights": fetch(find(cell.weights)), "separator": cell.separator_options()}
     elif model is None:
         model = untrained(cell.model, data, **cell.separator_options())
 
@@ -162,6 +167,7 @@ def _evaluate(suite: Suite, cell: Cell) -> None:
     record = evaluate(
         model,
         data,
+        **own,
         split=cell.split,
         output=folder / "evaluation",
         label=cell.label,

@@ -16,7 +16,7 @@ from msbench import registry
 from msbench.conformance.subject import Broken, Skipped, Subject, difference, require_finite
 from msbench.losses.criterion import Criterion, NoMixtureError, mean_loss
 from msbench.losses.functions import DOMAINS
-from msbench.model.checkpoints import create, load, save
+from msbench.model.checkpoints import Checkpoint, create, save
 from msbench.model.separator import Separator
 from msbench.system import errors
 
@@ -182,7 +182,7 @@ def checkpoint_round_trip(subject: Subject) -> str:
         path = Path(folder) / "model.ckpt"
         save(model, path)
         size = path.stat().st_size
-        loaded = load(path)
+        loaded = Checkpoint.read(path).separator()
     away = difference(subject.separate(batch, loaded), expected)
     if not away <= LOAD_TOLERANCE:
         names = [name for name, _ in subject.plain_tensors()]

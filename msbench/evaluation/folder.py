@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from msbench import records
-from msbench.model.checkpoints import names_checkpoint
 from msbench.records.types import Record
+from msbench.weights.opening import names_checkpoint
 
 
 def evaluate_into_folder(

@@ -36,7 +36,10 @@ class ModelSource:
     def __init__(self, separator: Separator, checkpoint: Checkpoint | None, inference: Inference) -> None:
         self.separator, self.checkpoint, self.inference = separator, checkpoint, inference
         self.targets = self.estimated = list(separator.targets)
-        self.registered = separator.registered or {"name": type(separator).__name__, "options": {}}
+        registered: dict[str, Any] = {"name": type(separator).__name__, "options": {}}
+        if checkpoint is not None:
+            registered = {"name": checkpoint.name, "options": checkpoint.options}
+        self.registered = separator.registered or registered
 
     def __reduce__(self) -> Any:
         # The class of a plugin in a single file cannot be imported elsewhere: what was registered is built again there.
@@ -83,7 +86,7 @@ class ModelSource:
                 "config_sha256": records.digest(self.registered),
                 "parameters": parameter_count(self.separator),
                 "macs_per_second": macs_per_second(self.separator),
-                "licence": registry.licence_of("models", self.registered["name"]),
+                "licence": self._licence(),
                 "targets": self.targets,
                 "adaptation": adaptation(self.separator, tracks[0].sample_rate, tracks[0].channels),
             },
@@ -93,17 +96,27 @@ class ModelSource:
             seed=None if self.checkpoint is None else self.checkpoint.seed,
         )
 
+    def _licence(self) -> str | None:
+        """Of published weights, or else of the package that brought the model."""
+        held = self.checkpoint
+        if held is not None and held.weights_name is not None:
+            return held.licence
+        return registry.licence_of("models", self.registered["name"])
+
     def _checkpoint(self) -> CheckpointFacts | None:
         held = self.checkpoint
         if held is None:
             return None
-        return {
+        facts: CheckpointFacts = {
             "sha256": held.sha256,
             "step": held.step,
             "epoch": held.epoch,
             "selection": held.path.stem,
             "ema": held.ema,
         }
+        if held.weights_name is not None:
+            facts["weights"] = held.weights_name
+        return facts
 
     def _training(self) -> Training:
         if not self.separator.trainable:  # it has learned from nothing, so from nothing but the training split

@@ -21,6 +21,7 @@ from msbench.records import provenance
 from msbench.records.frames import medians_over_windows
 from msbench.records.further import ALL_WINDOWS
 from msbench.records.metric_id import BSSEVAL
+from msbench.records.record import songs_of
 from msbench.records.types import (
     Frame,
     Further,
@@ -99,13 +100,8 @@ def trained_on(training: Training, dataset: str) -> Training:
     """What a model was trained on, seen from the dataset that it is scored on."""
     if not training["datasets"]:
         return training
-    same = {_songs_of(name) for name in training["datasets"]} == {_songs_of(dataset)}
+    same = {songs_of(name) for name in training["datasets"]} == {songs_of(dataset)}
     return {**training, "data": "standard" if same else "extra"}
-
-
-def _songs_of(dataset: str) -> str:
-    """One name for datasets of the same songs: musdb18 and musdb18hq, mir1k and mir1k_0db."""
-    return dataset.removesuffix("hq").removesuffix("_0db")
 
 
 def speed(tracks: list[Track], results: dict[str, TrackResult], device: str | None) -> Speed:

@@ -26,13 +26,14 @@ from msbench.evaluation.resumption import Results
 from msbench.evaluation.scenarios import own_scenario
 from msbench.evaluation.sources import EstimateSource, ScoredSet, data_has
 from msbench.metrics import catalogue
-from msbench.model.checkpoints import Checkpoint, create, find_checkpoint, refuse_untrained
+from msbench.model.checkpoints import Checkpoint, create
 from msbench.model.constructor import parameters_of
 from msbench.model.separator import Separator
 from msbench.records.types import Record
 from msbench.separation.inference import Inference
 from msbench.system.errors import is_deliberate, sentence
 from msbench.system.files import write_json
+from msbench.weights.opening import find_checkpoint, refuse_untrained
 
 
 def evaluate(
@@ -43,6 +44,7 @@ def evaluate(
     split: str = "test",
     checkpoint: str | Path | None = None,
     separator: Mapping[str, Any] | None = None,
+    weights: Sequence[str | Path] = (),
     **options: Unpack[EvaluationOptions],
 ) -> Record:
     """Separate and score every track of a split; a second run goes on where the first stopped.
@@ -50,13 +52,14 @@ def evaluate(
     Memory does not grow with the tracks: estimates go through a temporary file (in TMPDIR), audio is read in blocks.
 
     Args:
-        model: A separator, a registered name, or a checkpoint's path.
+        model: A separator, a checkpoint's path, a registered name, or that of published weights, whose files are here.
         dataset: A dataset or a registered name.
         root: The dataset's folder.
         split: Which tracks.
         checkpoint: Weights for a model given by name; for one given as a separator, the file they came from.
         separator: Arguments of the constructor, for a model given by name or as a checkpoint: {"targets": ["vocals",
             "accompaniment"]} for those that cannot have all of the dataset's stems.
+        weights: The files of the published weights that the model names; in the cache where none are given.
         options: As follows.
 
     Keyword Args:
@@ -89,12 +92,12 @@ def evaluate(
             out of its range, or a track cannot be scored; the message names it.
         ModuleNotFoundError: If a metric needs a library that is not installed.
     """
-    check_options(options, EvaluationOptions, "root", "split", "checkpoint", "separator")
+    check_options(options, EvaluationOptions, "root", "split", "checkpoint", "separator", "weights")
     if options.get("device") is None:  # the record names a device, so "where the model is" does not do
         options["device"] = "cpu"
     inference, choices = from_options(Inference, options), _choices(options)
     data = open_dataset(dataset, root) if isinstance(dataset, str) else dataset
-    built, held = _model(model, checkpoint, data, separator or {})
+    built, held = _model(model, checkpoint, weights, data, separator or {})
     for target in built.targets:
         data_has(data, target)
     return _record(ModelSource(built, held, inference), ScoredSet.of(data, split), *choices)
@@ -149,14 +152,19 @@ def _record(
 
 
 def _model(
-    model: Separator | str | Path, checkpoint: str | Path | None, data: Dataset, options: Mapping[str, Any]
+    model: Separator | str | Path,
+    checkpoint: str | Path | None,
+    files: Sequence[str | Path],
+    data: Dataset,
+    options: Mapping[str, Any],
 ) -> tuple[Separator, Checkpoint | None]:
     """The model, and the file that its weights came from; that is read once."""
     if isinstance(model, Separator):
-        if options:
-            raise TypeError("`separator` is for a model given by name: this one is built")
+        if options or files:
+            given = "separator" if options else "weights"
+            raise TypeError(f"`{given}` is for a model given by name: this one is built")
         return model, None if checkpoint is None else Checkpoint.read(checkpoint)
-    held = find_checkpoint(model, checkpoint)
+    held = find_checkpoint(model, checkpoint, files)
     return (untrained(str(model), data, **options), None) if held is None else (held.separator(**options), held)
 
 

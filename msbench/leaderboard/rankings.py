@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
-from msbench.leaderboard.rows import Row, by_seed, medians_of, other_metrics_of, shown
+from msbench.leaderboard.rows import UNRANKED, Row, by_seed, medians_of, other_metrics_of, shown
 from msbench.records.metric_id import MetricId
 from msbench.records.types import Record
 
@@ -69,7 +69,8 @@ class Ranking:
         known = {model: values for model, values in scores.items() if values.notna().any(axis=None)}
         if len(known) < 2:
             return None
-        groups = {row.model: f"{row.tier}, {row.data} training data" for row in self.rows if row.role == "system"}
+        ranked = [row for row in self.rows if row.role == "system" and row.tier != UNRANKED]
+        groups = {row.model: f"{row.tier}, {row.data} training data" for row in ranked}
         of_means = next((score for score in self.other_metrics if MetricId.parse(score).is_of_means), None)
         return compare(known, groups, None if of_means is None else self.scores(target, of_means))
 

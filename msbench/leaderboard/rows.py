@@ -19,6 +19,7 @@ from msbench.records.types import Record, TargetScores
 
 SHOWN = ("SDR", "SIR", "SAR")  # ISR is in the records alone
 SHOWN_NSDR = ("NSDR", *SHOWN[1:])
+UNRANKED = "contaminated"  # the tier that is shown, and never ranked
 TRAINING = ("standard", "unknown", "extra")  # of a model's seeds, the last counts
 
 _ROLES = ("ceiling", "system", "floor")  # from the top of a table
@@ -47,10 +48,10 @@ class Row:
         dataset: With its split, as "musdb18/test".
         fingerprint: Of the data; empty where it is not known.
         metric: The metric id.
-        rank: Among the systems of its tier and training data; None for what has no rank.
+        rank: Among the systems of its tier and training data; None for what has no rank, as what is contaminated.
         model: The model's label.
         role: `system`, `floor` or `ceiling`.
-        tier: `measured`, `unverified` or `reported`.
+        tier: `measured`, `unverified`, `reported` or `contaminated`.
         data: Training data: `standard`, `extra` or `unknown`.
         seeds: How many records it is the median of.
         tracks: How many tracks all of its seeds were scored on.
@@ -259,7 +260,7 @@ def _with_ranks(rows: list[Row], comparable: set[str]) -> list[Row]:
     ranked = []
     for row in rows:
         rank = None
-        if row.role == "system" and row.model in comparable:
+        if row.role == "system" and row.tier != UNRANKED and row.model in comparable:
             counted[row.tier, row.data] += 1
             rank = counted[row.tier, row.data]
         ranked.append(replace(row, rank=rank))

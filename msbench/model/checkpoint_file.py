@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import pickle
 import re
 import warnings
 import zipfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,6 +21,7 @@ KEY = "msbench_separator"  # where a checkpoint holds {"name", "options"} of its
 RUN = "msbench_run"  # and what a training must find again to go on
 PREFIX = "separator."  # of the model's weights among those of the LightningModule
 
+BY_FIT = "give one that `msbench fit` wrote"
 _HEAD_BYTES = 512  # that tell what kind of file it is
 
 
@@ -36,20 +39,61 @@ def content_of(path: str | Path) -> tuple[dict[str, Any], str]:
         raise ValueError(
             f"{path} is a folder: give {best if best.is_file() else 'a checkpoint in it, such as best.ckpt'}"
         )
+    content, sha256 = read_pickled(path, BY_FIT)
+    fault = _fault_of(content)
+    if fault is not None:
+        raise ValueError(f"{path} is not a checkpoint of msbench: {fault}")
+    return content, sha256
+
+
+def read_pickled(
+    path: str | Path, wanted: str = "give the file that its publisher offers", stand_ins: Sequence[str] = ()
+) -> tuple[Any, str]:
+    """What a file of `torch.save` holds, and its SHA-256. No code of it is run.
+
+    Args:
+        path: The file.
+        wanted: What to do about a file of another kind, for the message.
+        stand_ins: Dotted names of classes that it may name. Each is read as an `Inert`, and none is imported.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is of another kind, damaged, or holds code; the message says so.
+    """
     if not Path(path).is_file():
         raise FileNotFoundError(f"no checkpoint {path}: correct the path")
     with Path(path).open("rb") as file:
-        fault = _no_checkpoint(file.read(_HEAD_BYTES))
+        fault = _no_checkpoint(file.read(_HEAD_BYTES), wanted)
         if fault is not None:
             raise ValueError(f"{path} is not a checkpoint: {fault}")
         file.seek(0)
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         file.seek(0)
-        content = _unpickled(file, path)
-    fault = _fault_of(content)
-    if fault is not None:
-        raise ValueError(f"{path} is not a checkpoint of msbench: {fault}")
-    return content, sha256
+        with _allowed(stand_ins):
+            return _unpickled(file, path, wanted), sha256
+
+
+class Inert:
+    """What stands for an object of a class that is not imported: it keeps what it is made of, and does nothing."""
+
+    def __init__(self, *arguments: Any) -> None:
+        self.arguments = arguments
+
+
+@contextlib.contextmanager
+def _allowed(names: Sequence[str]) -> Iterator[None]:
+    """Let torch take an inert class for each name; torch keeps such permissions for the whole process."""
+    before = torch.serialization.get_safe_globals()
+    inert: list[Any] = []
+    for name in names:
+        module, _, attribute = name.rpartition(".")
+        inert.append(type(attribute, (Inert,), {"__module__": module, "__qualname__": attribute}))
+    torch.serialization.add_safe_globals(inert)
+    try:
+        yield
+    finally:
+        torch.serialization.clear_safe_globals()
+        torch.serialization.add_safe_globals(before)
 
 
 def _fault_of(content: Any) -> str | None:
@@ -76,10 +120,10 @@ def _fault_of(content: Any) -> str | None:
 def _is_weight(item: tuple[Any, Any]) -> bool:
     """Whether it is a parameter by name; what is not the model's own may hold other things."""
     key, value = item
-    return isinstance(key, str) and (not key.startswith(PREFIX) or _is_stored(value))
+    return isinstance(key, str) and (not key.startswith(PREFIX) or is_stored(value))
 
 
-def _is_stored(value: Any) -> bool:
+def is_stored(value: Any) -> bool:
     """Whether it is a tensor whose values are in the file; those of the meta device and sparse ones claim any shape."""
     is_plain = type(value) in (torch.Tensor, torch.nn.Parameter) and value.layout is torch.strided
     return is_plain and value.device.type == "cpu" and not value.is_quantized
@@ -106,7 +150,7 @@ def _is_plain(value: Any) -> bool:
         return False
 
 
-def _no_checkpoint(head: bytes) -> str | None:
+def _no_checkpoint(head: bytes, wanted: str) -> str | None:
     """What a file is that is taken for a checkpoint most often, by its first bytes; None where it may be one."""
     begin = head.lstrip().lower()
     if not head:
@@ -117,7 +161,7 @@ def _no_checkpoint(head: bytes) -> str | None:
         return "it is a web page: download the file itself"
     if head.startswith((b"RIFF", b"fLaC", b"OggS", b"ID3")):
         return "it is an audio file"
-    return None if head.startswith((b"PK", b"\x80")) else "it has another format; give one that `msbench fit` wrote"
+    return None if head.startswith((b"PK", b"\x80")) else f"it has another format; {wanted}"
 
 
 def _archive_fault(file: BinaryIO) -> str | None:
@@ -133,7 +177,7 @@ def _archive_fault(file: BinaryIO) -> str | None:
     return "it unpacks to more than its own size" if is_bomb else None
 
 
-def _unpickled(file: BinaryIO, path: str | Path) -> Any:
+def _unpickled(file: BinaryIO, path: str | Path, wanted: str) -> Any:
     fault = _archive_fault(file) if file.read(2) == b"PK" else None
     if fault is not None:
         raise ValueError(f"{path} is not a checkpoint that can be read: {fault}: copy it again")
@@ -155,6 +199,4 @@ def _unpickled(file: BinaryIO, path: str | Path) -> Any:
     except Exception as error:
         cut = "central directory" in str(error) or isinstance(error, EOFError)
         fault = "it is cut short" if cut else f"it is damaged ({type(error).__name__})"
-    raise ValueError(
-        f"{path} is not a checkpoint that can be read: {fault}: copy it again, or give one of `msbench fit`"
-    )
+    raise ValueError(f"{path} is not a checkpoint that can be read: {fault}: copy it again, or {wanted}")

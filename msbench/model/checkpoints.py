@@ -1,10 +1,9 @@
-"""Models by name, and models back from their checkpoints."""
+"""Models built by their registered names, and models back from their checkpoints."""
 
 from __future__ import annotations
 
 import contextlib
 import inspect
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,35 +21,6 @@ from msbench.model.separator import Separator
 from msbench.system import errors
 from msbench.system.bounded import shown
 from msbench.system.files import replacing
-
-
-def names_checkpoint(model: str | Path) -> bool:
-    """Whether a text that stands for a model is the path of a checkpoint, and not a registered name.
-
-    A registered name is never one; what else exists as a file, or looks like a path, is.
-    """
-    text = str(model)
-    if isinstance(model, Path) or text.endswith(".ckpt"):
-        return True
-    return text not in registry.entries("models") and (os.sep in text or Path(text).exists())
-
-
-def load(model: str | Path, checkpoint: str | Path | None = None, **options: Any) -> Separator:
-    """A separator by its registered name, or by the path of a checkpoint that `msbench fit` wrote.
-
-    Args:
-        model: A registered name, or a checkpoint's path.
-        checkpoint: Weights to load into the named model; its options come from the checkpoint where none are given.
-        options: Arguments of the model's constructor.
-
-    Raises:
-        KeyError: If the name is unknown.
-        ImportError: If the plugin is broken.
-        ValueError: If an option is unknown to the model or refused by it, or the checkpoint is of another model.
-        FileNotFoundError: If there is no such checkpoint.
-    """
-    held = find_checkpoint(model, checkpoint)
-    return create(str(model), options) if held is None else held.separator(**options)
 
 
 def save(separator: Separator, path: str | Path) -> None:
@@ -82,42 +52,6 @@ def write(separator: Separator, path: Path, about: Mapping[str, Any]) -> None:
         torch.save({"state_dict": weights, KEY: separator.registered, **about}, temporary)
 
 
-def refuse_untrained(name: str, command: str) -> None:
-    """Refuse a registered model that has nothing to say before it is trained.
-
-    Args:
-        name: Of the model.
-        command: That was called with it, for the way out.
-
-    Raises:
-        KeyError, ImportError: As `msbench.registry.load`.
-        ValueError: If the model has to be trained.
-    """
-    if getattr(registry.load("models", name), "trainable", True):
-        raise ValueError(
-            f"'{name}' has to be trained first: give its checkpoint (msbench {command} runs/.../best.ckpt)"
-        )
-
-
-def find_checkpoint(model: str | Path, checkpoint: str | Path | None = None) -> Checkpoint | None:
-    """Read the checkpoint that `load` takes the weights from; None where there is none.
-
-    Raises:
-        ValueError: If both name one, or the checkpoint is of another model.
-        FileNotFoundError: If there is no such checkpoint.
-    """
-    if names_checkpoint(model):
-        if checkpoint is not None:
-            raise ValueError(f"two checkpoints given, {model} and {checkpoint}: name the model, or give one")
-        return Checkpoint.read(model)
-    if checkpoint is None:
-        return None
-    held = Checkpoint.read(checkpoint)
-    if held.name != name_now(str(model), held.options):
-        raise ValueError(f"{checkpoint} is a checkpoint of '{held.name}', not of '{model}'")
-    return held
-
-
 @dataclass(frozen=True)
 class Checkpoint:
     """What a checkpoint written by `msbench fit` holds of its model; the state of the training is left out.
@@ -135,6 +69,7 @@ class Checkpoint:
         ema: Whether the weights are a moving average.
         run: How it was trained, as `msbench.training.lineage` writes it.
         weights: The model's parameters and buffers, on the CPU.
+        weights_name, licence: Of published weights, whose file this is; None for those that were trained here.
 
     The seed, step, epoch, training and run are None where the file does not say.
     """
@@ -147,9 +82,11 @@ class Checkpoint:
     step: int | None = None
     epoch: int | None = None
     training: dict[str, Any] | None = None
-    ema: bool = False
+    ema: bool | None = False
     run: dict[str, Any] | None = field(default=None, repr=False, compare=False)
     weights: Mapping[str, Tensor] | None = field(default=None, repr=False, compare=False)
+    weights_name: str | None = None
+    licence: str | None = None
 
     @classmethod
     def read(cls, path: str | Path) -> Self:

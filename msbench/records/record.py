@@ -16,14 +16,30 @@ from msbench.system import bounded, errors
 from msbench.system.files import write_json
 
 SCHEMA_VERSION = 1
-TIERS = ("measured", "unverified", "reported")  # how far a row can be trusted
+TIERS = ("measured", "unverified", "reported", "contaminated")  # how far a row can be trusted
 
 
 def tier_of(record: Mapping[str, Any]) -> str:
-    """`reported` by a paper or a campaign; `unverified` where a field is missing that the number rests on."""
+    """`reported` by a paper or a campaign; `unverified` where a field is missing that the number rests on.
+
+    `contaminated` where the model was trained on the split that it is scored on, as the publisher of its weights says.
+    """
+    if _was_trained_on_test(record):
+        return "contaminated"
     if record.get("tier") in TIERS:  # a record of ours cannot say so of itself: the schema allows `reported` alone
         return str(record["tier"])
     return "unverified" if lacking(record) else "measured"
+
+
+def _was_trained_on_test(record: Mapping[str, Any]) -> bool:
+    splits = (record.get("training") or {}).get("splits") or {}
+    data = record["dataset"]
+    return any(songs_of(name) == songs_of(data["name"]) and data["split"] in found for name, found in splits.items())
+
+
+def songs_of(dataset: str) -> str:
+    """One name for datasets of the same songs: musdb18 and musdb18hq, mir1k and mir1k_0db."""
+    return dataset.removesuffix("hq").removesuffix("_0db")
 
 
 def lacking(record: Mapping[str, Any]) -> list[str]:

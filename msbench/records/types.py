@@ -34,6 +34,7 @@ class CheckpointFacts(TypedDict, total=False):
     epoch: int | None
     selection: str | None
     ema: bool | None
+    weights: str | None  # the name of published ones
 
 
 class Dropped(TypedDict):
@@ -58,6 +59,7 @@ class Training(TypedDict):
 
     data: Literal["standard", "extra", "unknown"]
     datasets: NotRequired[list[str] | None]
+    splits: NotRequired[dict[str, list[str]]]
     tracks: NotRequired[int | None]
     hours: NotRequired[float | None]
     unlabelled_hours: NotRequired[float | None]

@@ -2,6 +2,7 @@
 
 from msbench.registry.entries import (
     KINDS,
+    LONGEST_SHOWN,
     UNSURE,
     Entry,
     entries,
@@ -18,6 +19,7 @@ from msbench.registry.entries import (
 
 __all__ = [
     "KINDS",
+    "LONGEST_SHOWN",
     "UNSURE",
     "Entry",
     "entries",

@@ -1,7 +1,7 @@
-"""Finds plugins (models, datasets and losses) and imports none of them until it is asked for one.
+"""Finds plugins (models, datasets, losses and families of weights) and imports none of them until it is asked for one.
 
-A plugin is an entry point of an installed package in the group `msbench.models`, `msbench.datasets` or
-`msbench.losses`, or a single file named by `--plugin` or MSBENCH_PLUGINS. Our own come through the same door.
+A plugin is an entry point of an installed package in the group `msbench.models`, `msbench.datasets`, `msbench.losses`
+or `msbench.weights`, or a single file named by `--plugin` or MSBENCH_PLUGINS. Our own come through the same door.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from msbench.system.wording import choices
 
 LONGEST_SHOWN = 200  # letters of an unknown name that a message repeats
 UNSURE = plugin_source.UNSURE
-KINDS = ("models", "datasets", "losses")
+KINDS = ("models", "datasets", "losses", "weights")
+_ONE = {"losses": "loss", "weights": "family of weights"}  # of a kind whose name is not that of one with an s
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Entry:
         return Path(self.module) if self.module.endswith(".py") else plugin_source.locate(self.module)
 
     def described(self) -> str:
-        return f"{self.kind[:-1] if self.kind != 'losses' else 'loss'} '{self.name}' from {self.origin}"
+        return f"{_ONE.get(self.kind, self.kind[:-1])} '{self.name}' from {self.origin}"
 
 
 def plugin_files() -> list[Path]:
@@ -106,7 +107,7 @@ def _entries_of_file(kind: str, path: Path) -> list[Entry]:
     if not any(declared.values()) and kind == "models":
         reason = "it defines no Separator, no Dataset and no loss(estimates, references)"
         return [Entry(kind, path.stem, str(path), "", str(path), reason)]
-    return [Entry(kind, name, str(path), attribute, str(path)) for name, attribute in declared[kind].items()]
+    return [Entry(kind, name, str(path), attribute, str(path)) for name, attribute in declared.get(kind, {}).items()]
 
 
 def judge(entry: Entry) -> str | None:
@@ -151,7 +152,7 @@ def find(kind: str, name: str) -> Entry:
     known = entries(kind)
     if name in known:
         return known[name]
-    one = kind[:-1] if kind != "losses" else "loss"
+    one = _ONE.get(kind, kind[:-1])
     name = cut(name, LONGEST_SHOWN)
     raise KeyError(
         f"unknown {one} '{name}'. {choices(name, known)} "

@@ -35,6 +35,7 @@ class ModelEntry:
     recipe: str | None = declared(text, None)
     model: str | None = declared(text, None)
     checkpoint: str | None = declared(text, None)
+    weights: str | None = declared(file_name, None)  # published ones, by name
     label: str | None = declared(file_name, None)
     study: str | None = declared(file_name, None)
     sweep: dict[str, tuple[Level, ...]] = declared(factors, factory=dict)
@@ -55,7 +56,12 @@ class ModelEntry:
     @property
     def own_label(self) -> str:
         """Its label, or else that of its recipe or model."""
-        return self.label or (Path(self.recipe).stem if self.recipe else self.model or self.bare or "")
+        return self.label or (Path(self.recipe).stem if self.recipe else self.network)
+
+    @property
+    def network(self) -> str:
+        """The name of its model or of its weights, where it has no recipe."""
+        return self.model or self.weights or self.bare or ""
 
 
 def model_entry(value: Any, where: str) -> ModelEntry:
@@ -66,6 +72,11 @@ def model_entry(value: Any, where: str) -> ModelEntry:
         raise refuse(where, "the name of a recipe or a model, or fields, as {recipe: unet_small}", value)
     entry = ModelEntry(**read_given(ModelEntry, value, where), where=where)
     swept = {key for levels in entry.swept.values() for level in levels for key in level.sets}
-    if entry.recipe is None and entry.model is None and swept.isdisjoint(NETWORKS):
-        raise ValueError(f"field '{where}' needs `recipe:` or `model:`, and has {', '.join(value) or 'no field'}")
+    others = [name for name in ("recipe", "model", "checkpoint") if getattr(entry, name) is not None]
+    others += [name for name in NETWORKS if name in swept]
+    if entry.weights is not None and others:
+        raise ValueError(f"field '{where}' has `weights` and `{others[0]}`: published weights come with their model")
+    if entry.recipe is None and not entry.network and swept.isdisjoint(NETWORKS):
+        given = ", ".join(value) or "no field"
+        raise ValueError(f"field '{where}' needs `recipe:`, `model:` or `weights:`, and has {given}")
     return entry

@@ -145,14 +145,14 @@ def _named(
         trained = any(cell_name(label, dataset, seed, None) in present for seed in file.seeds_of(trained=True))
         recipe = entry.bare if trained else None
     elif here:
-        identity = file.identity(entry, entry.model or entry.bare or "", None)
+        identity = file.identity(entry, entry.network, None)
     seeds = file.seeds_of(trained=recipe is not None)
     return [NamedCell(label, dataset, seed, identity or _only(present, label, dataset, seed)) for seed in seeds]
 
 
 def _label(entry: ModelEntry, recipes: Recipes) -> str:
     recipe = recipes.name_in(entry)
-    return entry.label or (Path(recipe).stem if recipe else entry.model or entry.bare or "")
+    return entry.label or (Path(recipe).stem if recipe else entry.network)
 
 
 def _identity(file: SuiteFile, entry: ModelEntry, recipe: str, recipes: Recipes) -> str | None:

@@ -20,6 +20,7 @@ from msbench.runs.suite_file import SuiteFile, cell_name, read_suite_file
 from msbench.system.errors import is_bug, located
 from msbench.system.files import refuse_links
 from msbench.system.names import inside
+from msbench.weights import catalogue
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Cell:
     identity: str  # `SuiteFile.identity`
     recipe: dict[str, Any] | None = None  # as its file was when the suite was read
     checkpoint: Path | None = None
+    weights: str | None = None  # published ones, by name
     overrides: dict[str, Any] = field(default_factory=dict)  # dotted keys, as flags of `msbench fit`
     root: Path | None = None
     split: str = "test"
@@ -151,26 +153,30 @@ def read_suite(path: str | Path, yes: bool = True) -> Suite:
 def _row(file: SuiteFile, entry: ModelEntry, recipes: Recipes) -> Cell:
     """The cell of a model entry, of no dataset and no seed yet."""
     name, recipe = recipes.name_in(entry), None
-    model, label = entry.model or entry.bare, entry.label
+    model: Any = entry.network
+    label = entry.label
     if name is not None:
         found = recipes.find(name)
         recipe = recipes.read(found)
         model, label = entry.model or recipe.get("name"), label or found.stem
         if not isinstance(model, str):
             raise ValueError(f"{found} names no model: add a line `name: MODEL` (msbench list models)")
-    assert model is not None, "an entry has a recipe, a model or is one name"
     checkpoint = file.checkpoint(entry)
     if checkpoint is not None and not isfile(checkpoint):
         raise FileNotFoundError(f"no checkpoint {checkpoint}")
+    identity, label = file.identity(entry, model, recipe), label or model
+    if entry.weights is not None:
+        model = catalogue.find(entry.weights).model
     log = {} if recipe is None else file.log
     return Cell(
-        label=label or model,
+        label=label,
         model=model,
         dataset="",
         seed=None,
-        identity=file.identity(entry, model, recipe),
+        identity=identity,
         recipe=None if recipe is None else recipes.opened(found),
         checkpoint=checkpoint,
+        weights=entry.weights,
         overrides=settings_with_paths({**log, **entry.set}, file.path),
         split=file.split,
         backend=file.backend,

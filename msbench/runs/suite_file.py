@@ -44,6 +44,7 @@ NAMES = (
     "models.*.recipe",
     "models.*.model",
     "models.*.checkpoint",
+    "models.*.weights",
     "models.*.label",
     "models.*.study",
     "models.*.baseline",
@@ -145,6 +146,7 @@ class SuiteFile:
             [model, recipe, str(self.checkpoint(entry) or ""), given, *scored]
             + ([] if self.metrics is None else [self.metrics])
             + ([{"inference": inference}] if inference else [])
+            + ([] if entry.weights is None else [{"weights": entry.weights}])
         )
 
 

@@ -37,8 +37,8 @@ def expand(entry: ModelEntry) -> list[ModelEntry]:
     if not entry.swept:
         return [entry]
     _check_keys(entry)
-    network = Path(entry.recipe).stem if entry.recipe else entry.model
-    if entry.study is None and network is None:
+    network = Path(entry.recipe).stem if entry.recipe else entry.network
+    if entry.study is None and not network:
         raise ValueError(
             f"field '{entry.where}' sweeps its recipe or model, so its study needs a name: add `study: NAME`"
         )
@@ -113,7 +113,7 @@ def _cell(entry: ModelEntry, chosen: dict[str, Level]) -> ModelEntry:
         },
         factors=chosen,
     )
-    if recipe is None and model is None:
+    if recipe is None and model is None and entry.weights is None:
         told = ", ".join(f"{key} {level.value}" for key, level in chosen.items())
         raise ValueError(f"field '{entry.where}' has neither a recipe nor a model at {shown(told)}")
     return made
@@ -155,7 +155,7 @@ def settings_of(entry: ModelEntry) -> dict[str, Any]:
 def _default_label(entry: ModelEntry, cell: ModelEntry, names: dict[str, str]) -> str:
     """ "unet_small-depth3-skip_true": the network, and each factor by the last word of its name."""
     network = "recipe" if cell.recipe else "model"
-    first = _name_of(entry, network, cell.factors.get(network) or level_of(network, cell.recipe or cell.model))
+    first = _name_of(entry, network, cell.factors.get(network) or level_of(network, cell.recipe or cell.network))
     parts = [first]
     for key, level in cell.factors.items():
         if key != network:

@@ -140,7 +140,8 @@ def test_a_model_that_has_to_be_trained_is_refused(
     (tmp_path / "tiny.py").write_text(MODEL.replace("trainable = False", "").replace("BODY", "pass"))
     monkeypatch.setenv("MSBENCH_PLUGINS", str(tmp_path / "tiny.py"))
     assert main(["separate", "tiny", files[0], "-o", str(tmp_path / "out")]) == 2
-    sentence = "msbench: 'tiny' has to be trained first: give its checkpoint (msbench separate runs/.../best.ckpt)\n"
+    sentence = "msbench: 'tiny' has to be trained first: give its checkpoint (msbench separate runs/.../best.ckpt), "
+    sentence += "or published weights (msbench list weights)\n"
     assert capsys.readouterr().err == sentence
     assert not (tmp_path / "out").exists()
 

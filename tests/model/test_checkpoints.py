@@ -13,7 +13,7 @@ import torch
 
 import msbench
 from msbench.cli.app import main
-from msbench.model.checkpoints import KEY, Checkpoint, create, names_checkpoint
+from msbench.model.checkpoints import KEY, Checkpoint, create
 
 # Options that fail in each way that a constructor can.
 FUSSY = '''
@@ -110,27 +110,6 @@ def test_load_takes_a_name_or_a_path(path: Path) -> None:
         msbench.load(path, checkpoint=path)
     with pytest.raises(ValueError, match=r"best.ckpt does not fit Fussy as configured: conv.weight is 1x1x5 in"):
         msbench.load(path, width=7)
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("runs/a/best.ckpt", True),
-        ("unet", False),
-        (Path("a.ckpt"), True),
-        ("model.pt", True),
-        ("away/model.pt", True),
-        ("away.pt", False),
-        ("mixture", False),  # a registered name, whatever file is called so
-    ],
-)
-def test_what_names_a_checkpoint(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | Path, expected: bool
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    for name in ("model.pt", "mixture"):
-        (tmp_path / name).touch()
-    assert names_checkpoint(text) is expected
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,7 @@ WRONG = {
     "models[1].recipe": WRONG_TEXT,
     "models[1].model": WRONG_TEXT,
     "models[1].checkpoint": WRONG_TEXT,
+    "models[1].weights": WRONG_TEXT,
     "models[1].label": WRONG_TEXT,
     "models[1].study": WRONG_TEXT,
     "models[1].sweep": ["[1, 2]", "7", "text", "{}"],

@@ -38,6 +38,8 @@ GROUPS = {  # of a record -> heading
 WARNINGS = {
     "unverified": "Unverified: the record does not say in full how the numbers were made.",
     "reported": "Reported: the numbers come from a paper or a campaign; this project did not run the model.",
+    "contaminated": "Contaminated: by the word of those who published these weights, they were trained on songs that "
+    "they are scored on here. The row is shown and never ranked.",
 }
 _COMMIT = re.compile("[0-9a-f]{7,64}")
 MOST_FIELDS, MOST_LISTED = 200, 100  # of a group, and of one list in it

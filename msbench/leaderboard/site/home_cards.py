@@ -11,7 +11,7 @@ from pathlib import Path
 from msbench.leaderboard import display
 from msbench.leaderboard.board import Board
 from msbench.leaderboard.rankings import Ranking
-from msbench.leaderboard.rows import Row
+from msbench.leaderboard.rows import UNRANKED, Row
 from msbench.leaderboard.site.encoding import signed
 from msbench.leaderboard.site.study_page import study_file
 from msbench.metrics.wording import in_words, listed
@@ -95,7 +95,7 @@ def _group(rows: list[Row]) -> list[Row]:
     """The systems that are ranked with each other: measured ones where there are, else the largest group."""
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
-        if row.role == "system":
+        if row.role == "system" and row.tier != UNRANKED:
             groups.setdefault((row.tier, row.data), []).append(row)
 
     def worth(group: list[Row]) -> tuple[int, int]:

@@ -59,7 +59,9 @@ def methods(rankings: list[RankingPages]) -> list[Section]:
     ]
     tiers = (
         "Measured: the record holds the scores of every track and says how they were made. Unverified: a required "
-        "field is missing. Reported: the figure comes from a paper or a campaign. The table can be filtered by tier.",
+        "field is missing. Reported: the figure comes from a paper or a campaign. Contaminated: those who published "
+        "the weights say that they were trained on songs that are scored here; such a row is shown and never ranked. "
+        "The table can be filtered by tier.",
     )
     listening = (
         f"{SECONDS:.0f} s of some tracks can be played where an evaluation kept them and the license of the dataset "

@@ -1,0 +1,134 @@
+"""The files of facebookresearch/demucs (read at e976d93): a class, the arguments of its constructor, and half-precision
+weights, pickled by `serialize_model` of demucs/states.py. The class is not imported: its name and the arguments tell
+which model of ours it is, and a model that ours cannot hold is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from msbench import Converted, Weights, read_weights
+
+HYBRID, TRANSFORMER = "demucs.hdemucs.HDemucs", "demucs.htdemucs.HTDemucs"
+STAND_INS = (HYBRID, TRANSFORMER, "demucs.demucs.Demucs", "fractions.Fraction")
+
+# Arguments of their constructors that have one value here, which is their default too unless it is given.
+_FIXED: dict[str, Any] = {
+    "channels_time": None,
+    "growth": 2,
+    "cac": True,
+    "rewrite": True,
+    "multi_freqs": None,
+    "freq_emb": 0.2,
+    "emb_scale": 10,
+    "kernel_size": 8,
+    "time_stride": 2,
+    "stride": 4,
+    "context": 1,
+    "context_enc": 0,
+    "norm_groups": 4,
+    "dconv_depth": 2,
+}
+_FIXED_HYBRID = {**_FIXED, "hybrid": True, "hybrid_old": False, "dconv_mode": 1}
+_FIXED_TRANSFORMER = {
+    **_FIXED,
+    "t_emb": "sin",
+    "t_hidden_scale": 4,
+    "t_norm_in": True,
+    "t_norm_in_group": False,
+    "t_group_norm": False,
+    "t_norm_first": True,
+    "t_norm_out": True,
+    "t_max_period": 10000,
+    "t_layer_scale": True,
+    "t_gelu": True,
+    "t_weight_pos_embed": 1,
+    "t_sin_random_shift": 0,
+    "t_sparse_self_attn": False,
+    "t_sparse_cross_attn": False,
+    "t_cross_first": False,
+}
+
+
+def convert(paths: Sequence[Path], about: Weights) -> Converted:
+    """Demucs (facebookresearch/demucs): Hybrid Demucs, Hybrid Transformer Demucs, and bags of them."""
+    package = read_weights(paths[0], STAND_INS)
+    if not isinstance(package, dict) or not {"klass", "args", "kwargs", "state"} <= package.keys():
+        raise ValueError(f"{paths[0]} is no file that demucs wrote: it must hold klass, args, kwargs and state")
+    state = package["state"]
+    if isinstance(state, dict) and state.get("__quantized"):
+        raise ValueError(f"{paths[0]} is quantized by diffq, which msbench does not read: take the unquantized weights")
+    names = [name for name in STAND_INS if _is_named(package["klass"], name)]
+    arguments = dict(package["kwargs"])
+    if package["args"]:
+        arguments["sources"] = package["args"][0]
+    if names == [HYBRID]:
+        return Converted("hdemucs", hybrid_options(arguments), state)
+    if names == [TRANSFORMER]:
+        return Converted("htdemucs", transformer_options(arguments), state)
+    raise ValueError(f"{paths[0]} holds a network that msbench has not: {', '.join(names) or 'none that it knows'}")
+
+
+def _is_named(stand_in: Any, name: str) -> bool:
+    return isinstance(stand_in, type) and f"{stand_in.__module__}.{stand_in.__qualname__}" == name
+
+
+def hybrid_options(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of `hdemucs` for arguments of demucs/hdemucs.py, class HDemucs."""
+    _refuse_others(arguments, _FIXED_HYBRID)
+    starts = {arguments.get(name, 4) for name in ("norm_starts", "dconv_attn", "dconv_lstm")}
+    if len(starts) > 1:
+        raise ValueError(f"normalization, attention and LSTM begin in different layers ({starts}): ours begin in one")
+    return {
+        **_common_options(arguments),
+        "depth": arguments.get("depth", 6),
+        "compress": arguments.get("dconv_comp", 4),
+        "plain_layers": starts.pop(),
+    }
+
+
+def transformer_options(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of `htdemucs` for arguments of demucs/htdemucs.py, class HTDemucs."""
+    _refuse_others(arguments, _FIXED_TRANSFORMER)
+    depth = arguments.get("depth", 4)
+    if arguments.get("norm_starts", 4) < depth or arguments.get("dconv_mode", 1) not in (1, 3):
+        raise ValueError("norm_starts below depth, and a dconv_mode other than 1 and 3, are not in msbench")
+    return {
+        **_common_options(arguments),
+        "depth": depth,
+        "compress": arguments.get("dconv_comp", 8),
+        "branches_up": arguments.get("dconv_mode", 1) == 3,
+        "transformer_channels": arguments.get("bottom_channels") or None,
+        "transformer_layers": arguments.get("t_layers", 5),
+        "heads": arguments.get("t_heads", 8),
+        "dropout": arguments.get("t_dropout", 0.0),
+        "chunk_seconds": _number(arguments.get("segment", 10)) if arguments.get("use_train_segment", True) else None,
+    }
+
+
+def _common_options(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Each of their networks normalizes its spectrogram and its waveform itself."""
+    return {
+        "targets": list(arguments["sources"]),
+        "sample_rate": arguments.get("samplerate", 44100),
+        "channels": arguments.get("audio_channels", 2),
+        "filters": arguments.get("channels", 48),
+        "window_samples": arguments.get("nfft", 4096),
+        "normalize": False,
+    }
+
+
+def _refuse_others(arguments: Mapping[str, Any], fixed: Mapping[str, Any]) -> None:
+    for name, value in fixed.items():
+        given = arguments.get(name, value)
+        if given != value and not (value is None and not given):
+            raise ValueError(f"the network has {name}={given!r}, and that of msbench {value!r}")
+
+
+def _number(value: Any) -> float:
+    """A number, or what is read for a `Fraction`: two integers, or a text of both."""
+    given = getattr(value, "arguments", (value,))
+    parts = [float(part) for each in given for part in str(each).split("/")]
+    return parts[0] / parts[1] if len(parts) == 2 else parts[0]

@@ -1,0 +1,168 @@
+"""Demucs: files that the authors' package writes, and the outputs of its networks."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+import msbench
+from msbench.weights import catalogue, fetching, published
+from tests.plugins.weights import largest_difference, noise
+from tests.requirements import peer
+from tests.weights.publisher import Publisher, register
+
+TARGETS = ["drums", "bass", "other", "vocals"]
+SOURCE = "from msbench_plugins.weights.demucs import convert\n"
+TRANSFORMER = {
+    "channels": 16,
+    "nfft": 256,
+    "depth": 2,
+    "t_heads": 4,
+    "bottom_channels": 16,
+    "t_layers": 3,
+    "dconv_mode": 3,
+}
+HYBRID = {"channels": 16, "nfft": 64, "depth": 4, "norm_starts": 1, "dconv_attn": 1, "dconv_lstm": 1, "segment": 4}
+
+
+def network(kind: str, seed: int = 0, **options: Any) -> nn.Module:
+    """A network of the package, with weights that half precision holds."""
+    torch.manual_seed(seed)
+    module, name = {"hybrid": ("hdemucs", "HDemucs"), "transformer": ("htdemucs", "HTDemucs")}[kind]
+    made = getattr(peer(f"demucs.{module}"), name)(TARGETS, **options).eval()
+    for key, parameter in made.named_parameters():
+        if key.endswith("scale"):  # at their first values, branches and transformer would hardly be heard
+            nn.init.uniform_(parameter, 0.2, 1)
+    made.load_state_dict({key: value.half() for key, value in made.state_dict().items()})
+    return made
+
+
+def package(made: nn.Module, **changes: Any) -> dict[str, Any]:
+    """What `serialize_model` of demucs/states.py gives, and tools/export.py adds; OmegaConf apart."""
+    args, kwargs = made._init_args_kwargs
+    state = {key: value.half() for key, value in made.state_dict().items()}
+    whole = {"klass": type(made), "args": args, "kwargs": dict(kwargs), "state": state}
+    whole |= {"training_args": {"epochs": 360, "dset": {"musdb": "x"}}, "metrics": (None, {"nsdr": 7.0})}
+    return whole | changes
+
+
+def publish(publisher: Publisher, folder: Path, name: str, content: Any) -> None:
+    """As tools/export.py --sign does: the first digits of the SHA-256 are in the file's name."""
+    folder.mkdir(exist_ok=True)
+    peer("demucs.states").save_with_checksum(content, folder / f"{name}.th")
+    (path,) = folder.glob(f"{name}-*.th")
+    publisher.files[name] = path.read_bytes()
+
+
+def catalog(publisher: Publisher, names: list[str], **fields: Any) -> dict[str, Any]:
+    files = [publisher.file(name, 8) for name in names]
+    return {"model": "htdemucs", "files": files, "targets": TARGETS, "sample_rate": 44100, **fields}
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "kwargs"),
+    [
+        ("transformer", {**TRANSFORMER, "use_train_segment": False}, {"segment": Fraction(39, 5)}),
+        ("transformer", {**TRANSFORMER, "dconv_mode": 1, "bottom_channels": 0, "use_train_segment": False}, {}),
+        ("hybrid", HYBRID, {}),
+    ],
+)
+def test_the_outputs_of_the_package(
+    publisher: Publisher,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    options: dict[str, Any],
+    kwargs: dict[str, Any],
+) -> None:
+    theirs = network(kind, **options)
+    content = package(theirs)
+    content["kwargs"] |= kwargs
+    publish(publisher, tmp_path / "out", "a", content)
+    register(tmp_path / "site", monkeypatch, {"tiny": catalog(publisher, ["a"])}, SOURCE)
+    fetching.fetch(catalogue.find("tiny"))
+    ours = msbench.load_weights("tiny").eval()
+    mixture = noise(1, 2, 1500) + 0.05
+    with torch.no_grad():
+        assert largest_difference(ours(mixture), theirs(mixture)) < 1e-4
+
+
+def test_chunks_are_as_long_as_the_file_says(publisher: Publisher, tmp_path: Path) -> None:
+    content = package(network("transformer", **TRANSFORMER, segment=Fraction(1, 10)))
+    publish(publisher, tmp_path / "out", "a", content)
+    (path,) = (tmp_path / "out").iterdir()
+    held = published.load(catalogue.find("htdemucs"), [path])
+    assert held.separator().chunk_samples == 4410
+    assert (held.weights_name, held.training, held.licence) == (None, None, None)  # it is another file
+
+
+def test_a_bag_is_averaged_as_by_the_package(
+    publisher: Publisher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mix = [[1.0, 1.0, 0.0, 0.0], [0.0, 1.0, 1.0, 3.0]]
+    networks = [network("hybrid", seed, **HYBRID) for seed in (0, 1)]
+    for name, each in zip("ab", networks, strict=True):
+        publish(publisher, tmp_path / "out", name, package(each))
+    fields = {"mix": mix, "chunk_seconds": 3, "trained_on": {"datasets": {"musdb18hq": ["train"]}}}
+    register(tmp_path / "site", monkeypatch, {"bag": catalog(publisher, ["a", "b"], **fields)}, SOURCE)
+    fetching.fetch(catalogue.find("bag"))
+    held = published.load("bag")
+    ours = held.separator().eval()
+    assert ours.chunk_samples == 3 * 44100
+    assert (held.name, held.weights_name, held.training and held.training["splits"]) == (
+        "bag", "bag", {"musdb18hq": ["train"]},
+    )  # fmt: skip
+    apply = peer("demucs.apply")
+    mixture = noise(1, 2, 1500)
+    theirs = apply.apply_model(apply.BagOfModels(networks, mix), mixture, shifts=0, split=False)
+    with torch.no_grad():
+        assert largest_difference(ours(mixture), theirs) < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("options", "changes", "said"),
+    [
+        ({"hybrid_old": True}, {}, "hybrid_old=True, and that of msbench False"),
+        ({"cac": False}, {}, "cac=False"),
+        ({"dconv_lstm": 2}, {}, "begin in different layers"),
+        ({}, {"state": {"__quantized": True}}, "quantized by diffq"),
+        ({}, {"klass": Fraction}, "holds a network that msbench has not: fractions.Fraction"),
+        ({}, {"klass": 7}, "none that it knows"),
+        ({}, {"klass": nn.Linear}, r"it holds code \(torch.nn.modules.linear.Linear\), which is not run"),
+        ({}, {"state": {"a": 1}}, "holds 'a', which is no tensor with a name"),
+    ],
+)
+def test_what_ours_cannot_hold(tmp_path: Path, options: dict[str, Any], changes: dict[str, Any], said: str) -> None:
+    made = network("hybrid", **HYBRID)
+    content = package(made, **changes)
+    content["kwargs"] |= options
+    torch.save(content, tmp_path / "a.th")
+    with pytest.raises(ValueError, match=said):
+        published.load(catalogue.find("hdemucs_mmi"), [tmp_path / "a.th"])
+
+
+def test_another_file_of_torch(tmp_path: Path) -> None:
+    torch.save({"a": torch.zeros(1)}, tmp_path / "a.th")
+    with pytest.raises(ValueError, match="no file that demucs wrote"):
+        published.load(catalogue.find("htdemucs"), [tmp_path / "a.th"])
+
+
+def test_the_catalog_is_that_of_the_package() -> None:
+    """Bags and addresses of the release that is installed."""
+    pretrained, yaml = peer("demucs.pretrained"), peer("yaml")
+    addresses = pretrained._parse_remote_files(pretrained.REMOTE_ROOT / "files.txt")
+    ours = [each for each in catalogue.known().values() if each.family == "demucs"]
+    assert len(ours) == 5
+    for weights in ours:
+        bag = yaml.safe_load((pretrained.REMOTE_ROOT / f"{weights.name}.yaml").read_text())
+        models = list(dict.fromkeys(bag["models"]))
+        assert [file.url for file in weights.files] == [addresses[name] for name in models]
+        assert [file.sha256 for file in weights.files] == [url[-11:-3] for url in map(addresses.get, models)]
+        assert weights.chunk_seconds == bag.get("segment")
+        if len(models) > 1:
+            assert [list(row) for row in weights.mix] == bag.get("weights", [[1.0] * 4] * len(models))
