@@ -65,4 +65,4 @@ def _summary(each: LocalCell) -> str:
         return each.failure
     if each.stage == "evaluating":
         return "SDR " + " ".join(f"{k} {v:.1f}" for k, v in each.metrics.items()) if each.metrics else ""
-    return " ".join(f"{k} {each.metrics[k]:.4g}" for k in ("val_loss", "val_sdr") if k in each.metrics)
+    return " ".join(f"{k} {each.metrics[k]:.4g}" for k in ("val_loss", "val_sdr", "val_track_sdr") if k in each.metrics)

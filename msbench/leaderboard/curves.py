@@ -18,16 +18,16 @@ from msbench.system.files import write_text
 
 FILE = "curves.json"
 MOST_POINTS = 200  # of one curve: more are thinned evenly
-SCORES = ("val_loss", "train_loss")  # columns of a run's log; the first that is there is kept
+SCORES = ("val_track_sdr", "val_loss", "train_loss")  # columns of a run's log; the first that is there is kept
 _LONGEST_LOG = 32 * 2**20  # bytes; a log of 100,000 lines has five million
 
 
 @dataclass(frozen=True)
 class Curve:
-    """A run's loss by training step.
+    """A run's SDR or loss by training step.
 
     Attributes:
-        score: Which loss: `val_loss`, or `train_loss` where nothing was validated.
+        score: `val_track_sdr` where whole songs were validated, else `val_loss`, or `train_loss` without validation.
     """
 
     score: str

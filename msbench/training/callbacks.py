@@ -13,6 +13,7 @@ from lightning.pytorch.loggers import WandbLogger
 from msbench.model.separator import Batch, Separator
 from msbench.runs.state import mark_trained, write_state
 from msbench.training.devices import cost_so_far
+from msbench.training.song_validation import TRACK_SDR
 
 STATE_SECONDS = 1.0  # at least between two writes of the state file
 
@@ -23,18 +24,20 @@ class RunState(Callback):
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._written = 0.0
+        self._metrics: dict[str, float] = {}  # the last of each: songs are not scored in every validation
 
     def _write(self, trainer: Trainer, stage: str) -> None:
         if not trainer.is_global_zero:
             return
         steps = trainer.estimated_stepping_batches
+        self._metrics |= {k: round(float(v), 4) for k, v in trainer.callback_metrics.items()}
         write_state(
             self.folder,
             stage=stage,
             epoch=trainer.current_epoch,
             step=trainer.global_step,
             done=min(1.0, trainer.global_step / steps) if steps and steps != float("inf") else None,
-            metrics={k: round(float(v), 4) for k, v in trainer.callback_metrics.items()},
+            metrics=self._metrics,
         )
 
     def on_train_batch_end(self, trainer: Trainer, *args: Any, **kwargs: Any) -> None:
@@ -65,6 +68,8 @@ class StepOnPlateau(Callback):
             if not schedule.reduce_on_plateau:
                 continue
             watched = trainer.callback_metrics.get(str(schedule.monitor))
+            if watched is None and str(schedule.monitor).startswith(TRACK_SDR):
+                continue  # no songs were validated this time
             if watched is None:
                 raise ValueError(
                     f"model.lr_scheduler.monitor: '{schedule.monitor}' is not logged, "

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import yaml
 from lightning.pytorch import Callback, Trainer
-from lightning.pytorch.callbacks import EarlyStopping, EMAWeightAveraging, ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.callbacks import EarlyStopping, EMAWeightAveraging, TQDMProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
@@ -30,6 +30,7 @@ from msbench.training.kept import LAST
 from msbench.training.loggers import LogSummary, loggers_of
 from msbench.training.module import SeparationModule
 from msbench.training.recipes import Request
+from msbench.training.song_validation import BestCheckpoint, SongValidation, names
 
 
 class FitCLI(LightningCLI):
@@ -71,6 +72,8 @@ class FitCLI(LightningCLI):
         parser.add_argument("--init_strict", type=bool, default=True, help=strict)
         average = "keep a moving average of the weights with this decay; it is validated and kept"
         parser.add_argument("--ema_decay", type=float | None, default=None, help=average)
+        songs = "score whole songs of the validation split every so many epochs, as a board does: val_track_sdr"
+        parser.add_argument("--validate_songs_every", type=int | None, default=None, help=songs)
         minutes = "save last.ckpt this often, in addition to each epoch, in case the run is killed"
         parser.add_argument("--checkpoint_minutes", type=float, default=10.0, help=minutes)
         wandb = "log to Weights & Biases too, with audio and spectrograms"
@@ -86,7 +89,7 @@ class FitCLI(LightningCLI):
         parser.link_arguments("separator", "model.separator", apply_on="instantiate")
         for key in ("targets", "sample_rate", "channels"):
             parser.link_arguments(f"separator.{key}", f"data.{key}", apply_on="instantiate")
-        parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
+        parser.add_lightning_class_args(BestCheckpoint, "checkpoint")
         parser.set_defaults(
             {
                 "checkpoint.monitor": "val_loss",
@@ -129,6 +132,12 @@ class FitCLI(LightningCLI):
             plain_name(self.config.checkpoint.filename, "the name")
         self.output = self.config.output or Path("runs") / f"{self.name}-{self.identity()}"
         self.config["checkpoint"]["dirpath"] = str(self.output)
+
+    @property
+    def logged(self) -> list[str]:
+        """The names that a checkpoint, early stopping or a schedule can watch."""
+        songs = [] if self.config.validate_songs_every is None else names(self.model.separator.targets)
+        return [*self.model.logged, *songs]
 
     def settings(self) -> dict[str, Any]:
         """All fields as YAML holds them, defaults too."""
@@ -194,9 +203,11 @@ class FitCLI(LightningCLI):
         keeps = self.config.trainer.enable_checkpointing is not False
         callbacks: list[Callback] = [checkpoint] if keeps else []
         if early_stopping is not None:
-            if early_stopping.monitor in self.model.logged:
-                early_stopping.strict = False  # a run may end, or be meant, without a validation
+            if early_stopping.monitor in self.logged:
+                early_stopping.strict = False  # a run may end, or be meant, without a validation, or one of songs
             callbacks.append(early_stopping)
+        if self.config.validate_songs_every is not None:
+            callbacks.append(SongValidation(self.config.validate_songs_every))  # before what ends the average's turn
         callbacks += [RunState(self.output), StepOnPlateau()]
         if self.config.wandb:
             callbacks.append(LogExamples())

@@ -8,6 +8,7 @@ import signal
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from lightning.pytorch import Trainer
@@ -21,10 +22,11 @@ from msbench.system.files import refuse_links, write_text
 from msbench.system.wording import choices
 from msbench.training.command_line import FitCLI
 from msbench.training.identity import counted
-from msbench.training.kept import LAST, Kept, kept_by, why_no_validation
+from msbench.training.kept import LAST, Kept, kept_by, why_it_never_comes
 from msbench.training.lineage import Lineage, load_initial
 from msbench.training.recipes import request
 from msbench.training.resuming import allowed_changes
+from msbench.training.song_validation import TRACK_SDR, check_songs
 
 
 def fit(argv: Sequence[str]) -> Path:
@@ -120,6 +122,8 @@ def _check(cli: FitCLI) -> None:
     if cli.model.separator.own_training:
         _check_own_training(cli)
     cli.datamodule.setup("fit")
+    if cli.config.validate_songs_every is not None:
+        check_songs(cli.datamodule, cli.config, cli.place_of("validate_songs_every"))
     cli.model.configure_optimizers()
     if cli.datamodule.unlabelled is not None:
         cli.model.remixed_criterion(torch.empty(0))
@@ -131,22 +135,43 @@ def _check(cli: FitCLI) -> None:
         )
 
 
-def _watched(cli: FitCLI) -> dict[str, str | None]:
-    """What the best checkpoint and early stopping watch, by the field that says so."""
+_SCHEDULE = "model.lr_scheduler.monitor"
+
+
+class _Watched(NamedTuple):
+    """What the best checkpoint, early stopping or a schedule watches, and whether it wants much or little of it."""
+
+    field: str
+    monitor: str | None
+    mode: str
+
+
+def _watched(cli: FitCLI) -> list[_Watched]:
     sections = [section for section in ("checkpoint", "early_stopping") if cli.config[section] is not None]
-    return {f"{section}.monitor": cli.config[section].monitor for section in sections}
+    found = [
+        _Watched(f"{section}.monitor", cli.config[section].monitor, cli.config[section].mode) for section in sections
+    ]
+    _, schedules = cli.model.configure_optimizers()
+    for schedule in schedules[:1]:
+        if "monitor" in schedule:
+            found.append(_Watched(_SCHEDULE, schedule["monitor"], schedule["scheduler"].mode))
+    return found
 
 
 def _check_watched(cli: FitCLI) -> None:
-    """Refuse to watch what is never logged."""
-    watched = _watched(cli)
-    _, schedules = cli.model.configure_optimizers()
-    if schedules:
-        watched["model.lr_scheduler.monitor"] = schedules[0].get("monitor")
-    known = [*cli.model.logged, "epoch", "step"]
-    for field, metric in watched.items():
-        if metric is not None and metric not in known:
-            raise ValueError(f"{cli.place_of(field)}field {field}: '{metric}' is not logged. {choices(metric, known)}")
+    """Refuse to watch what is never logged, and to take the lowest SDR for the best."""
+    known = [*cli.logged, "epoch", "step"]
+    for field, metric, mode in _watched(cli):
+        where = f"{cli.place_of(field)}field {field}"
+        if metric is None:
+            continue
+        if metric.startswith(TRACK_SDR) and cli.config.validate_songs_every is None:
+            raise ValueError(f"{where}: '{metric}' comes with songs that are validated: set validate_songs_every, as 5")
+        if metric not in known:
+            raise ValueError(f"{where}: '{metric}' is not logged. {choices(metric, known)}")
+        if metric.startswith(TRACK_SDR) and mode != "max":
+            section = field.rpartition(".")[0]
+            raise ValueError(f"{where}: the best {metric} is the highest: set {section}.mode to max, not {mode}")
 
 
 def _check_trainer(cli: FitCLI) -> None:
@@ -187,17 +212,15 @@ def _check_own_training(cli: FitCLI) -> None:
 
 
 def _check_schedule(cli: FitCLI) -> None:
-    """Refuse a schedule or a stop that waits for a validation which never comes."""
-    why = why_no_validation(cli.config)
-    if why is None or cli.config.trainer.fast_dev_run:
+    """Refuse a schedule or a stop that waits for a score which never comes."""
+    if cli.config.trainer.fast_dev_run:
         return
-    for field, monitor in _watched(cli).items():
-        if monitor in cli.model.logged and str(monitor).startswith("val_") and cli.gives(field):
+    for field, monitor, _ in _watched(cli):
+        why = None if monitor is None else why_it_never_comes(monitor, cli.config)
+        if why is not None and field == _SCHEDULE:  # which is stepped after a validation, whatever it watches
+            raise ValueError(f"field model.lr_scheduler: it waits for {monitor}: {why}")
+        if why is not None and monitor in cli.logged and str(monitor).startswith("val_") and cli.gives(field):
             raise ValueError(f"{cli.place_of(field)}field {field}: there will be no {monitor}: {why}")
-    _, schedules = cli.model.configure_optimizers()
-    for schedule in schedules:
-        if "monitor" in schedule:
-            raise ValueError(f"field model.lr_scheduler: it waits for {schedule['monitor']}: {why}")
 
 
 def _make(folder: Path) -> None:
@@ -227,6 +250,7 @@ _HINTS = (
     ".*`srun` command is available.*",
     ".*could not find the monitored key.*",  # of a run that ends before its first validation
     ".*Early stopping conditioned on metric.*",
+    ".*ReduceLROnPlateau conditioned on metric.*",
 )
 
 

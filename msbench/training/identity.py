@@ -35,6 +35,7 @@ COSMETIC = (
 LATER: dict[str, Any] = {
     "init_from": None,
     "init_strict": True,
+    "validate_songs_every": None,
     "model.freeze": None,
     "separator.beta": None,
     "separator.encoder_activation": "none",

@@ -93,6 +93,10 @@ class SaveInTime(Checkpoint):
         )
 
     def on_validation_batch_end(self, trainer: Trainer, *args: Any, **kwargs: Any) -> None:
+        self.heed(trainer)
+
+    def heed(self, trainer: Trainer) -> None:
+        """End a validation if a signal came; all ranks call it together."""
         asked, by_hand = self._agreed(trainer, bool(_asked), signal.SIGINT in _asked)
         if asked:
             what = "Ctrl-C" if by_hand else "a signal"

@@ -9,6 +9,8 @@ from typing import Any
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 
+from msbench.training.song_validation import TRACK_SDR
+
 BEST, LAST = "best.ckpt", "last.ckpt"
 
 
@@ -89,9 +91,10 @@ def _why_none_is_best(trainer: Trainer, settings: Any) -> str:
     if watched.save_top_k == 0:
         return "checkpoint.save_top_k is 0"
     if watched.monitor is not None and watched.monitor not in trainer.callback_metrics:
-        return (
-            why_no_validation(settings) or f"training ended before the first validation, which gives {watched.monitor}"
-        )
+        first = f"the first validation, which gives {watched.monitor}"
+        if watched.monitor.startswith(TRACK_SDR):
+            first = f"a validation of songs gave {watched.monitor}"
+        return why_it_never_comes(watched.monitor, settings) or f"training ended before {first}"
     return "no epoch was finished that checkpoint's settings let it keep"
 
 
@@ -113,6 +116,15 @@ def why_no_validation(settings: Any) -> str | None:
     if asked.max_steps is not None and 0 <= asked.max_steps < steps:
         return f"no validation comes, as trainer.max_steps is {asked.max_steps} and the first would follow step {steps}"
     return None
+
+
+def why_it_never_comes(monitor: str, settings: Any) -> str | None:
+    """The settings by which a score of the validation never comes, as a reason; None where it may come."""
+    every, epochs = settings.validate_songs_every, settings.trainer.max_epochs
+    never = every is not None and epochs is not None and every > epochs >= 0
+    if never and monitor.startswith(TRACK_SDR):
+        return f"no songs are validated, as validate_songs_every is {every} and trainer.max_epochs is {epochs}"
+    return why_no_validation(settings)
 
 
 def _first_validation(settings: Any) -> int:

@@ -129,12 +129,14 @@ class SeparationModule(LightningModule):
             )
         return RemixedCriterion(self.criterion, known, self.unlabelled_weight, len(separator.targets))
 
-    def _loss(self, batch: Batch, criterion: Criterion | RemixedCriterion, split: str) -> Tensor:
-        """The loss of a batch, logged; a model computes it once in each domain of the criterion."""
+    def _loss(
+        self, batch: Batch, criterion: Criterion | RemixedCriterion, split: str, items: int | None = None
+    ) -> Tensor:
+        """The loss of a batch, logged with a weight; a model computes it once in each domain of the criterion."""
         each = [self.separator.loss(batch, criterion.within(domain)) for domain in criterion.domains]
         loss = mean_loss(each[0]) if len(each) == 1 else torch.stack([mean_loss(losses) for losses in each]).sum()
         named = {name: value for losses in each if isinstance(losses, Mapping) for name, value in losses.items()}
-        return self._logged(loss, named | criterion.named(), split, len(batch.mixture))
+        return self._logged(loss, named | criterion.named(), split, len(batch.mixture) if items is None else items)
 
     def _logged(self, loss: Tensor, named: Mapping[str, Tensor], split: str, items: int) -> Tensor:
         if not torch.isfinite(loss):
@@ -168,8 +170,14 @@ class SeparationModule(LightningModule):
         return [*(each.optimizer for each in optimizers[:-1]), optimizers[-1]]
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        batch = Batch(*batch)
-        self._loss(batch, self.criterion.of(batch.mixture), "val")
+        batch, data = Batch(*batch), self._data()
+        count = data.counted(batch_idx) if hasattr(data, "counted") else len(batch.mixture)
+        batch = Batch(*(each[: max(1, count)] for each in batch))
+        # Lightning takes the mean of the ranks' counts as a whole number: times the ranks, it is one.
+        items = count * self.trainer.world_size
+        self._loss(batch, self.criterion.of(batch.mixture), "val", items)
+        if count == 0:  # another rank's chunk: it is here since all ranks log the same names
+            return
         error = self(batch.mixture) - batch.references
         energies = torch.stack([x.double().square().sum((0, 2, 3)) for x in (batch.references, error)])
         self._energies += energies.to(self._energies.device)
@@ -206,8 +214,10 @@ class SeparationModule(LightningModule):
             scheduler = self.build_scheduler(optimizer)
         except ValueError as error:
             raise ValueError(f"field model.lr_scheduler: {errors.sentence(error)}") from error
-        watched = {"monitor": scheduler.monitor} if isinstance(scheduler, ReduceLROnPlateau) else {}
-        return {"scheduler": scheduler, **watched}
+        if not isinstance(scheduler, ReduceLROnPlateau):
+            return {"scheduler": scheduler}
+        # Not strict: what it watches may come in some validations alone, and StepOnPlateau sees to the rest.
+        return {"scheduler": scheduler, "monitor": scheduler.monitor, "strict": False}
 
     def on_train_epoch_end(self) -> None:
         if not self.automatic_optimization:  # else Lightning does so

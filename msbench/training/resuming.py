@@ -14,7 +14,7 @@ from msbench.training.lineage import Change
 
 # How long and where a run goes on. All else has a part in what an undisturbed run would have come to.
 MAY_CHANGE = {
-    *("checkpoint_minutes", "early_stopping", "callbacks"),
+    *("checkpoint_minutes", "early_stopping", "callbacks", "validate_songs_every"),
     *(f"checkpoint.{name}" for name in ("verbose", "save_last", "save_on_exception", "save_top_k", "filename")),
     *(f"trainer.{name}" for name in ("max_epochs", "min_epochs", "max_steps", "min_steps", "max_time", "fast_dev_run")),
     *(f"trainer.{name}" for name in ("accelerator", "devices", "num_nodes", "strategy", "precision", "callbacks")),

@@ -16,6 +16,16 @@ def test_a_curve_is_the_validation_loss_by_step(tmp_path: Path) -> None:
     assert curve_of(tmp_path) == Curve("val_loss", [9, 19, 29], [3.0, 2.0, 1.2346])
 
 
+def test_a_run_that_validated_songs_has_the_curve_of_their_sdr(tmp_path: Path) -> None:
+    log = tmp_path / "logs" / "version_0" / "metrics.csv"
+    log.parent.mkdir(parents=True)
+    log.write_text("epoch,step,val_loss,val_track_sdr\n0,9,3.0,\n1,19,2.0,4.5\n2,29,1.0,\n3,39,1.0,5.0\n")
+    curve = curve_of(tmp_path)
+    assert curve == Curve("val_track_sdr", [19, 39], [4.5, 5.0])
+    update_curves(tmp_path, {"a": tmp_path})
+    assert read_curves(tmp_path) == {"a": curve}
+
+
 def test_a_restart_goes_on_with_the_curve(tmp_path: Path) -> None:
     for version, lines in ((2, "1,19,8.0\n2,29,1.0\n"), (10, "3,39,0.5\n"), (0, "0,9,3.0\n1,19,2.0\n")):
         log = tmp_path / "logs" / f"version_{version}" / "metrics.csv"

@@ -40,6 +40,13 @@ def test_the_state_says_how_far_a_run_is(tmp_path: Path) -> None:
     assert ended["peak_bytes"] > 2**20
 
 
+def test_the_state_keeps_the_last_of_a_score_that_comes_now_and_then(tmp_path: Path) -> None:
+    callback = RunState(tmp_path)
+    for metrics in ({"val_loss": 2.0, "val_track_sdr": 1.0}, {"val_loss": 1.5}):
+        callback.on_validation_end(trainer(callback_metrics=metrics), None)  # type: ignore[arg-type]
+    assert read_state(tmp_path)["metrics"] == {"val_loss": 1.5, "val_track_sdr": 1.0}
+
+
 def test_the_state_is_not_written_after_every_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr("msbench.training.callbacks.time.monotonic", lambda: now[0])
@@ -64,6 +71,9 @@ def test_a_plateau_is_stepped_by_what_it_watches() -> None:
     other = SimpleNamespace(reduce_on_plateau=False)
     StepOnPlateau().on_validation_end(trainer(lr_scheduler_configs=[other, plateau]), None)  # type: ignore[arg-type]
     assert seen == [torch.tensor(0.123456)]
+    plateau.monitor = "val_track_sdr"  # which comes in some validations alone
+    StepOnPlateau().on_validation_end(trainer(lr_scheduler_configs=[plateau]), None)  # type: ignore[arg-type]
+    assert len(seen) == 1
     plateau.monitor = "loss"
     with pytest.raises(ValueError, match=r"model.lr_scheduler.monitor: 'loss' is not logged, but val_loss are"):
         StepOnPlateau().on_validation_end(trainer(lr_scheduler_configs=[plateau]), None)  # type: ignore[arg-type]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -61,6 +62,23 @@ class Scaled(msbench.SpectrogramSeparator):
 
     def mask(self, spectrogram: torch.Tensor) -> torch.Tensor:
         return self.gain * torch.ones_like(spectrogram).unsqueeze(1)
+
+
+def test_a_repeated_chunk_of_another_rank_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = SeparationModule(Scaled())
+    logged: list[tuple[float, int]] = []
+    monkeypatch.setattr(module, "log", lambda name, value, batch_size, **_: logged.append((value.item(), batch_size)))
+    monkeypatch.setattr(module, "log_dict", lambda *_, **__: None)
+    trainer = SimpleNamespace(world_size=2, datamodule=SimpleNamespace(counted=[2, 1, 0].__getitem__))
+    module.trainer = trainer  # type: ignore[assignment]
+    references = torch.randn(2, 1, 1, 500, generator=torch.Generator().manual_seed(0))
+    for number in range(3):
+        module.validation_step(Batch(references.sum(1), references), number)
+    assert [items for _, items in logged] == [4, 2, 0]
+    first = 0.5 * references[0].abs().mean().item()
+    assert logged[1][0] == pytest.approx(first, rel=1e-4)
+    energy = references.double().square()
+    torch.testing.assert_close(module._energies[0, 0], energy.sum() + energy[0].sum())
 
 
 def test_parts_of_several_domains_are_summed_and_logged(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -244,9 +244,16 @@ class SeparationData(LightningDataModule):
         rank, world_size = self._place()
         assert self.valid_chunks is not None, "Lightning calls setup first"
         sampler: Sampler[int] | None = None
-        if world_size > 1:  # ranks must validate on as many batches, so the last chunks may come twice
+        if world_size > 1:  # ranks must validate on as many batches, so the first chunks may come twice: see `counted`
             sampler = DistributedSampler(self.valid_chunks, world_size, rank, shuffle=False)
         return self._loader(self.valid_chunks, sampler)
+
+    def counted(self, batch: int) -> int:
+        """How many chunks of this rank's batch of that number are counted in validation: a last one may be a repeat."""
+        assert self.valid_chunks is not None
+        rank, world_size = self._place()
+        own = -(-(len(self.valid_chunks) - rank) // world_size)
+        return max(0, min(self.batch_size, own - batch * self.batch_size))
 
     def on_exception(self, exception: BaseException) -> None:
         # torch raises a worker's death from a signal handler, so in whatever step is under way.

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -80,6 +81,22 @@ def test_batches(root: Path, workers: int) -> None:
     torch.testing.assert_close(first.mixture, first.references.sum(1))
     assert torch.equal(first.mixture[1], data.train_chunks[1].mixture)  # type: ignore[index]
     assert sum(len(batch[0]) for batch in data.val_dataloader()) == 11  # 1.0375 s in tenths
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 3, 4, 13])  # of 11 chunks
+def test_each_validation_chunk_counts_once_on_any_number_of_ranks(root: Path, ranks: int) -> None:
+    sizes, counted = [], []
+    for rank in range(ranks):
+        data = data_of(root, chunk_seconds=0.1)
+        data.setup("fit")
+        data.trainer = SimpleNamespace(global_rank=rank, world_size=ranks)  # type: ignore[assignment]
+        batches = [len(batch[0]) for batch in data.val_dataloader()]
+        counts = [data.counted(number) for number in range(len(batches))]
+        assert all(size - 1 <= count <= size for count, size in zip(counts, batches, strict=True))
+        sizes.append(batches)
+        counted.append(sum(counts))
+    assert sum(counted) == 11
+    assert all(batches == sizes[0] for batches in sizes)  # or a rank would wait for the others for ever
 
 
 def test_workers_change_no_chunk(root: Path) -> None:
