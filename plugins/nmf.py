@@ -68,6 +68,7 @@ class NMF(SpectrogramSeparator):
     """
 
     own_training: ClassVar[bool] = True
+    training_parts: ClassVar[tuple[str, ...]] = ("numerators", "denominators")
 
     dictionaries: Tensor  # (S, K, F), S counting the rest
     numerators: Tensor  # (S, K, F)

@@ -14,9 +14,15 @@ MOST_LENGTHS = 8  # that are tried, each the double of the one before
 
 
 def parameter_count(separator: nn.Module) -> int:
-    """Number of values in all parameters, without the parts that training alone needs."""
+    """Number of values in all parameters, without the parts that training alone needs.
+
+    A model that has none and brings its own training, as NMF, learns buffers: those in its state count.
+    """
     parts = getattr(separator, "training_parts", ())
-    return sum(p.numel() for name, p in separator.named_parameters() if name.partition(".")[0] not in parts)
+    learned = dict(separator.named_parameters())
+    if not learned and getattr(separator, "own_training", False):
+        learned = {name: value for name, value in separator.state_dict().items() if value.is_floating_point()}
+    return sum(value.numel() for name, value in learned.items() if name.partition(".")[0] not in parts)
 
 
 def macs_per_second(separator: Separator) -> float | None:

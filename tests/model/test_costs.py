@@ -69,3 +69,8 @@ def test_an_oracle_has_no_costs() -> None:
 
 def test_parameters_are_counted() -> None:
     assert parameter_count(Conv()) == 2 * 9 + 2  # weights and biases
+
+
+def test_of_a_model_without_parameters_that_learns_by_itself_what_it_keeps_is_counted() -> None:
+    model = msbench.load("nmf", targets=["a", "b"], window_samples=64, hop_samples=32, components=3)
+    assert parameter_count(model) == 2 * 3 * 33
