@@ -154,7 +154,7 @@ def _reported_records(results: StudyResults, line: ReportedLine) -> Iterator[dic
 
 
 def latex(results: StudyResults, title: str) -> str:
-    """The study as LaTeX tables, which need booktabs, one per score: medians, and differences with their intervals."""
+    """The study as LaTeX tables, which need booktabs, one per score: medians, with their differences below them."""
     lines: list[str] = []
     for part in results.parts:
         for name, scores in scores_named(part):
@@ -164,10 +164,10 @@ def latex(results: StudyResults, title: str) -> str:
             ids = part.ranking.metric if name in part.ranking.shown else name
             factors = [factor for factor, _ in varied(results)]
             heads = ["cell", *factors, *(each.target for each in scores)]
-            rows = [_tex_row(results, scores, label) for label in part.labels]
+            rows = [row for label in part.labels for row in _tex_rows(results, scores, label)]
             caption = f"{tex(about, 300)}; {tex_id(ids)}. Superscripts: better (+) or worse ($-$) than the baseline."
             lines += _tex_table(caption, heads, 1 + len(factors), rows)
-            effects = [[*map(tex, row[:3]), *map(_tex_number, row[4:])] for row in effect_rows(scores)]
+            effects = [row for each in effect_rows(scores) for row in _tex_effect(each)]
             if effects:
                 caption = f"Main effects: {tex(about, 300)}"
                 lines += _tex_table(caption, ["factor", "level", "against", *heads[1 + len(factors) :]], 3, effects)
@@ -181,20 +181,38 @@ def latex(results: StudyResults, title: str) -> str:
     return "\n".join(lines)
 
 
-def _tex_row(results: StudyResults, scores: list[StudyScore], label: str) -> list[str]:
-    cells = [tex(label), *map(tex, factor_values(results, label))]
+def _tex_rows(results: StudyResults, scores: list[StudyScore], label: str) -> Iterator[list[str]]:
+    """Medians, and below them, smaller, so that four targets fit on a page, differences with their intervals."""
+    medians, differences = [], []
     for each in scores:
         line = each.cells.loc[label] if label in each.cells.index else None
         if line is None:
-            cells.append(_tex_number(MISSING))
+            medians.append(_tex_number(MISSING))
+            differences.append("")
             continue
         mark = {BETTER: "$^{+}$", WORSE: "$^{-}$"}.get(line["verdict"], "")
-        told = _tex_number(of_unit(line["median"], each.unit))
+        medians.append(_tex_number(of_unit(line["median"], each.unit)) + mark)
+        told = ""
         if is_number(line["difference"]):
             interval = [of_unit(line[end], each.unit) for end in ("low", "high")]
-            told += " " + _tex_number(f"({of_unit(line['difference'], each.unit, '+')}; {interval[0]}, {interval[1]})")
-        cells.append(told + mark)
-    return cells
+            told = f"{of_unit(line['difference'], each.unit, '+')} ({interval[0]}, {interval[1]})"
+        differences.append(_tex_number(told))
+    values = factor_values(results, label)
+    yield [tex(label), *map(tex, values), *medians]
+    if any(differences):
+        yield _tex_below(1 + len(values), differences)
+
+
+def _tex_effect(row: list[str]) -> Iterator[list[str]]:
+    """A main effect: the differences with their intervals, and below them what is concluded."""
+    told = [each.partition("), ") for each in row[4:]]
+    yield [*map(tex, row[:3]), *(_tex_number(difference + end[:1]) for difference, end, _ in told)]
+    if any(conclusion for _, _, conclusion in told):
+        yield _tex_below(3, [_tex_number(conclusion) for _, _, conclusion in told])
+
+
+def _tex_below(words: int, cells: list[str]) -> list[str]:
+    return [""] * words + [rf"\tiny {cell}" if cell else "" for cell in cells]
 
 
 def _tex_number(text: str) -> str:
@@ -212,7 +230,7 @@ def _tex_table(caption: str, heads: list[str], words: int, rows: list[list[str]]
     aligned = "l" * words + "r" * (len(heads) - words)
     return [
         r"\begin{table}",
-        r"\centering\scriptsize",
+        r"\centering\scriptsize\setlength{\tabcolsep}{3pt}",
         rf"\caption{{{caption}}}",
         rf"\begin{{tabular}}{{{aligned}}}",
         r"\toprule",
