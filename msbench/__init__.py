@@ -63,6 +63,7 @@ __all__ = [  # the names of PUBLIC, spelled out for those who read without runni
     "median_of_rows",
     "own_checkpoint",
     "read_weights",
+    "read_yaml",
     "registry",
     "require_known_stems",
     "save",
@@ -102,6 +103,7 @@ if TYPE_CHECKING:
     from msbench.model.stft import STFT
     from msbench.separation.batch import separate_files
     from msbench.separation.pipeline import separate
+    from msbench.system.yaml_files import read_yaml
     from msbench.weights.catalogue import Weights
     from msbench.weights.opening import load, load_weights
     from msbench.weights.published import own_checkpoint

@@ -47,6 +47,7 @@ PUBLIC = {
     "median_of_rows": "msbench.model.medians",
     "own_checkpoint": "msbench.weights.published",
     "read_weights": "msbench.weights.reading",
+    "read_yaml": "msbench.system.yaml_files",
     "require_known_stems": "msbench.model.components",
     "save": "msbench.model.checkpoints",
     "separate": "msbench.separation.pipeline",

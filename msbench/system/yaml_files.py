@@ -49,6 +49,8 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
 
 for _tag in _NOT_TEXT:
     _Loader.add_constructor(_tag, _Loader.construct_typed)
+# Configurations of other tools hold tuples, written as PyYAML writes them; all other objects of Python are refused.
+_Loader.add_constructor("tag:yaml.org,2002:python/tuple", lambda loader, node: loader.construct_sequence(node, True))
 
 
 def read_yaml(path: Path, texts: Collection[str] = ()) -> Any:
