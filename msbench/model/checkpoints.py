@@ -16,6 +16,7 @@ from msbench import registry
 from msbench.model.checkpoint_file import KEY, PREFIX, RUN, content_of
 from msbench.model.constructor import name_now, parameters_of
 from msbench.model.fitting import Fitting, fitting_of, load_fitting
+from msbench.model.low_rank import merged
 from msbench.model.rebuilding import rebuild
 from msbench.model.separator import Separator
 from msbench.system import errors
@@ -68,7 +69,7 @@ class Checkpoint:
         training: What it was trained on, as a record says it.
         ema: Whether the weights are a moving average.
         run: How it was trained, as `msbench.training.lineage` writes it.
-        weights: The model's parameters and buffers, on the CPU.
+        weights: The model's parameters and buffers, on the CPU; low-rank adapters are added to what they adapt.
         weights_name, licence: Of published weights, whose file this is; None for those that were trained here.
 
     The seed, step, epoch, training and run are None where the file does not say.
@@ -113,7 +114,7 @@ class Checkpoint:
             training=content.get("training"),
             ema="averaging_state" in content,  # Lightning's EMAWeightAveraging keeps its own state under this key
             run=content.get(RUN),
-            weights=weights,
+            weights=merged(weights),
         )
 
     def __getstate__(self) -> dict[str, Any]:

@@ -56,6 +56,7 @@ def train(argv: Sequence[str]) -> Kept:
     cli = FitCLI(asked.name, asked.arguments, asked)
     held = _resumed(cli)
     cli.model.lineage = _lineage(cli, held)
+    _adapt(cli)
     _check(cli)
     writes = cli.trainer.is_global_zero and not cli.config.trainer.fast_dev_run
     with contextlib.ExitStack() as stack:
@@ -111,6 +112,19 @@ def _lineage(cli: FitCLI, held: Checkpoint | None) -> Lineage:
     if fitting is not None:
         warnings.warn(f"{cli.config.init_from}: {fitting.summary}", stacklevel=2)
     return Lineage.begun_from(counted(cli.settings()), cli.initial, fitting)
+
+
+def _adapt(cli: FitCLI) -> None:
+    """Put adapters into the model, which has its weights by now."""
+    if cli.model.adapters is not None and cli.model.lineage.initial is None:
+        field = "model.lora"
+        raise ValueError(
+            f"{cli.place_of(field)}field {field}: it adapts the weights of another training: give them with "
+            "--init_from CKPT"
+        )
+    said = cli.model.adapt()
+    if said is not None:
+        warnings.warn(said, stacklevel=2)
 
 
 def _check(cli: FitCLI) -> None:

@@ -37,6 +37,7 @@ LATER: dict[str, Any] = {
     "init_strict": True,
     "validate_songs_every": None,
     "model.freeze": None,
+    "model.lora": None,
     "separator.beta": None,
     "separator.encoder_activation": "none",
     "separator.first_norm": "global",

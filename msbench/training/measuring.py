@@ -54,6 +54,8 @@ def measured_step(arguments: Sequence[str], accumulated: int = 1) -> dict[str, A
     tried = ["--trainer.fast_dev_run", str(warm_up + batches), "--trainer.enable_model_summary", "false"]
     asked = request([*arguments, *tried])
     cli = FitCLI(asked.name, asked.arguments, asked)
+    parameters = parameter_count(cli.model.separator)
+    cli.model.adapt()
     data, watch = cli.datamodule, _Stopwatch()
     references = 0.1 * torch.randn(data.batch_size, len(data.format.targets), data.format.channels, data.format.samples)
     cli.trainer.callbacks.append(watch)  # type: ignore[attr-defined]
@@ -63,6 +65,6 @@ def measured_step(arguments: Sequence[str], accumulated: int = 1) -> dict[str, A
         "step_seconds": accumulated * sum(watch.seconds[warm_up:]) / batches,
         **cost_so_far(watch.device),
         "threads": torch.get_num_threads() if watch.device.type == "cpu" else None,
-        "parameters": parameter_count(cli.model.separator),
+        "parameters": parameters,
         "batch": [*references.shape],
     }

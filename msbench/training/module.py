@@ -15,6 +15,7 @@ from msbench.losses.criterion import Criterion, RemixedCriterion, mean_loss
 from msbench.model.checkpoint_file import KEY, RUN
 from msbench.model.separator import Batch, Separator, separate_batch
 from msbench.system import errors
+from msbench.training.freezing import adapters_of
 from msbench.training.freezing import freeze as freeze_parameters
 from msbench.training.lineage import Lineage
 from msbench.training.own_steps import StepCounter, average_gradients
@@ -42,6 +43,8 @@ class SeparationModule(LightningModule):
         unlabelled_weight: Of the loss of a chunk that `data.unlabelled` remixes; lambda in Défossez et al. 2019.
         freeze: Patterns of names of parameters that are not trained, such as `encoder.*`. A batch normalization whose
             parameters are all frozen keeps its running mean and variance.
+        lora: Train low-rank adapters of weights in their place, such as {rank: 8, alpha: 16, target: ['*.to_qkv.*']};
+            `target` takes patterns of names of parameters, and all matrices and kernels where it is not given.
         optimizer: Any torch optimizer; Adam at 1e-3 by default.
         lr_scheduler: Any torch scheduler, stepped once per epoch; ReduceLROnPlateau watches its `monitor`.
 
@@ -57,6 +60,7 @@ class SeparationModule(LightningModule):
         pit: bool = False,
         unlabelled_weight: float = 1.0,
         freeze: list[str] | str | None = None,
+        lora: dict[str, Any] | None = None,
         optimizer: OptimizerCallable = lambda params: torch.optim.Adam(params, lr=1e-3),
         lr_scheduler: LRSchedulerCallable | None = None,
     ) -> None:
@@ -78,6 +82,11 @@ class SeparationModule(LightningModule):
         self.separator = separator
         self.frozen = [freeze] if isinstance(freeze, str) else freeze or []  # patterns
         self._still = freeze_parameters(separator, self.frozen) if self.frozen else []
+        self.adapters = None if lora is None else adapters_of(lora, separator)
+        if self.adapters is not None and (self.frozen or separator.own_training):
+            own = f"{type(separator).__name__} has a training step of its own"
+            why = "nothing but adapters is trained: leave model.freeze out" if self.frozen else f"{own}: leave it out"
+            raise ValueError(f"model.lora: {why}")
         for normalization in self._still:
             normalization.eval()
         self.automatic_optimization = not separator.own_training
@@ -95,6 +104,15 @@ class SeparationModule(LightningModule):
         parts = [f"{split}_loss_{name}" for split in ("train", "val") for name in names]
         sdr = [f"val_sdr_{target}" for target in self.separator.targets]
         return ["train_loss", "val_loss", *parts, "val_sdr", *sdr]
+
+    def adapt(self) -> str | None:
+        """Put the adapters in, once the separator has its weights; returns what is said of them."""
+        if self.adapters is None:
+            return None
+        self._still, said = self.adapters.put_into(self.separator)
+        for normalization in self._still:
+            normalization.eval()
+        return said
 
     def train(self, mode: bool = True) -> Self:
         super().train(mode)
@@ -195,7 +213,7 @@ class SeparationModule(LightningModule):
         try:
             if self.automatic_optimization:
                 parameters = self.separator.parameters()  # all, where none is frozen: older runs go on with these
-                trained = (each for each in parameters if each.requires_grad or not self.frozen)
+                trained = (each for each in parameters if each.requires_grad or not (self.frozen or self.adapters))
                 optimizers = [self.build_optimizer(trained)]
             else:
                 optimizers = self.separator.optimizers(self.build_optimizer)

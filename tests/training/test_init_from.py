@@ -67,6 +67,27 @@ def test_new_run_begins_with_the_weights(arguments: list[str], extra: list[str])
     assert sha256_of(first) in (folder / "config.yaml").read_text()
 
 
+def test_adapters_of_the_weights_are_trained(arguments: list[str]) -> None:
+    lora = ["--init_from", "first/last.ckpt", "--model.lora", "{rank: 1, alpha: 2, target: [conv.*]}"]
+    lora += ["--ema_decay", "0.5"]  # averaged as they are
+    with pytest.warns(UserWarning, match="model.lora: 1 weight with adapters of 0.0 k parameters"):
+        whole = fit([*arguments, *lora, "--trainer.max_epochs", "2", "--output", "whole"])
+    fit([*arguments, *lora, "--output", "halves"])
+    halves = fit([*arguments, *lora, "--trainer.max_epochs", "2", "--output", "halves"])
+    assert torch.equal(weights(whole / "last.ckpt"), weights(halves / "last.ckpt"))
+    first, last = (msbench.load(path).state_dict() for path in ("first/last.ckpt", whole / "last.ckpt"))
+    assert torch.equal(first["conv.bias"], last["conv.bias"])
+    moved = (last["conv.weight"] - first["conv.weight"]).flatten(1)
+    assert torch.linalg.matrix_rank(moved, rtol=1e-4) == 1
+    begun = fit([*arguments, *STILL, "--init_from", str(whole / "last.ckpt"), "--output", "begun"])
+    assert torch.equal(weights(begun / "last.ckpt"), last["conv.weight"])
+
+
+def test_adapters_need_weights(refused: Refused) -> None:
+    told = refused("--model.lora", "{rank: 2}", "--output", "new")
+    assert "field model.lora: it adapts the weights of another training: give them with --init_from CKPT" in told
+
+
 def test_folder_follows_from_the_weights(arguments: list[str]) -> None:
     plain = fit(arguments)
     begun = fit([*arguments, "--init_from", "first/last.ckpt"])
