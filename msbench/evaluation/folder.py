@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ def evaluate_into_folder(
         given: What it scores: a model's name, a checkpoint's path, or a folder of estimates.
         dataset: A registered name.
         output: Folder for the record and the results per track; evaluations/<label>-<dataset> when None.
-        label: Name of the row on a board; `default_label` when None.
+        label: Name of the row on a board; `default_label` when None, with shifts and augmentations, if any.
         options: Further keywords of `score`.
 
     Returns:
@@ -36,12 +36,18 @@ def evaluate_into_folder(
     Raises:
         ValueError, FileNotFoundError, TypeError, ModuleNotFoundError: As `score`.
     """
-    label = label or default_label(given)
+    label = label or f"{default_label(given)}{_passes(options)}"
     folder = Path(output or Path("evaluations") / f"{label}-{dataset}")
     record = score(given, dataset, output=folder, label=label, **options)
     path = folder / "record.json"
     records.write(path, record)
     return path
+
+
+def _passes(options: Mapping[str, Any]) -> str:
+    """ "-shifts5-tta_swap", as a sweep would call it: on a board, such a row stands beside that without."""
+    shifts, tta = options.get("shifts"), options.get("tta")
+    return (f"-shifts{shifts}" if shifts else "") + (f"-tta_{'_'.join(sorted(tta))}" if tta else "")
 
 
 def default_label(given: str | Path) -> str:

@@ -103,9 +103,11 @@ class Board:
         """One row per model, dataset and metric id, the best mean SDR first; ceilings stand above, floors below.
 
         Columns: dataset, fingerprint (of the data), metric, rank (systems alone), model, role, tier (measured,
-        unverified, reported or contaminated), data (training data: standard, extra or unknown), seeds, tracks (scored
-        on), parameters, rtf (seconds of separation per second of audio), one `<target> <SDR|SIR|SAR>` each in dB (NSDR
-        where the metric is that), and `<target> gain`: SDR above the higher floor.
+        unverified, reported or contaminated), data (training data: standard, extra or unknown), inference (what is not
+        as by default in how it was run: shifts, test-time augmentation, window, precision; without such rows there is
+        no such column), seeds, tracks (scored on), parameters, rtf (seconds of separation per second of audio), one
+        `<target> <SDR|SIR|SAR>` each in dB (NSDR where the metric is that), and `<target> gain`: SDR above the higher
+        floor.
         """
         return as_table([row for rows in self._rows.values() for row in rows])
 

@@ -6,11 +6,12 @@ Names come from strangers: each is put in one line, cut where it is long, and ne
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from numbers import Real
 from typing import Any
 
 from msbench.system.errors import one_line
-from msbench.system.wording import quantity
+from msbench.system.wording import counted, quantity
 
 LONGEST_NAME = 80  # characters, on a page
 INFINITE = "∞"
@@ -59,6 +60,24 @@ def is_beyond_noise(value: Any) -> bool:
 def count(value: Any) -> str:
     """A count, such as that of parameters, as "1.23 M"; a dash where it is zero or not known."""
     return quantity(value) if is_number(value) and value != 0 else MISSING
+
+
+def inference_words(inference: Mapping[str, Any]) -> str:
+    """What a record's `inference` says of averages over several passes, windows and precision; "" at the defaults.
+
+    >>> inference_words({"overlap": 0.25, "dtype": "bf16", "shifts": 2, "tta": ["polarity", "swap"]})
+    '2 shifts, tta polarity + swap, bf16'
+    """
+    parts = []
+    if inference.get("shifts"):
+        parts.append(counted(inference["shifts"], "shift"))
+    if inference.get("tta"):
+        parts.append(f"tta {' + '.join(map(str, inference['tta']))}")
+    if inference.get("window"):
+        parts.append(f"window {inference['window']}")
+    if inference.get("dtype") not in (None, "float32"):
+        parts.append(str(inference["dtype"]))
+    return name(", ".join(parts))
 
 
 def factor_value(value: Any) -> str:

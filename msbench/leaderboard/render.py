@@ -73,9 +73,10 @@ def board_exports(
 
 
 def _origins(rows: pd.DataFrame) -> list[str]:
-    """The columns that say how far a row can be trusted, where rows differ in them."""
+    """The columns that say how far a row can be trusted, where rows differ in them, and how its model was run."""
     reported = ("tier", "data") if rows["tier"].iloc[0] == "reported" else ()
-    return [column for column in ("tier", "data", "tracks") if column in reported or rows[column].nunique() > 1]
+    found = [column for column in ("tier", "data", "tracks") if column in reported or rows[column].nunique() > 1]
+    return [*found, *(["inference"] if "inference" in rows and rows["inference"].any() else [])]
 
 
 def markdown(table: pd.DataFrame, title: str, missing: dict[str, str]) -> str:
@@ -88,7 +89,7 @@ def markdown(table: pd.DataFrame, title: str, missing: dict[str, str]) -> str:
         header = ["", "model", "role", *origins, *map(escaped, targets), "parameters", "RTF", "seeds"]
         lines += ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
         for _, row in part.rows.iterrows():
-            cells = [_rank(row), escaped(row["model"]), row["role"], *(str(row[column]) for column in origins)]
+            cells = [_rank(row), escaped(row["model"]), row["role"], *(escaped(str(row[column])) for column in origins)]
             cells += _cells(row, targets)
             cells += [count(row["parameters"]), decimals(row["rtf"], 3), str(row["seeds"])]
             lines.append("| " + " | ".join(cells) + " |")
@@ -187,7 +188,7 @@ def latex(table: pd.DataFrame, title: str) -> str:
         lines += [rf"\begin{{tabular}}{{rl{'l' * len(origins)}{'r' * len(targets)}}}", r"\toprule"]
         lines += [" & ".join(["", "model", *origins, *map(tex, targets)]) + r" \\", r"\midrule"]
         for _, row in part.rows.iterrows():
-            cells = [_rank(row), tex(row["model"]), *(str(row[column]) for column in origins)]
+            cells = [_rank(row), tex(row["model"]), *(tex(str(row[column])) for column in origins)]
             values = [decibels(row[f"{target} {shown(metric)[0]}"]) for target in targets]
             cells += [value.replace("-", "$-$").replace("–", "--").replace(INFINITE, r"$\infty$") for value in values]
             lines.append(" & ".join(cells) + r" \\")

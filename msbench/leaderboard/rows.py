@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from msbench import records
-from msbench.leaderboard.display import is_beyond_noise
+from msbench.leaderboard.display import inference_words, is_beyond_noise
 from msbench.records.metric_id import MetricId
 from msbench.records.types import Record, TargetScores
 
@@ -32,6 +32,7 @@ _COLUMNS = (
     "role",
     "tier",
     "data",
+    "inference",
     "seeds",
     "tracks",
     "parameters",
@@ -53,6 +54,7 @@ class Row:
         role: `system`, `floor` or `ceiling`.
         tier: `measured`, `unverified`, `reported` or `contaminated`.
         data: Training data: `standard`, `extra` or `unknown`.
+        inference: How it was run, in words, where that is not as by default.
         seeds: How many records it is the median of.
         tracks: How many tracks all of its seeds were scored on.
         parameters: Zero where they are not known.
@@ -69,6 +71,7 @@ class Row:
     role: str
     tier: str
     data: str
+    inference: str
     seeds: int
     tracks: int
     parameters: int
@@ -78,9 +81,14 @@ class Row:
 
 
 def as_table(rows: list[Row]) -> pd.DataFrame:
-    """The rows as a table, one column per score: "vocals SDR", and "vocals gain"; infinite above `NOISE_DB`."""
+    """The rows as a table, one column per score: "vocals SDR", and "vocals gain"; infinite above `NOISE_DB`.
+
+    There is a column `inference` where a row has words of it.
+    """
     headings = _headings(rows)
     table = pd.DataFrame([_columns(row, headings) for row in rows])
+    if rows and not table["inference"].any():
+        table = table.drop(columns="inference")
     return table.astype({"rank": "Int64"}) if rows else table  # of whole numbers, though some rows have none
 
 
@@ -220,6 +228,7 @@ def _row(label: str, found: list[Record], dataset: str, metric: str, fingerprint
         role=first["model"]["role"],
         tier=max((records.tier_of(record) for record in found), key=records.TIERS.index),
         data=max((records.training_data_of(record) for record in found), key=TRAINING.index),
+        inference="; ".join(dict.fromkeys(inference_words(record["inference"]) for record in found)),
         seeds=len(found),
         tracks=len(_common_tracks(found)),
         parameters=first["model"]["parameters"] or 0,  # unknown where files were scored

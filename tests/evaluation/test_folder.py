@@ -39,3 +39,21 @@ def test_a_failure_leaves_no_record(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no"):
         evaluate_into_folder(fail, "mixture", "folder", output=tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_several_passes_are_a_label_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, Any] = {}
+
+    def score(*_: Any, **options: Any) -> Any:
+        given.update(options)
+        raise ValueError("enough")
+
+    monkeypatch.chdir(tmp_path)
+    for options, label in (
+        ({"shifts": 5, "tta": ["swap", "polarity"], "overlap": 0.5}, "mixture-shifts5-tta_polarity_swap"),
+        ({"shifts": 0, "tta": ()}, "mixture"),
+        ({"shifts": 5, "label": "mine"}, "mine"),
+    ):
+        with pytest.raises(ValueError, match="enough"):
+            evaluate_into_folder(score, "mixture", "folder", **options)
+        assert given["label"] == label

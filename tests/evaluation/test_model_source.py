@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -16,7 +17,7 @@ from msbench.data.dataset import Dataset
 from msbench.evaluation.model_source import ModelSource
 from msbench.evaluation.run import evaluate
 from msbench.model.checkpoints import KEY
-from msbench.records import tier_of
+from msbench.records import tier_of, validate
 from msbench.separation.inference import Inference
 from msbench.system.files import sha256_of
 from tests.tiny import write_model
@@ -102,3 +103,29 @@ def test_results_of_an_earlier_revision_do_not_count(songs: Dataset) -> None:
         identities[name] = source.identity(songs.tracks("test")[0], ["voice"])
     assert [len(identity) for identity in identities.values()] == [3, 4]
     assert identities["mixture_share"][-1] == 2
+
+
+def test_only_what_is_not_the_default_is_recorded_and_known_by(songs: Dataset) -> None:
+    """Results on disk and records from before these options stay what they are."""
+    model = load("mixture", targets=songs.stems, sample_rate=8000, channels=1)
+    plain = evaluate(model, songs, metrics=())["inference"]
+    assert list(plain) == ["chunk_seconds", "overlap", "batch_size", "device", "dtype"]
+    chosen: Any = {"window": "hann", "shifts": 2, "tta": ["polarity"], "precision": "bf16", "batch_size": "auto"}
+    record = evaluate(model, songs, metrics=(), **chosen)
+    added = {"window": "hann", "shifts": 2, "tta": ["polarity"], "dtype": "bf16", "batch_size": "auto"}
+    assert record["inference"] == {**plain, **added}
+    validate(record, "record.json")
+    track = songs.tracks("test")[0]
+    identities = [
+        json.dumps(ModelSource(model, None, Inference(device="cpu", **{name: value})).identity(track, ["voice"]))
+        for name, value in chosen.items()
+    ]
+    assert len(set(identities)) == len(identities)
+
+
+def test_a_window_is_nothing_to_a_model_of_songs(songs: Dataset) -> None:
+    model = load("oracle_wiener", targets=songs.stems, sample_rate=8000, channels=1)
+    record = evaluate(model, songs, window="hann", overlap=0.9, shifts=1, metrics=())
+    assert record["inference"]["shifts"] == 1
+    assert record["inference"]["overlap"] is None
+    assert "window" not in record["inference"]

@@ -118,6 +118,7 @@ def write_hostile_board(folder: Path, record: dict[str, Any]) -> Path:
         made = altered(record, as_name(text), float(number), number)
         made["model"] |= {"options": {text[:300]: text}, "adaptation": {"note": text}}
         made["speed"]["hardware"] = text
+        made["inference"] |= {"window": text, "tta": [text], "dtype": text}
         made["code"]["commit"] = text
         made["checkpoint"] = {"sha256": text, "selection": text}
         made["environment"] = {"python": text}

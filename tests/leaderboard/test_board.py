@@ -12,6 +12,7 @@ import pytest
 import msbench
 from msbench.cli.app import main
 from msbench.leaderboard.board import Board, SuiteWarning
+from msbench.leaderboard.exports import exports
 from msbench.metrics import catalogue
 from msbench.system.files import write_json
 from tests.leaderboard.boards import record
@@ -247,3 +248,22 @@ def test_gnsdr_is_the_mean_weighted_by_the_lengths_of_tracks(tmp_path: Path) -> 
     write_json(tmp_path / "records" / "a.json", made)
     (row,) = Board(tmp_path).rankings()[0].rows
     assert row.scores["voice"][gnsdr] is None
+
+
+def test_a_row_with_augmentation_is_told_apart(tmp_path: Path) -> None:
+    plain = record("net")
+    for name, changed in (("net", {}), ("net-tta", {"shifts": 2, "tta": ["polarity", "swap"], "dtype": "bf16"})):
+        made = record(name)
+        made["inference"] |= changed
+        write_json(tmp_path / "records" / f"{name}.json", made)
+    table = Board(tmp_path).table().set_index("model")
+    words = "2 shifts, tta polarity + swap, bf16"
+    assert table["inference"].to_dict() == {"net": "", "net-tta": words}
+    texts = exports(Board(tmp_path))
+    assert "| model | role | inference |" in texts["board.md"]
+    assert f"| net-tta | system | {words} |" in texts["board.md"]
+    assert f"net-tta & {words} &" in texts["board.tex"]
+    assert words in texts["board.csv"]
+    (tmp_path / "records" / "net-tta.json").unlink()
+    write_json(tmp_path / "records" / "net.json", plain)
+    assert not any("inference" in text for text in exports(Board(tmp_path)).values())

@@ -35,6 +35,7 @@ def board(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     target = re.sub("[,;=]", " ", text)
     made = record(text)
     made["dataset"] |= {"name": text, "split": text, "tracks": [text]}
+    made["inference"] |= {"window": text, "tta": [text, text], "dtype": text}
     made["metric"]["id"] = f"bsseval-v4;targets=band,{target}"
     made["model"]["targets"] = ["band", target]
     scores = made["scores"]["song"]
@@ -62,7 +63,7 @@ def test_tables_hold_text_alone(board: Path) -> None:
         assert max(map(len, text.splitlines())) < 8000
     for line in latex.splitlines():
         if line.endswith(r"\\"):
-            assert re.sub(r"\\[&]", "", line).count("&") in (3, 4)
+            assert re.sub(r"\\[&]", "", line).count("&") in (3, 4, 5)
 
 
 def test_a_terminal_shows_text_alone(board: Path) -> None:

@@ -155,10 +155,14 @@ def _commands(board: Board, record: Record) -> list[str]:
         return [*lines, _words("msbench", "evaluate", "--estimates", "DIR", *_given(options))]
     model = record["model"]["name"] if record.get("checkpoint") is None else "best.ckpt"
     chosen = {"--chunk-seconds": "chunk_seconds", "--overlap": "overlap", "--batch-size": "batch_size"}
+    chosen |= {"--window": "window", "--shifts": "shifts"}
     options |= {flag: inference[key] for flag, key in chosen.items() if inference.get(key) is not None}
+    options |= {"--tta": ",".join(map(str, inference["tta"]))} if inference.get("tta") else {}
+    options |= {"--precision": inference["dtype"]} if inference.get("dtype") not in (None, "float32") else {}
+    given = [*_given(options), *(["--compile"] if inference.get("compile") else [])]
     if model.startswith("-"):
-        return [*lines, _words("msbench", "evaluate", *_given(options), "--", model)]
-    return [*lines, _words("msbench", "evaluate", model, *_given(options))]
+        return [*lines, _words("msbench", "evaluate", *given, "--", model)]
+    return [*lines, _words("msbench", "evaluate", model, *given)]
 
 
 def _given(options: dict[str, Any]) -> list[str]:

@@ -42,7 +42,8 @@ class RankingPages:
         self.choices = [score for score in (*ranking.shown, *self._unshown) if self._is_scored(score)]
         added = [score for score in self._unshown if score in self.choices]
         self._table_scores = [*ranking.shown, *added, *ranking.other_metrics]
-        self.columns = tables.columns(self.targets, self._table_scores, self.choices)
+        self._with_inference = any(row.inference for row in ranking.rows)
+        self.columns = tables.columns(self.targets, self._table_scores, self.choices, self._with_inference)
 
     def file(self, page: str) -> str:
         """The name of one of this ranking's pages; of its table for a page that is the whole board's."""
@@ -127,7 +128,8 @@ class RankingPages:
     def rows(self) -> list[tuple[Row, list[tables.Cell]]]:
         """The table's rows, each with its cells."""
         statistics = {target: tables.TargetStatistics(found) for target, found in self.comparisons.items()}
-        return [(row, tables.cells(row, self._table_scores, self.choices, statistics)) for row in self._rows]
+        shown = (self._table_scores, self.choices, statistics, self._with_inference)
+        return [(row, tables.cells(row, *shown)) for row in self._rows]
 
     @property
     def _unshown(self) -> list[str]:

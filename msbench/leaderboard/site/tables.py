@@ -60,7 +60,7 @@ class Cell:
     title: str = ""
 
 
-def columns(targets: list[str], scores: list[str], choices: list[str]) -> list[Column]:
+def columns(targets: list[str], scores: list[str], choices: list[str], inference: bool) -> list[Column]:
     """The heads, in the order of `cells`; the first of the scores ranks, and `choices` can take its place."""
     first, *others = scores
     found = [
@@ -87,6 +87,7 @@ def columns(targets: list[str], scores: list[str], choices: list[str]) -> list[C
         Column("Role", "word", "", "ascending"),
         Column("Tier", "word", "", "ascending"),
         Column("Data", "word", "", "ascending"),
+        *([Column("Inference", "word", "", "ascending", "how it was run, where not as by default")] * inference),
     ]
 
 
@@ -103,7 +104,9 @@ def _of_score(target: str, score: str, view: str, choices: list[str]) -> Column:
     return Column(label, "score", f"{view} {score}", help=f"{target}: median {score} in dB")
 
 
-def cells(row: Row, scores: list[str], choices: list[str], comparisons: dict[str, TargetStatistics]) -> list[Cell]:
+def cells(
+    row: Row, scores: list[str], choices: list[str], comparisons: dict[str, TargetStatistics], inference: bool
+) -> list[Cell]:
     """One row of the table, in the order of `columns`."""
     found = [
         Cell("" if row.rank is None else str(row.rank), "number", _sortable(row.rank), _of_all_targets(choices)),
@@ -119,6 +122,7 @@ def cells(row: Row, scores: list[str], choices: list[str], comparisons: dict[str
         Cell(_decimals(row.rtf, 3), "number", _sortable(row.rtf)),
         *(Cell(str(value or MISSING), "number", _sortable(value or None)) for value in (row.seeds, row.tracks)),
         *(Cell(value, "word") for value in (row.role, row.tier, row.data)),
+        *([Cell(row.inference, "word")] * inference),
     ]
 
 

@@ -210,6 +210,26 @@ def test_commands_of_a_card_are_quoted_for_the_shell(board: Path, tmp_path: Path
     assert any("&#39;x; touch /tmp/hacked $(id) `id`&#39;" in page for page in cards)
 
 
+def test_a_card_says_how_the_model_was_run(board: Path, tmp_path: Path) -> None:
+    record = json.loads((board / "records" / "mixture.json").read_text())
+    record["model"]["label"] = "mixture with all"
+    record["inference"] |= {
+        "window": "hann",
+        "shifts": 3,
+        "tta": ["polarity", "swap"],
+        "dtype": "bf16",
+        "compile": True,
+    }
+    (tmp_path / "records").mkdir()
+    (tmp_path / "records" / "one.json").write_text(json.dumps(record))
+    build_site(Board(tmp_path))
+    (card,) = (page.read_text() for page in (tmp_path / "site").glob("model-*.html"))
+    words = "--window hann --shifts 3 --tta polarity,swap --precision bf16 --compile"
+    assert words in card
+    table = (tmp_path / "site" / "index.html").read_text()
+    assert "3 shifts, tta polarity + swap, window hann, bf16" in table
+
+
 def test_a_board_published_without_its_runs_is_checked(board: Path, tmp_path: Path) -> None:
     published = tmp_path / "board"
     shutil.copytree(board, published, ignore=shutil.ignore_patterns("runs"))
