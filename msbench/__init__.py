@@ -71,6 +71,7 @@ __all__ = [  # the names of PUBLIC, spelled out for those who read without runni
     "separate_files",
     "spread_points",
     "stems_of_components",
+    "trained",
 ]
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ if TYPE_CHECKING:
     from msbench.separation.pipeline import separate
     from msbench.system.yaml_files import read_yaml
     from msbench.weights.catalogue import Weights
-    from msbench.weights.opening import load, load_weights
+    from msbench.weights.opening import load, load_weights, trained
     from msbench.weights.published import own_checkpoint
     from msbench.weights.reading import Converted, read_weights
 

@@ -54,4 +54,5 @@ PUBLIC = {
     "separate_files": "msbench.separation.batch",
     "spread_points": "msbench.model.clustering",
     "stems_of_components": "msbench.model.components",
+    "trained": "msbench.weights.opening",
 }

@@ -17,11 +17,14 @@ from msbench.evaluation.sources import Estimates, Origin
 from msbench.model.checkpoints import Checkpoint, create
 from msbench.model.costs import macs_per_second, parameter_count
 from msbench.model.separator import Separator
-from msbench.records.types import CheckpointFacts, InferenceFacts, Training
+from msbench.records.types import CheckpointFacts, InferenceFacts, Member, Model, Training
 from msbench.separation.inference import DEFAULTS, Inference
 from msbench.separation.input_stream import InputStream
 from msbench.separation.model_calls import adaptation
 from msbench.separation.pipeline import separate_blocks
+
+NOTHING: Training = {"data": "standard", "datasets": [], "tracks": 0, "hours": 0.0}
+UNKNOWN: Training = {"data": "unknown", "datasets": None, "tracks": None, "hours": None}
 
 
 class ModelSource:
@@ -49,7 +52,13 @@ class ModelSource:
         return _again, (self.separator.registered, state, self.checkpoint, self.inference)
 
     def identity(self, track: Track, estimates: Sequence[str]) -> Any:
-        held = [self.registered, None if self.checkpoint is None else self.checkpoint.sha256, self._inference()]
+        held: list[Any] = [
+            self.registered,
+            None if self.checkpoint is None else self.checkpoint.sha256,
+            self._inference(),
+        ]
+        if self.separator.combines():
+            held.append(self._members())
         revision = self.separator.revision
         return held if revision == 1 else [*held, revision]  # the first one's results on disk are without
 
@@ -76,20 +85,32 @@ class ModelSource:
             count = min(BLOCK_FRAMES, track.frames - start)
             yield np.stack([track.read(name, start, count) for name in wanted])
 
+    def _members(self) -> list[Member]:
+        """Where an ensemble's members are from."""
+        found: list[Member] = []
+        for member in self.separator.combines():
+            registered = member.registered or {"name": type(member).__name__}
+            origin = member.origin or {**registered, "sha256": None}
+            found.append({"name": origin["name"], "sha256": origin["sha256"]})
+        return found
+
     def origin(self, tracks: list[Track], label: str | None) -> Origin:
+        model: Model = {
+            "name": self.registered["name"],
+            "options": self.registered["options"],
+            "label": label or self.registered["name"],
+            "role": self.separator.role,
+            "config_sha256": records.digest(self.registered),
+            "parameters": parameter_count(self.separator),
+            "macs_per_second": macs_per_second(self.separator),
+            "licence": self._licence(),
+            "targets": self.targets,
+            "adaptation": adaptation(self.separator, tracks[0].sample_rate, tracks[0].channels),
+        }
+        if self.separator.combines():
+            model["members"] = self._members()
         return Origin(
-            model={
-                "name": self.registered["name"],
-                "options": self.registered["options"],
-                "label": label or self.registered["name"],
-                "role": self.separator.role,
-                "config_sha256": records.digest(self.registered),
-                "parameters": parameter_count(self.separator),
-                "macs_per_second": macs_per_second(self.separator),
-                "licence": self._licence(),
-                "targets": self.targets,
-                "adaptation": adaptation(self.separator, tracks[0].sample_rate, tracks[0].channels),
-            },
+            model=model,
             checkpoint=self._checkpoint(),
             training=self._training(),
             inference=self._inference(),
@@ -119,11 +140,12 @@ class ModelSource:
         return facts
 
     def _training(self) -> Training:
+        if members := self.separator.combines():
+            return joined_training([_training_of(member) for member in members])
         if not self.separator.trainable:  # it has learned from nothing, so from nothing but the training split
-            return {"data": "standard", "datasets": [], "tracks": 0, "hours": 0.0}
-        unknown: Training = {"data": "unknown", "datasets": None, "tracks": None, "hours": None}
+            return {**NOTHING}
         known: Any = None if self.checkpoint is None else self.checkpoint.training
-        return {**unknown, **(known or {})}
+        return {**UNKNOWN, **(known or {})}
 
     def _inference(self) -> InferenceFacts:
         song, samples = self.separator.chunking == "song", self.separator.chunk_samples
@@ -154,3 +176,29 @@ def _again(
     separator = create(registered["name"], registered["options"])
     separator.load_state_dict(state)
     return ModelSource(separator, checkpoint, inference)
+
+
+def _training_of(separator: Separator) -> Training:
+    if members := separator.combines():
+        return joined_training([_training_of(member) for member in members])
+    known: Any = None if separator.origin is None else separator.origin["training"]
+    return {**(UNKNOWN if separator.trainable else NOTHING), **(known or {})}
+
+
+def joined_training(each: Sequence[Training]) -> Training:
+    """What the members of an ensemble have learned from, together."""
+    learned = [training for training in each if training["datasets"] != []]
+    if not learned:
+        return {**NOTHING}
+    joined: Training = {**UNKNOWN}
+    if all(training["datasets"] is not None for training in learned):
+        joined["datasets"] = sorted({name for training in learned for name in training["datasets"] or ()})
+    if all(training["datasets"] == learned[0]["datasets"] for training in learned):
+        joined["tracks"] = max((training["tracks"] or 0 for training in learned), default=0) or None
+    splits: dict[str, set[str]] = {}  # kept whatever else is unknown: one member that has seen the test songs is enough
+    for training in learned:
+        for name, found in training.get("splits", {}).items():
+            splits.setdefault(name, set()).update(found)
+    if splits:
+        joined["splits"] = {name: sorted(found) for name, found in sorted(splits.items())}
+    return joined

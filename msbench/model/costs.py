@@ -16,8 +16,11 @@ MOST_LENGTHS = 8  # that are tried, each the double of the one before
 def parameter_count(separator: nn.Module) -> int:
     """Number of values in all parameters, without the parts that training alone needs.
 
-    A model that has none and brings its own training, as NMF, learns buffers: those in its state count.
+    A model that has none and brings its own training, as NMF, learns buffers: those in its state count. An ensemble has
+    the sum of its members'.
     """
+    if isinstance(separator, Separator) and (members := separator.combines()):
+        return sum(parameter_count(member) for member in members)
     parts = getattr(separator, "training_parts", ())
     learned = dict(separator.named_parameters())
     if not learned and getattr(separator, "own_training", False):
@@ -29,8 +32,12 @@ def macs_per_second(separator: Separator) -> float | None:
     """Matrix and convolution MACs per second of audio; None for a model that needs the references.
 
     Counted as the growth from one length to its double: what is spent on padding to a whole stride cancels. A model
-    that reads whole segments does not grow within one, so its lengths are doubled until it has grown twice.
+    that reads whole segments does not grow within one, so its lengths are doubled until it has grown twice. An
+    ensemble's are the sum of its members', each at its own rate and channels.
     """
+    if members := separator.combines():
+        counted = [macs_per_second(member) for member in members]
+        return sum(count for count in counted if count is not None)
     if separator.needs_references:
         return None
     stride = separator.stride_samples

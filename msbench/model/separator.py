@@ -61,6 +61,8 @@ class Separator(nn.Module):
     stride_samples: int = 1  # chunks start at multiples of this, so that a strided model sees the same grid in each
     registered: dict[str, Any] | None = None  # {"name", "options"} as `msbench.load` built it; kept in checkpoints
 
+    origin: dict[str, Any] | None = None  # {"name", "sha256", "training"} of its weights, by `msbench.trained`
+
     def __init__(self, targets: Sequence[str], sample_rate: int, channels: int) -> None:
         super().__init__()
         if not _are_names(targets) or len(set(targets)) != len(targets):
@@ -105,6 +107,10 @@ class Separator(nn.Module):
         checkpoint of several.
         """
         return {}
+
+    def combines(self) -> Sequence[Separator]:
+        """The models that it combines, of an ensemble: a record counts their costs, and names where they are from."""
+        return ()
 
     def optimizers(self, build: Callable[[Iterable[nn.Parameter]], Optimizer]) -> list[Optimizer]:
         """With `own_training`: the optimizers that `train_on` is given. None are needed for a closed form.

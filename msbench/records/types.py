@@ -11,6 +11,13 @@ TargetScores = dict[str, Any]  # {metric: its value, or None; "reason": why one 
 TrackScores = dict[str, TargetScores]  # {target: ...}
 
 
+class Member(TypedDict):
+    """A model that an ensemble combines: its name, and the file that its weights came from."""
+
+    name: str
+    sha256: str | None
+
+
 class Model(TypedDict):
     """The model, as it was built and adapted to the dataset."""
 
@@ -24,6 +31,7 @@ class Model(TypedDict):
     licence: NotRequired[str | None]
     targets: NotRequired[list[str]]
     adaptation: NotRequired[dict[str, Any]]
+    members: NotRequired[list[Member]]
 
 
 class CheckpointFacts(TypedDict, total=False):

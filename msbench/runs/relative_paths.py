@@ -11,6 +11,7 @@ from msbench.system.bounded import shown
 
 # Fields of a recipe that hold paths.
 FIELDS = ("data.root", "data.extra_root", "data.unlabelled", "ckpt_path", "init_from")
+LISTS = ("separator.members",)  # of paths, or of names, which hold no slash and do not end in .ckpt
 
 
 def beginning_at(file: Path, text: str, field: str) -> str:
@@ -49,10 +50,16 @@ def with_paths(recipe: Mapping[str, Any], file: Path) -> dict[str, Any]:
 
 def settings_with_paths(settings: Mapping[str, Any], file: Path) -> dict[str, Any]:
     """The same of settings whose keys are dotted, as those of a suite's `set`."""
-    return {
-        key: beginning_at(file, value, key) if key in FIELDS and isinstance(value, str) else value
-        for key, value in settings.items()
-    }
+    return {key: _opened(file, key, value) for key, value in settings.items()}
+
+
+def _opened(file: Path, key: str, value: Any) -> Any:
+    if key in FIELDS and isinstance(value, str):
+        return beginning_at(file, value, key)
+    if key in LISTS and isinstance(value, list):
+        paths = [isinstance(each, str) and ("/" in each or each.endswith(".ckpt")) for each in value]
+        return [beginning_at(file, each, key) if path else each for each, path in zip(value, paths, strict=True)]
+    return value
 
 
 def _warn(text: str) -> None:

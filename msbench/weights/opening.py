@@ -82,6 +82,26 @@ def load_weights(name: str, files: Sequence[str | Path] | None = None, **options
     return load_published(name, files).separator(**options)
 
 
+def trained(model: str | Path) -> Separator:
+    """A model that is ready to separate, from whatever stands for it; `origin` says where its weights are from.
+
+    Args:
+        model: A checkpoint, the name of published weights whose files are here, or that of a model without weights.
+
+    Raises:
+        KeyError: If the name is unknown.
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is no checkpoint, or the model has to be trained.
+    """
+    held = find_checkpoint(model)
+    if held is None:
+        refuse_untrained(str(model), "separate")
+        return create(str(model), {})
+    separator = held.separator()
+    separator.origin = {"name": held.weights_name or held.name, "sha256": held.sha256, "training": held.training}
+    return separator
+
+
 def find_checkpoint(
     model: str | Path, checkpoint: str | Path | None = None, files: Sequence[str | Path] = ()
 ) -> Checkpoint | None:
