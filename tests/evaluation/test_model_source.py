@@ -12,12 +12,13 @@ from typing import Any
 
 import torch
 
-from msbench import load
+from msbench import load, save
 from msbench.data.dataset import Dataset
-from msbench.evaluation.model_source import ModelSource
+from msbench.evaluation.model_source import ModelSource, joined_training
 from msbench.evaluation.run import evaluate
 from msbench.model.checkpoints import KEY
 from msbench.records import tier_of, validate
+from msbench.records.types import Training
 from msbench.separation.inference import Inference
 from msbench.system.files import sha256_of
 from tests.tiny import write_model
@@ -84,6 +85,41 @@ def test_a_checkpoint_is_loaded_and_hashed_once(songs: Dataset, tmp_path: Path, 
     assert record["model"]["parameters"] > 0
     assert set(record["scores"]) == {"song 0", "song 1"}
     assert tier_of(record) in ("measured", "unverified")
+
+
+def test_the_record_of_an_ensemble_names_its_members(songs: Dataset, tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setenv("MSBENCH_PLUGINS", str(write_model(tmp_path / "plugins")))
+    paths = [str(write_checkpoint(tmp_path / f"{name}.ckpt")) for name in "ab"]
+    record = evaluate("ensemble", songs, separator={"members": [*paths, "mixture_share"]}, metrics=())
+    one = evaluate(paths[0], songs, metrics=())
+    members = [{"name": "tiny", "sha256": sha256_of(path)} for path in paths]
+    assert record["model"]["members"] == [*members, {"name": "mixture_share", "sha256": None}]
+    for cost in ("parameters", "macs_per_second"):
+        assert record["model"][cost] == 2 * one["model"][cost] > 0
+    assert record["training"] == {"datasets": ["folder"], "tracks": 2, "hours": None, "data": "standard"}
+    assert record["checkpoint"] is None
+
+
+def test_another_file_of_a_member_has_other_results(songs: Dataset, tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setenv("MSBENCH_PLUGINS", str(write_model(tmp_path / "plugins")))
+    path = write_checkpoint(tmp_path / "a.ckpt")
+    track, identities = songs.tracks("test")[0], []
+    for name in ("tiny", "mixture"):
+        save(load(name, targets=["voice", "band"], sample_rate=8000, channels=1), path)
+        source = ModelSource(load("ensemble", members=[str(path)]), None, Inference(device="cpu"))
+        identities.append(source.identity(track, ["voice"]))
+    assert identities[0] != identities[1]
+
+
+def test_what_members_learned_from_is_joined() -> None:
+    of_one: Training = {"data": "unknown", "datasets": ["a"], "tracks": 3, "hours": 1.0}
+    of_two: Training = {"data": "unknown", "datasets": ["b", "a"], "tracks": 5, "hours": 2.0}
+    nothing: Training = {"data": "standard", "datasets": [], "tracks": 0, "hours": 0.0}
+    unknown: Training = {"data": "unknown", "datasets": None, "tracks": None, "hours": None}
+    assert joined_training([nothing, nothing]) == nothing
+    assert joined_training([of_one, nothing])["datasets"] == ["a"]
+    assert joined_training([of_one, of_two]) == {**unknown, "datasets": ["a", "b"]}
+    assert joined_training([of_one, unknown]) == unknown
 
 
 def test_a_model_of_songs_is_given_each_track_whole(songs: Dataset) -> None:

@@ -73,3 +73,12 @@ def test_absolute_paths_stay(suite: Path) -> None:
 def test_the_folder_of_further_datasets_begins_at_the_recipe(suite: Path) -> None:
     recipe = with_paths({"data": {"extra": ["ccmixter"], "extra_root": "sets"}}, suite / "r.yaml")
     assert recipe["data"] == {"extra": ["ccmixter"], "extra_root": f"{suite}/sets"}
+
+
+def test_the_members_of_an_ensemble(suite: Path) -> None:
+    members = ["runs/a/best.ckpt", "b.ckpt", "mixture", "/c.ckpt"]
+    rows = [{"model": "ensemble", "set": {"separator.members": members}}]
+    (suite / "suite.yaml").write_text(yaml.safe_dump({"datasets": ["demo"], "models": rows}))
+    (cell,) = read_suite(suite).cells
+    expected = [f"{suite}/runs/a/best.ckpt", f"{suite}/b.ckpt", "mixture", "/c.ckpt"]
+    assert cell.overrides == {"separator.members": expected}
