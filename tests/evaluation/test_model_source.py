@@ -119,7 +119,8 @@ def test_what_members_learned_from_is_joined() -> None:
     assert joined_training([nothing, nothing]) == nothing
     assert joined_training([of_one, nothing])["datasets"] == ["a"]
     assert joined_training([of_one, of_two]) == {**unknown, "datasets": ["a", "b"]}
-    assert joined_training([of_one, unknown]) == unknown
+    seen: Training = {**unknown, "splits": {"b": ["test"], "a": ["train"]}}
+    assert joined_training([of_one, seen]) == seen  # which makes it contaminated
 
 
 def test_a_model_of_songs_is_given_each_track_whole(songs: Dataset) -> None:

@@ -9,6 +9,7 @@ import torch
 
 import msbench
 from msbench.model.checkpoints import Checkpoint
+from msbench.system.files import sha256_of
 from msbench.weights import catalogue, fetching
 from msbench.weights.opening import find_checkpoint, named_weights, names_checkpoint
 from tests.weights.publisher import Publisher
@@ -31,6 +32,22 @@ def test_the_order_in_which_a_model_is_looked_up(theirs: Publisher, monkeypatch:
     assert named_weights("mixture") is None
     with pytest.raises(KeyError, match=r"unknown model 'bot'. Did you mean both"):
         msbench.load("bot")
+
+
+def test_what_is_ready_to_separate(theirs: Publisher, tmp_path: Path) -> None:
+    path = tmp_path / "unet.ckpt"
+    msbench.save(msbench.load("unet", depth=3, filters=2), path)
+    assert msbench.trained(str(path)).origin == {"name": "unet", "sha256": sha256_of(path), "training": None}
+    fetching.fetch(catalogue.find("one"))
+    origin = msbench.trained("one").origin
+    assert origin is not None
+    assert origin["name"] == "one"
+    assert msbench.trained("mixture").origin is None
+    assert msbench.load("ensemble", members=["one", "one"]).targets == msbench.trained("one").targets
+    with pytest.raises(ValueError, match="'unet' has to be trained first"):
+        msbench.trained("unet")
+    with pytest.raises(KeyError, match="unknown model 'unte'"):
+        msbench.trained("unte")
 
 
 @pytest.mark.parametrize(
