@@ -18,8 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-import msbench
-from msbench import STFT, Separator
+from msbench import STFT, Separator, separate, trained
 
 COMBINE = ("mean", "median", "largest", "smallest")
 DOMAINS = ("waveform", "stft")
@@ -102,7 +101,7 @@ class Ensemble(Separator):
         pieces: dict[str, Any] = {}
         if self.chunking != "song":  # else each member has the chunks that it has by itself
             pieces["chunk_seconds"] = mixture.shape[-1] / self.sample_rate + WHOLE_SECONDS
-        items = [msbench.separate(model, item, self.sample_rate, **pieces) for item in mixture]
+        items = [separate(model, item, self.sample_rate, **pieces) for item in mixture]
         return {target: torch.stack([item[target] for item in items]) for target in model.targets}
 
     def _combined(self, signals: Tensor, shares: Tensor) -> Tensor:
@@ -168,7 +167,7 @@ def _loaded(member: str) -> Separator:
         raise ValueError(f"'{member}' would be a member of itself: name the members of that ensemble")
     token = _being_loaded.set((*_being_loaded.get(), place))
     try:
-        model = msbench.trained(member)
+        model = trained(member)
     finally:
         _being_loaded.reset(token)
     if model.needs_references:

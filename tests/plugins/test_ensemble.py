@@ -40,7 +40,7 @@ def members(monkeypatch: pytest.MonkeyPatch) -> dict[str, msbench.Separator]:
         "c": Scaled([10.0, -1.0, 5.0], ["y", "x", "z"]),
         "z": Scaled([1.0], ["z"]),
     }
-    monkeypatch.setattr(msbench, "trained", known.__getitem__)
+    monkeypatch.setattr("msbench_plugins.ensemble.trained", known.__getitem__)
     return known
 
 
