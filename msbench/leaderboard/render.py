@@ -22,7 +22,7 @@ from msbench.leaderboard.display import (
     is_number,
     name,
 )
-from msbench.leaderboard.rows import parts_of, shown
+from msbench.leaderboard.rows import OPTIONAL, parts_of, shown
 from msbench.records.metric_id import BSSEVAL, POOLED, MetricId
 from msbench.system.errors import LONGEST, one_line
 
@@ -76,7 +76,7 @@ def _origins(rows: pd.DataFrame) -> list[str]:
     """The columns that say how far a row can be trusted, where rows differ in them, and how its model was run."""
     reported = ("tier", "data") if rows["tier"].iloc[0] == "reported" else ()
     found = [column for column in ("tier", "data", "tracks") if column in reported or rows[column].nunique() > 1]
-    return [*found, *(["inference"] if "inference" in rows and rows["inference"].any() else [])]
+    return [*found, *(column for column in OPTIONAL if column in rows and rows[column].any())]
 
 
 def markdown(table: pd.DataFrame, title: str, missing: dict[str, str]) -> str:

@@ -33,11 +33,14 @@ _COLUMNS = (
     "tier",
     "data",
     "inference",
+    "weights",
+    "licence",
     "seeds",
     "tracks",
     "parameters",
     "rtf",
 )
+OPTIONAL = ("inference", "weights", "licence")  # columns of a table in which some row has words for them
 _NOT_OTHERS = frozenset((*records.METRICS, "NSDR", "gain", "reason"))
 
 
@@ -55,6 +58,7 @@ class Row:
         tier: `measured`, `unverified`, `reported` or `contaminated`.
         data: Training data: `standard`, `extra` or `unknown`.
         inference: How it was run, in words, where that is not as by default.
+        weights, licence: Of published weights, which the model has; empty for any other.
         seeds: How many records it is the median of.
         tracks: How many tracks all of its seeds were scored on.
         parameters: Zero where they are not known.
@@ -72,6 +76,8 @@ class Row:
     tier: str
     data: str
     inference: str
+    weights: str
+    licence: str
     seeds: int
     tracks: int
     parameters: int
@@ -83,12 +89,11 @@ class Row:
 def as_table(rows: list[Row]) -> pd.DataFrame:
     """The rows as a table, one column per score: "vocals SDR", and "vocals gain"; infinite above `NOISE_DB`.
 
-    There is a column `inference` where a row has words of it.
+    There are columns of `OPTIONAL` where a row has words for them.
     """
     headings = _headings(rows)
     table = pd.DataFrame([_columns(row, headings) for row in rows])
-    if rows and not table["inference"].any():
-        table = table.drop(columns="inference")
+    table = table.drop(columns=[name for name in OPTIONAL if rows and not table[name].any()])
     return table.astype({"rank": "Int64"}) if rows else table  # of whole numbers, though some rows have none
 
 
@@ -219,6 +224,7 @@ def median_of(values: Iterable[float | None]) -> float | None:
 
 def _row(label: str, found: list[Record], dataset: str, metric: str, fingerprint: str, scores: tuple[str, ...]) -> Row:
     first = found[0]
+    weights = (first.get("checkpoint") or {}).get("weights") or ""
     return Row(
         dataset=dataset,
         fingerprint=fingerprint,
@@ -229,6 +235,8 @@ def _row(label: str, found: list[Record], dataset: str, metric: str, fingerprint
         tier=max((records.tier_of(record) for record in found), key=records.TIERS.index),
         data=max((records.training_data_of(record) for record in found), key=TRAINING.index),
         inference="; ".join(dict.fromkeys(inference_words(record["inference"]) for record in found)),
+        weights=weights,
+        licence=(first["model"].get("licence") or "") if weights else "",
         seeds=len(found),
         tracks=len(_common_tracks(found)),
         parameters=first["model"]["parameters"] or 0,  # unknown where files were scored

@@ -7,9 +7,11 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 import msbench
+from msbench import records
 from msbench.cli.app import main
 from msbench.leaderboard.board import Board, SuiteWarning
 from msbench.leaderboard.exports import exports
@@ -267,3 +269,57 @@ def test_a_row_with_augmentation_is_told_apart(tmp_path: Path) -> None:
     (tmp_path / "records" / "net-tta.json").unlink()
     write_json(tmp_path / "records" / "net.json", plain)
     assert not any("inference" in text for text in exports(Board(tmp_path)).values())
+
+
+def published(label: str, **training: Any) -> dict[str, Any]:
+    """A record of weights that others trained, who say neither seed nor step nor hours."""
+    made = record(label)
+    made["checkpoint"] = {"sha256": "1" * 64, "step": None, "selection": "955717e8", "ema": None, "weights": label}
+    made["model"]["licence"] = "CC BY-NC-SA 4.0"
+    return made | {"seed": None, "training": {"data": "standard", "datasets": ["folder"], "hours": None} | training}
+
+
+def test_weights_that_were_trained_on_the_test_songs_are_shown_and_never_ranked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = [record("ours"), record("ours too"), published("theirs", splits={"folder": ["train"]})]
+    made.append(published("cheat", splits={"folder": ["train", "test"]}))
+    for number, each in enumerate(made):
+        write_json(tmp_path / "board" / "records" / f"{number}.json", each)
+    assert commands_of(tmp_path / "board", capsys) == ""
+    board = Board(tmp_path / "board")
+    table = board.table().set_index("model")
+    assert table["tier"].to_dict() == dict.fromkeys(("ours", "ours too", "theirs"), "measured") | {
+        "cheat": "contaminated"
+    }
+    assert sorted(table["rank"].dropna()) == [1, 2, 3]
+    assert pd.isna(table["rank"]["cheat"])
+    assert table["weights"].to_dict() == {"ours": "", "ours too": "", "theirs": "theirs", "cheat": "cheat"}
+    assert table["licence"]["theirs"] == "CC BY-NC-SA 4.0"
+    (ranking,) = board.rankings()
+    comparison = ranking.comparison("voice")
+    assert comparison is not None
+    assert {str(name) for part in comparison.ranked for name in part.ranks["system"]} == {"ours", "ours too", "theirs"}
+    text = (tmp_path / "board" / "board.md").read_text()
+    assert "|  | cheat | system | contaminated | cheat | CC BY-NC-SA 4.0 |" in text
+    assert "weights" in (tmp_path / "board" / "board.csv").read_text().partition("\n")[0]
+    pages = {path.name: path.read_text() for path in (tmp_path / "board" / "site").glob("*.html")}
+    assert "CC BY-NC-SA 4.0" in pages["index.html"]
+    (card,) = (page for page in pages.values() if "Contaminated: by the word of those who published" in page)
+    assert "The row is shown and never ranked." in card
+
+
+def test_songs_of_another_form_of_the_dataset_are_the_same_songs(tmp_path: Path) -> None:
+    made = published("x", datasets=["musdb18"], splits={"musdb18": ["train", "test"]})
+    made["dataset"]["name"] = "musdb18hq"
+    assert records.tier_of(made) == "contaminated"
+    made["dataset"]["split"] = "valid"
+    assert records.tier_of(made) == "measured"
+    made["checkpoint"]["sha256"] = None
+    assert records.tier_of(made) == "unverified"
+
+
+def test_a_board_without_published_weights_has_no_columns_of_them(folder: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert not {"weights", "licence"} & {*Board(folder).table().columns}

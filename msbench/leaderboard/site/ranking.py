@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cached_property
 
 from msbench.leaderboard.rankings import Ranking
-from msbench.leaderboard.rows import Row, median_of, over_tracks
+from msbench.leaderboard.rows import OPTIONAL, Row, median_of, over_tracks
 from msbench.leaderboard.site import tables
 from msbench.leaderboard.site.encoding import identifier
 from msbench.leaderboard.statistics import Comparison
@@ -42,8 +42,8 @@ class RankingPages:
         self.choices = [score for score in (*ranking.shown, *self._unshown) if self._is_scored(score)]
         added = [score for score in self._unshown if score in self.choices]
         self._table_scores = [*ranking.shown, *added, *ranking.other_metrics]
-        self._with_inference = any(row.inference for row in ranking.rows)
-        self.columns = tables.columns(self.targets, self._table_scores, self.choices, self._with_inference)
+        self._told = [name for name in OPTIONAL if any(getattr(row, name) for row in ranking.rows)]
+        self.columns = tables.columns(self.targets, self._table_scores, self.choices, self._told)
 
     def file(self, page: str) -> str:
         """The name of one of this ranking's pages; of its table for a page that is the whole board's."""
@@ -128,7 +128,7 @@ class RankingPages:
     def rows(self) -> list[tuple[Row, list[tables.Cell]]]:
         """The table's rows, each with its cells."""
         statistics = {target: tables.TargetStatistics(found) for target, found in self.comparisons.items()}
-        shown = (self._table_scores, self.choices, statistics, self._with_inference)
+        shown = (self._table_scores, self.choices, statistics, self._told)
         return [(row, tables.cells(row, *shown)) for row in self._rows]
 
     @property

@@ -37,6 +37,13 @@ class Bar:
     width: float
 
 
+_OPTIONAL = {  # column -> its head, and what that says on a closer look
+    "inference": ("Inference", "how it was run, where not as by default"),
+    "weights": ("Weights", "the name of published ones"),
+    "licence": ("License", "of published weights"),
+}
+
+
 @dataclass(frozen=True)
 class Column:
     """A column's head. `views` names those in which it is shown, or nothing for all."""
@@ -60,8 +67,11 @@ class Cell:
     title: str = ""
 
 
-def columns(targets: list[str], scores: list[str], choices: list[str], inference: bool) -> list[Column]:
-    """The heads, in the order of `cells`; the first of the scores ranks, and `choices` can take its place."""
+def columns(targets: list[str], scores: list[str], choices: list[str], told: list[str]) -> list[Column]:
+    """The heads, in the order of `cells`; the first of the scores ranks, and `choices` can take its place.
+
+    `told` names columns of `rows.OPTIONAL`.
+    """
     first, *others = scores
     found = [
         Column("Rank", "number", _of_all_targets(choices), "ascending", f"by mean {first}, systems only"),
@@ -87,7 +97,7 @@ def columns(targets: list[str], scores: list[str], choices: list[str], inference
         Column("Role", "word", "", "ascending"),
         Column("Tier", "word", "", "ascending"),
         Column("Data", "word", "", "ascending"),
-        *([Column("Inference", "word", "", "ascending", "how it was run, where not as by default")] * inference),
+        *(Column(label, "word", "", "ascending", words) for label, words in (_OPTIONAL[name] for name in told)),
     ]
 
 
@@ -105,7 +115,7 @@ def _of_score(target: str, score: str, view: str, choices: list[str]) -> Column:
 
 
 def cells(
-    row: Row, scores: list[str], choices: list[str], comparisons: dict[str, TargetStatistics], inference: bool
+    row: Row, scores: list[str], choices: list[str], comparisons: dict[str, TargetStatistics], told: list[str]
 ) -> list[Cell]:
     """One row of the table, in the order of `columns`."""
     found = [
@@ -122,7 +132,7 @@ def cells(
         Cell(_decimals(row.rtf, 3), "number", _sortable(row.rtf)),
         *(Cell(str(value or MISSING), "number", _sortable(value or None)) for value in (row.seeds, row.tracks)),
         *(Cell(value, "word") for value in (row.role, row.tier, row.data)),
-        *([Cell(row.inference, "word")] * inference),
+        *(Cell(display.name(getattr(row, name), 60), "word") for name in told),
     ]
 
 
