@@ -143,9 +143,8 @@ class Augmentation:
         """Whether anything is switched on, so that the mixture has to be the sum of the changed stems."""
         ranges = (self.gain_db, self.gain, self.speed, self.pitch_semitones, self.stretch, self.formants)
         switches = (self.remix, self.channel_swap, self.polarity, self.shift_seconds > 0, self.mixup_share > 0)
-        return any((*switches, *(effect.changes_stems for effect in self.effects))) or any(
-            limits is not None for limits in ranges
-        )
+        effects = (effect.changes_stems for effect in self.effects)
+        return any(switches) or any(effects) or any(limits is not None for limits in ranges)
 
     def remixes(self, seed: int, number: int) -> bool:
         """Whether the stems of chunk `number` are remixed."""
