@@ -38,6 +38,10 @@ class Bag(Separator):
         shares = torch.tensor(mix, dtype=torch.float32)
         self.register_buffer("shares", shares / shares.sum(0))
 
+    def padded_length(self, time: int) -> int:
+        """As its models pad, whatever the length of chunks is: the last ones of a song may be shorter."""
+        return max(member.padded_length(time) for member in self.members)  # type: ignore[operator]
+
     def forward(self, mixture: Tensor) -> Tensor:
         total = torch.zeros(())
         for member, share in zip(self.members, self.get_buffer("shares"), strict=True):

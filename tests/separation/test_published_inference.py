@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 import msbench
+from msbench.weights.bag import Bag
 from tests.plugins.test_demucs import V2, copy_weights
 from tests.plugins.test_open_unmix import theirs_and_ours
 from tests.plugins.weights import largest_difference, noise
@@ -74,6 +75,18 @@ def test_demucs_and_apply_model(build: Any, monkeypatch: pytest.MonkeyPatch) -> 
         found = torch.stack([stems[target] for target in TARGETS])
         assert largest_difference(found, expected) < 1e-5
         assert (found - expected).abs().max() < 1e-4
+
+
+def test_a_bag_of_demucs_and_apply_model() -> None:
+    torch.manual_seed(0)
+    networks, models = zip(*(demucs() for _ in range(2)), strict=True)
+    mix = [[1.0, 0.0, 1.0, 2.0], [0.0, 1.0, 1.0, 1.0]]
+    apply, mixture = peer("demucs.apply"), noise(2, 9_011)
+    with torch.no_grad():
+        bag = apply.BagOfModels([*networks], mix).eval()
+        expected = apply.apply_model(bag, mixture[None], shifts=0, split=True, overlap=0.25)[0]
+    stems = msbench.separate(Bag(models, mix, 1.0), mixture, RATE, window="triangle", overlap=0.25)
+    assert largest_difference(torch.stack([stems[target] for target in TARGETS]), expected) < 1e-5
 
 
 @pytest.mark.parametrize("overlaps", [2, 4])
