@@ -307,6 +307,7 @@ def test_weights_that_were_trained_on_the_test_songs_are_shown_and_never_ranked(
     assert "CC BY-NC-SA 4.0" in pages["index.html"]
     (card,) = (page for page in pages.values() if "Contaminated: by the word of those who published" in page)
     assert "The row is shown and never ranked." in card
+    assert "msbench evaluate cheat --data folder" in card
 
 
 def test_songs_of_another_form_of_the_dataset_are_the_same_songs(tmp_path: Path) -> None:

@@ -153,7 +153,8 @@ def _commands(board: Board, record: Record) -> list[str]:
         options["--scenario"] = ",".join(metric.targets)
     if inference.get("batch_size") is None:  # no model was run
         return [*lines, _words("msbench", "evaluate", "--estimates", "DIR", *_given(options))]
-    model = record["model"]["name"] if record.get("checkpoint") is None else "best.ckpt"
+    held: Mapping[str, Any] | None = record.get("checkpoint")
+    model = record["model"]["name"] if held is None else held.get("weights") or "best.ckpt"
     chosen = {"--chunk-seconds": "chunk_seconds", "--overlap": "overlap", "--batch-size": "batch_size"}
     chosen |= {"--window": "window", "--shifts": "shifts"}
     options |= {flag: inference[key] for flag, key in chosen.items() if inference.get(key) is not None}
