@@ -178,7 +178,7 @@ def test_settings_from_yaml(root: Path, tmp_path: Path) -> None:
     [
         (EARLIER / "unet.yaml", [], "f8712e4c"),
         (EARLIER / "demucs.yaml", [], "8d8fc788"),
-        (EARLIER / "demucs_small.yaml", [], "4fbccb81"),
+        ("demucs_small", [], "4fbccb81"),
         ("conv_tasnet_small", [], "5a24fd6d"),
         ("wave_unet_small", [], "e644efb1"),
         (
