@@ -29,22 +29,30 @@ from msbench.system.memory import peak_bytes
 Step = Callable[[], Any]
 
 
-def band_roformer(name: str, checkpointing: bool = False) -> tuple[nn.Module, dict[str, nn.Module], Tensor]:
-    """Of moderate size: full ones take minutes for a step. `checkpointing` is against ours without it."""
+ROFORMER = {"targets": ["vocals"], "features": 96, "depth": 4, "mask_layers": 1, "hop_samples": 512}
+
+
+def band_roformer(name: str) -> tuple[nn.Module, dict[str, nn.Module], Tensor]:
+    """Of moderate size: full ones take minutes for a step."""
     from msst.models import bs_roformer
 
     import msbench
 
-    sizes = {"features": 96, "depth": 4, "mask_layers": 1, "hop_samples": 512}
-    ours = msbench.load(name, targets=["vocals"], checkpointing=checkpointing, **sizes)
+    ours = msbench.load(name, **ROFORMER)
     mixture = 0.1 * torch.randn(1, 2, 44100 * 2)
-    if checkpointing:
-        return ours, {"without": msbench.load(name, targets=["vocals"], **sizes)}, mixture
     options = {"dim": 96, "depth": 4, "stereo": True, "time_transformer_depth": 1, "freq_transformer_depth": 1}
     if name == "bs_roformer":
         return ours, {"msst": bs_roformer.BSRoformer(**options)}, mixture
     mel = bs_roformer.MelBandRoformer(**options, mask_estimator_depth=1, attn_dropout=0.0, ff_dropout=0.0)
     return ours, {"msst": mel}, mixture
+
+
+def checkpointed(name: str, **sizes: Any) -> tuple[nn.Module, dict[str, nn.Module], Tensor]:
+    """One of ours with `checkpointing`, on 2 s, against itself without."""
+    import msbench
+
+    ours, without = (msbench.load(name, checkpointing=checkpointing, **sizes) for checkpointing in (True, False))
+    return ours, {"without": without}, 0.1 * torch.randn(1, 2, 44100 * 2)
 
 
 def chimera(seconds: float) -> tuple[nn.Module, dict[str, nn.Module], Tensor]:
@@ -251,7 +259,8 @@ FORWARD_ALONE = ("conv_tasnet, 60 s", "film_unet, all targets")
 
 CASES: dict[str, Callable[[], tuple[nn.Module, dict[str, nn.Module], Tensor]]] = {
     "bs_roformer, 2 s": lambda: band_roformer("bs_roformer"),
-    "bs_roformer, checkpointing, 2 s": lambda: band_roformer("bs_roformer", checkpointing=True),
+    "bs_roformer, checkpointing": lambda: checkpointed("bs_roformer", **ROFORMER),
+    "bsrnn, checkpointing": lambda: checkpointed("bsrnn", targets=["vocals"], features=64, depth=4, hidden=96),
     "chimera, 4 s": lambda: chimera(4),
     "conv_tasnet, 4 s": lambda: conv_tasnet(4),
     "conv_tasnet, 60 s": lambda: conv_tasnet(60),
@@ -263,12 +272,15 @@ CASES: dict[str, Callable[[], tuple[nn.Module, dict[str, nn.Module], Tensor]]] =
     "hdemucs 48, 4 s": lambda: hdemucs(48),
     "htdemucs 48, 4 s": lambda: htdemucs(48),
     "mel_band_roformer, 2 s": lambda: band_roformer("mel_band_roformer"),
+    "mel_band_roformer, checkpointing": lambda: checkpointed("mel_band_roformer", **ROFORMER),
     "moises_light, 3 s": moises_light,
     "open_unmix, 6 s": open_unmix,
     "scnet, 2 dual-path layers, 3 s": scnet,
+    "scnet, checkpointing": lambda: checkpointed("scnet", layers=2),
     "tasnet, 2 s": lambda: tasnet(True),
     "tasnet, causal, 2 s": lambda: tasnet(False),
     "tfc_tdf 16, 3 s": lambda: tfc_tdf(16),
+    "tfc_tdf 16, checkpointing": lambda: checkpointed("tfc_tdf", filters=16, growth=16),
 }
 if "MULTI_BAND_PEER" in os.environ:
     CASES["mmdenselstm, 3 s"] = lambda: multi_band("mmdenselstm")
