@@ -30,8 +30,13 @@ WRONG_RESOURCES = {
 }
 WRONG_INFERENCE = {
     "chunk_seconds": ["0", "-1", ".nan", ".inf", "long", "true"],
-    "overlap": ["-0.1", "0.6", ".nan", "half", "true"],
+    "overlap": ["-0.1", "0.96", ".nan", "half", "true"],
     "batch_size": ["0", "1.5", "some", "true"],
+    "window": ["square", "7", "[hann]"],
+    "shifts": ["-1", "101", "1.5", "some", "true"],
+    "tta": ["swap", "[7]", "[mirror]", "[swap, swap]"],
+    "precision": ["float64", "32", "[bf16]"],
+    "compile": ["7", "some", "[true]"],
 }
 WRONG = {
     "datasets": ["demo", "[]", "7", "{demo: 1}"],
@@ -63,7 +68,7 @@ WRONG = {
     "models[1].sweep": ["[1, 2]", "7", "text", "{}"],
     "models[1].sweep.separator.depth": ["3", "[]", "{}", "text", "[2024-01-01]", "{a: 2024-01-01}"],
     "models[1].sweep.recipe": ["[7]", "{a: 7}"],
-    "models[1].sweep.inference.overlap": ["[0.6]", "[-1]", "[.nan]", "[some]", "{a: true}"],
+    "models[1].sweep.inference.overlap": ["[0.96]", "[-1]", "[.nan]", "[some]", "{a: true}"],
     "models[1].zip": ["[1, 2]", "7", "text", "{}"],
     "models[1].zip.separator.depth": ["3", "[]", "{}"],
     "models[1].baseline": ["[a]", "{}", "{1: a}", "{a: 2024-01-01}", "' '"],
