@@ -57,7 +57,7 @@ def test_the_command_scores_files(songs: Dataset, tmp_path: Path, capsys: pytest
         ),
         (["mixture", "--set", "separator.channels=1", "--set", "separator.channels=2"], "channels is given twice"),
         (["mixture", "--set", "separator.depth=1"], "model 'mixture' has no option 'depth'"),
-        (["--estimates", ".", "--set", "separator.channels=1"], "--set is for the options of a model"),
+        (["--estimates", ".", "--set", "separator.channels=1"], "--set is for a model: files (--estimates) have none"),
         (["rpca"], "(the stems of folder): name others, separator.targets=[vocals,accompaniment], by --set"),
         (["mixture", "--jobs", "0"], "jobs must be at least 1, not 0"),
         (["--estimates", "SONGS", "--targets", "drums"], "dataset 'folder' has no target drums: it has"),
