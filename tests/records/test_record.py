@@ -45,6 +45,11 @@ def test_a_record_that_lacks_what_its_numbers_rest_on_is_unverified(sound: dict[
     assert "speed" not in sound
 
 
+def test_a_song_separated_whole_has_no_chunks(sound: dict[str, Any]) -> None:
+    sound["inference"] |= {"chunk_seconds": None, "overlap": None}
+    assert records.lacking(sound) == []
+
+
 def test_a_record_may_not_claim_a_tier(sound: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="field tier: 'measured' is not one of"):
         records.validate({**sound, "tier": "measured"}, "here")
