@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pandas as pd
@@ -20,6 +20,7 @@ from msbench.leaderboard.study_words import (
     compared,
     cost_rows,
     effect_rows,
+    effects_of,
     factor_values,
     few_tracks,
     head_of,
@@ -167,7 +168,7 @@ def latex(results: StudyResults, title: str) -> str:
             rows = [row for label in part.labels for row in _tex_rows(results, scores, label)]
             caption = f"{tex(about, 300)}; {tex_id(ids)}. Superscripts: better (+) or worse ($-$) than the baseline."
             lines += _tex_table(caption, heads, 1 + len(factors), rows)
-            effects = [row for each in effect_rows(scores) for row in _tex_effect(each)]
+            effects = [row for key, cells in effects_of(scores) for row in _tex_effect(key, cells)]
             if effects:
                 caption = f"Main effects: {tex(about, 300)}"
                 lines += _tex_table(caption, ["factor", "level", "against", *heads[1 + len(factors) :]], 3, effects)
@@ -203,12 +204,11 @@ def _tex_rows(results: StudyResults, scores: list[StudyScore], label: str) -> It
         yield _tex_below(1 + len(values), differences)
 
 
-def _tex_effect(row: list[str]) -> Iterator[list[str]]:
+def _tex_effect(key: Sequence[str], cells: list[tuple[str, str]]) -> Iterator[list[str]]:
     """A main effect: the differences with their intervals, and below them what is concluded."""
-    told = [each.partition("), ") for each in row[4:]]
-    yield [*map(tex, row[:3]), *(_tex_number(difference + end[:1]) for difference, end, _ in told)]
-    if any(conclusion for _, _, conclusion in told):
-        yield _tex_below(3, [_tex_number(conclusion) for _, _, conclusion in told])
+    yield [*map(tex, key[:3]), *(_tex_number(difference) for difference, _ in cells)]
+    if any(conclusion for _, conclusion in cells):
+        yield _tex_below(3, [_tex_number(conclusion) for _, conclusion in cells])
 
 
 def _tex_below(words: int, cells: list[str]) -> list[str]:

@@ -53,11 +53,20 @@ def few_tracks(part: StudyPart) -> str:
 
 def compared(line: Any, unit: str) -> str:
     """A difference, its interval, p and verdict, in words: "+0.31 (0.10 to 0.52), p 0.031, better"."""
+    return _in_one(_difference_and_verdict(line, unit))
+
+
+def _difference_and_verdict(line: Any, unit: str) -> tuple[str, str]:
+    """ "+0.31 (0.10 to 0.52)" and "p 0.031, better"; of a baseline, or without a test, the verdict alone."""
     if line["verdict"] in (BASELINE, UNTESTED):
-        return str(line["verdict"])
+        return str(line["verdict"]), ""
     interval = f"{of_unit(line['low'], unit)} to {of_unit(line['high'], unit)}"
-    p = probability(line["p_holm"])
-    return f"{of_unit(line['difference'], unit, '+')} ({interval}), p {p}, {line['verdict']}"
+    told = f"p {probability(line['p_holm'])}, {line['verdict']}"
+    return f"{of_unit(line['difference'], unit, '+')} ({interval})", told
+
+
+def _in_one(parts: tuple[str, str]) -> str:
+    return ", ".join(part for part in parts if part)
 
 
 def scores_named(part: StudyPart) -> Iterator[tuple[str, list[StudyScore]]]:
@@ -89,18 +98,23 @@ def factor_values(results: StudyResults, label: str) -> list[str]:
 
 def effect_rows(scores: Sequence[StudyScore]) -> list[list[str]]:
     """Factor, level, baseline's level, combinations, and a difference per target; not escaped."""
+    return [[*key, *map(_in_one, cells)] for key, cells in effects_of(scores)]
+
+
+def effects_of(scores: Sequence[StudyScore]) -> list[tuple[tuple[str, ...], list[tuple[str, str]]]]:
+    """The same as `effect_rows`, with each difference and what is concluded of it apart."""
     keys = dict.fromkeys(
         (line["factor"], line["level"], line["baseline_level"], str(line["combinations"]))
         for each in scores
         for line in each.effects.to_dict("records")
     )
-    rows = []
+    rows: list[tuple[tuple[str, ...], list[tuple[str, str]]]] = []
     for key in keys:
         cells = []
         for each in scores:
             lines = [line for line in each.effects.to_dict("records") if (line["factor"], line["level"]) == key[:2]]
-            cells.append(compared(lines[0], each.unit) if lines else MISSING)
-        rows.append([*key, *cells])
+            cells.append(_difference_and_verdict(lines[0], each.unit) if lines else (MISSING, ""))
+        rows.append((key, cells))
     return rows
 
 
