@@ -140,12 +140,7 @@ class ModelSource:
         return facts
 
     def _training(self) -> Training:
-        if members := self.separator.combines():
-            return joined_training([_training_of(member) for member in members])
-        if not self.separator.trainable:  # it has learned from nothing, so from nothing but the training split
-            return {**NOTHING}
-        known: Any = None if self.checkpoint is None else self.checkpoint.training
-        return {**UNKNOWN, **(known or {})}
+        return _training_of(self.separator, None if self.checkpoint is None else self.checkpoint.training)
 
     def _inference(self) -> InferenceFacts:
         song, samples = self.separator.chunking == "song", self.separator.chunk_samples
@@ -178,10 +173,10 @@ def _again(
     return ModelSource(separator, checkpoint, inference)
 
 
-def _training_of(separator: Separator) -> Training:
+def _training_of(separator: Separator, known: Any) -> Training:
     if members := separator.combines():
-        return joined_training([_training_of(member) for member in members])
-    known: Any = None if separator.origin is None else separator.origin["training"]
+        return joined_training([_training_of(each, (each.origin or {}).get("training")) for each in members])
+    # What cannot be trained has learned from nothing, so from nothing but the training split; its weights may know more.
     return {**(UNKNOWN if separator.trainable else NOTHING), **(known or {})}
 
 
