@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,7 @@ def _batch_size(text: str) -> int | str:
 def inference_of(options: argparse.Namespace) -> dict[str, Any]:
     """What `add_inference` was given, as keywords of `msbench.separate`."""
     from msbench.model.devices import device_or_default
+    from msbench.separation.inference import Inference
 
-    plain = ("chunk_seconds", "overlap", "window", "shifts", "tta", "precision", "compile", "batch_size")
-    return {**{name: getattr(options, name) for name in plain}, "device": device_or_default(options.device)}
+    given = {field.name: getattr(options, field.name) for field in fields(Inference)}
+    return given | {"device": device_or_default(options.device)}

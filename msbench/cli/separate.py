@@ -130,15 +130,10 @@ def _name(model: str) -> str:
 
 def _ready(name: str, files: Sequence[Path], settings: dict[str, Any]) -> Separator:
     """The model of a checkpoint or of published weights, or one that needs none, to separate songs without stems."""
-    from msbench.model.checkpoints import create
-    from msbench.weights.opening import find_checkpoint, refuse_untrained
+    from msbench.weights.opening import trained
 
     fetch_for(name, files)
-    held = find_checkpoint(name, files=files)
-    if held is not None:
-        return held.separator(**settings)
-    refuse_untrained(name, "separate")
-    model = create(name, settings)
+    model = trained(name, files, **settings)
     if model.needs_references:
         raise ValueError(f"'{name}' needs the true stems of a song: score it, msbench evaluate {name} --data NAME")
     return model

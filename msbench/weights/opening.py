@@ -82,22 +82,24 @@ def load_weights(name: str, files: Sequence[str | Path] | None = None, **options
     return load_published(name, files).separator(**options)
 
 
-def trained(model: str | Path) -> Separator:
+def trained(model: str | Path, files: Sequence[str | Path] = (), /, **options: Any) -> Separator:
     """A model that is ready to separate, from whatever stands for it; `origin` says where its weights are from.
 
     Args:
-        model: A checkpoint, the name of published weights whose files are here, or that of a model without weights.
+        model: A checkpoint, the name of published weights, or that of a model without weights.
+        files: Those of the published weights; in the cache where none are given.
+        options: Arguments of the model's constructor, in place of those that its weights were trained with.
 
     Raises:
         KeyError: If the name is unknown.
         FileNotFoundError: If there is no such file.
-        ValueError: If it is no checkpoint, or the model has to be trained.
+        ValueError: If it is no checkpoint, the model has to be trained, or an option is unknown to it or refused.
     """
-    held = find_checkpoint(model)
+    held = find_checkpoint(model, files=files)
     if held is None:
         refuse_untrained(str(model), "separate")
-        return create(str(model), {})
-    separator = held.separator()
+        return create(str(model), options)
+    separator = held.separator(**options)
     separator.origin = {"name": held.weights_name or held.name, "sha256": held.sha256, "training": held.training}
     return separator
 
