@@ -176,7 +176,7 @@ def _again(
 def _training_of(separator: Separator, known: Any) -> Training:
     if members := separator.combines():
         return joined_training([_training_of(each, (each.origin or {}).get("training")) for each in members])
-    # What cannot be trained has learned from nothing, so from nothing but the training split; its weights may know more.
+    # What cannot be trained has learned from nothing, so from nothing but the training split; its weights may say more.
     return {**(UNKNOWN if separator.trainable else NOTHING), **(known or {})}
 
 
