@@ -24,10 +24,11 @@ from msbench.runs.studies import Study
 from msbench.runs.suite_file import DIGITS, SuiteFile, cell_name, read_suite_file
 from msbench.system.errors import is_bug, located
 from msbench.system.yaml_files import read_yaml
+from msbench.weights import catalogue
 
 
 class Recipes:
-    """Finds the recipes that the entries of a suite name, and reads each file once."""
+    """Finds the recipes and the published weights that the entries of a suite name, each once."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -35,6 +36,7 @@ class Recipes:
         self.find = cache(self._find)
         self.read = cache(self._read)
         self.opened = cache(lambda path: with_paths(self.read(path), path))
+        self.weights = cache(catalogue.find)
 
     @cached_property
     def models(self) -> Container[str]:

@@ -20,7 +20,6 @@ from msbench.runs.suite_file import SuiteFile, cell_name, read_suite_file
 from msbench.system.errors import is_bug, located
 from msbench.system.files import refuse_links
 from msbench.system.names import inside
-from msbench.weights import catalogue
 
 
 @dataclass(frozen=True)
@@ -166,7 +165,7 @@ def _row(file: SuiteFile, entry: ModelEntry, recipes: Recipes) -> Cell:
         raise FileNotFoundError(f"no checkpoint {checkpoint}")
     identity, label = file.identity(entry, model, recipe), label or model
     if entry.weights is not None:
-        model = catalogue.find(entry.weights).model
+        model = recipes.weights(entry.weights).model
     log = {} if recipe is None else file.log
     return Cell(
         label=label,
