@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
 
@@ -56,9 +55,8 @@ class RankingPages:
     @cached_property
     def comparisons(self) -> dict[str, Comparison]:
         """{target: comparison}, where two models or more have scores of tracks."""
-        with ThreadPoolExecutor() as pool:  # numpy sorts and adds up outside the interpreter's lock
-            found = zip(self.targets, pool.map(self.ranking.comparison, self.targets), strict=True)
-            return {target: comparison for target, comparison in found if comparison is not None}
+        found = {target: self.ranking.comparison(target) for target in self.targets}
+        return {target: comparison for target, comparison in found.items() if comparison is not None}
 
     @property
     def compared(self) -> list[str]:
