@@ -55,5 +55,5 @@ sync: $(filter .uv/bin/uv,$(UV))
 	.uv/bin/pip install --quiet uv==0.13.9
 
 clean:
-	rm -rf runs evaluations leaderboards/*/runs leaderboards/*/jobs leaderboards/*/site leaderboards/demo*/records \
-		leaderboards/demo*/board.* build/pages
+	rm -rf runs evaluations leaderboards/*/runs leaderboards/*/jobs leaderboards/*/site build/pages \
+		$(foreach board,demo demo_models,leaderboards/$(board)/records leaderboards/$(board)/board.*)

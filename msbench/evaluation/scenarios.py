@@ -98,7 +98,7 @@ def scenarios_of(source: EstimateSource, scored: ScoredSet, further: Sequence[st
     if not sums or len(without) > 1 or (without and not covers):
         raise ValueError(
             f"the scenario {','.join(further)} needs estimates of {', '.join(without)}, and there are only those of "
-            f"{', '.join(source.estimated)}: leave the scenario out"
+            f"{', '.join(source.estimated)}: leave the scenario out (of a suite's entry: `scenario: []`)"
         )
     rest = without[0] if without else None if covers else REST
     return [own, Scenario(sums, rest, "+".join(sorted(further)))]

@@ -9,7 +9,7 @@ from typing import Any
 from msbench.runs.levels import NETWORKS, Level, factors
 from msbench.runs.resources import some_resources
 from msbench.runs.settings import inference_settings, settings
-from msbench.system.fields import declared, file_name, mapping_of, read_given, refuse, setting, text
+from msbench.system.fields import declared, file_name, list_of, mapping_of, read_given, refuse, setting, text
 
 
 def baseline(value: Any, where: str) -> str | dict[str, Any]:
@@ -19,6 +19,14 @@ def baseline(value: Any, where: str) -> str | dict[str, Any]:
     if not isinstance(value, dict) or not value:
         raise refuse(where, "the label of a cell, or values of factors, as {separator.depth: 6}", value)
     found: dict[str, Any] = mapping_of(setting, "values of factors", "{separator.depth: 6}")(value, where)
+    return found
+
+
+def scenario(value: Any, where: str) -> tuple[str, ...]:
+    """The kind of `scenario`: targets to score once more; none of an entry that cannot have what its suite asks for."""
+    found: tuple[str, ...] = list_of(
+        file_name, "two targets or more, or []", "[vocals, accompaniment]", least=0 if value == [] else 2, repeats=False
+    )(value, where)
     return found
 
 
@@ -43,6 +51,7 @@ class ModelEntry:
     baseline: str | dict[str, Any] | None = declared(baseline, None)
     set: dict[str, Any] = declared(settings, factory=dict)
     inference: dict[str, Any] = declared(inference_settings, factory=dict)
+    scenario: tuple[str, ...] | None = declared(scenario, None)
     resources: dict[str, Any] = declared(some_resources, factory=dict)
     bare: str | None = None
     where: str = ""

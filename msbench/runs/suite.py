@@ -180,7 +180,7 @@ def _row(file: SuiteFile, entry: ModelEntry, recipes: Recipes) -> Cell:
         split=file.split,
         backend=file.backend,
         metrics=file.metrics,
-        scenario=file.scenario,
+        scenario=file.scenario if entry.scenario is None else entry.scenario,
         pooled=file.pooled,
         excerpts=file.excerpts,
         resources={**file.resources, **entry.resources},

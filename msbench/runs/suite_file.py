@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from msbench.records.record import digest
-from msbench.runs.model_entry import ModelEntry, model_entry
+from msbench.runs.model_entry import ModelEntry, model_entry, scenario
 from msbench.runs.resources import some_resources
 from msbench.runs.settings import UNNAMED, inference_settings, log_settings
 from msbench.runs.studies import Study, studies_of, with_factors
@@ -45,6 +45,7 @@ NAMES = (
     "models.*.model",
     "models.*.checkpoint",
     "models.*.weights",
+    "models.*.scenario.*",
     "models.*.label",
     "models.*.study",
     "models.*.baseline",
@@ -78,9 +79,7 @@ class SuiteFile:
     resources: dict[str, Any] = declared(some_resources, factory=dict)
     excerpts: int = declared(whole_number(0), 0)
     metrics: tuple[str, ...] | None = declared(list_of(text, "names of metrics", "[si-sdr, snr]", repeats=False), None)
-    scenario: tuple[str, ...] = declared(
-        list_of(file_name, "two targets or more", "[vocals, accompaniment]", least=2, repeats=False), ()
-    )
+    scenario: tuple[str, ...] = declared(scenario, ())
     pooled: bool = declared(flag, False)
     inference: dict[str, Any] = declared(inference_settings, factory=dict)
     log: dict[str, Any] = declared(log_settings, factory=dict)  # of every training; not part of the name

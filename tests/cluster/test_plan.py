@@ -84,6 +84,9 @@ def test_a_record_that_lacks_what_is_asked_for_now_is_planned_again_and_nothing_
         asks = read_suite(suite.path)
         assert [each.name for each in asks.cells] == [each.name for each in suite.cells]
         assert (cell.name in {each.name for each in missing_cells(asks)}) == again
+    every = f"{SUITE}scenario: [vocals, accompaniment]\n"
+    suite.path.write_text(every.replace("oracle_irm", "{model: oracle_irm, scenario: []}"))
+    assert cell.name not in {each.name for each in missing_cells(read_suite(suite.path))}
     suite.path.write_text(f"{SUITE}pooled: true\n")
     assert cell.name in {each.name for each in missing_cells(read_suite(suite.path))}
 
