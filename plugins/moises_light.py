@@ -16,8 +16,8 @@ order of its `sources`. Its presets, in our names:
         bins 3072                                    bins 3072
 
 Where the package departs from the paper, by its own README, this does too: one network for all targets (the paper has
-one per target, `targets: [vocals]`), masks (`output: direct` for spectrograms), a normalized input, and sizes that the
-paper leaves unsaid (heads, `bottleneck`).
+one per target, `targets: [vocals]`; see `shared_output`), masks (`output: direct` for spectrograms), a normalized
+input, and sizes that the paper leaves unsaid (heads, `bottleneck`).
 """
 
 from __future__ import annotations
@@ -59,6 +59,9 @@ class MoisesLight(ComplexSpectrogramSeparator):
         layers: Pairs of transformers, one over time and one over frequencies.
         heads, head_features: Of each attention.
         output: `mask`, which multiplies real and imaginary parts of the mixture each by itself, or `direct`.
+        shared_output: As in the package, all targets are weighted sums of the same `2 * channels` numbers per bin.
+            Masks of four targets that sum to one need three, so in mono some stems stay mixed. False: a last
+            convolution per target.
         chunk_seconds: Length of all chunks of a separation, as attention sees a whole one. None for any.
     """
 
@@ -83,6 +86,7 @@ class MoisesLight(ComplexSpectrogramSeparator):
         heads: int = 4,
         head_features: int = 32,
         output: str = "mask",
+        shared_output: bool = True,
         chunk_seconds: float | None = 6.0,
     ) -> None:
         if min(bands, filters, depth, bottleneck, heads) < 1 or min(convolutions, convolutions_up, layers) < 0:
@@ -115,9 +119,10 @@ class MoisesLight(ComplexSpectrogramSeparator):
         self.dec_heavy_blocks = nn.ModuleList(
             Stage(width, bands, convolutions_up, units) for width in widths[-2::-1][:full_stages]
         )
-        self.final_conv = nn.Conv2d(filters, folded, 3, padding=1, groups=bands)
-        several = len(self.targets) > 1
-        self.source_head = nn.Conv2d(2 * channels, 2 * channels * len(self.targets), 1) if several else nn.Identity()
+        parts = 2 * channels * len(self.targets)
+        shared = shared_output and len(self.targets) > 1
+        self.final_conv = nn.Conv2d(filters, folded if shared else bands * parts, 3, padding=1, groups=bands)
+        self.source_head = nn.Conv2d(2 * channels, parts, 1) if shared else nn.Identity()
         self.register_load_state_dict_pre_hook(_drop_constants)
 
     def estimate(self, spectrogram: Tensor) -> Tensor:
@@ -136,7 +141,7 @@ class MoisesLight(ComplexSpectrogramSeparator):
             x = stage(up(x) * skips.pop())
         for up in self.dec_light_us:
             x = up(x) * skips.pop()
-        x = self.final_conv(x).unflatten(1, (self.bands, -1)).transpose(1, 2).flatten(2, 3)  # (B, 2 C, F, N)
+        x = self.final_conv(x).unflatten(1, (self.bands, -1)).transpose(1, 2).flatten(2, 3)  # (B, ..., F, N)
         x = self.source_head(x).unflatten(1, (len(self.targets), -1))
         if self.output == "mask":
             return x * mixture.unsqueeze(1)

@@ -68,6 +68,17 @@ def test_its_gradients_are_those_of_the_package() -> None:
         assert name not in expected or (parameter.grad - expected[name]).abs().max() < 1e-4 * largest, name
 
 
+@pytest.mark.parametrize(("shared", "rank"), [(True, 2), (False, 8)])
+def test_masks_of_four_targets_are_apart_if_each_has_a_last_convolution_of_its_own(shared: bool, rank: int) -> None:
+    torch.manual_seed(0)
+    model = msbench.load("moises_light", targets=FOUR, channels=1, shared_output=shared, **SMALL).eval()
+    spectrogram = torch.randn(1, 2, 49, 20)  # real and imaginary
+    with torch.no_grad():
+        masks = model.estimate(spectrogram) / spectrogram[:, :, : SMALL["bins"]].unsqueeze(1)
+    numbers = masks.flatten(0, 2).flatten(1).double()  # of four targets, by bin and frame
+    assert torch.linalg.matrix_rank(numbers - numbers.mean(1, keepdim=True), rtol=1e-4) == rank
+
+
 @pytest.mark.parametrize(
     ("preset", "options", "count"),
     [
