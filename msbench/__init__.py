@@ -64,6 +64,7 @@ __all__ = [  # the names of PUBLIC, spelled out for those who read without runni
     "own_checkpoint",
     "read_weights",
     "read_yaml",
+    "refuse_other_fields",
     "registry",
     "require_known_stems",
     "save",
@@ -108,7 +109,7 @@ if TYPE_CHECKING:
     from msbench.weights.catalogue import Weights
     from msbench.weights.opening import load, load_weights, trained
     from msbench.weights.published import own_checkpoint
-    from msbench.weights.reading import Converted, read_weights
+    from msbench.weights.reading import Converted, read_weights, refuse_other_fields
 
 
 def __getattr__(name: str) -> Any:

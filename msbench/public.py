@@ -48,6 +48,7 @@ PUBLIC = {
     "own_checkpoint": "msbench.weights.published",
     "read_weights": "msbench.weights.reading",
     "read_yaml": "msbench.system.yaml_files",
+    "refuse_other_fields": "msbench.weights.reading",
     "require_known_stems": "msbench.model.components",
     "save": "msbench.model.checkpoints",
     "separate": "msbench.separation.pipeline",

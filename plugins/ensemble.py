@@ -152,7 +152,7 @@ class Ensemble(Separator):
         self.stride_samples = math.lcm(*(model.stride_samples for model in own))
         if self.domain == "stft":
             self.stride_samples = math.lcm(self.stride_samples, hop_samples)
-        whole = [model.song_memory for model in models if model.chunking == "song"]
+        whole = [model.song_memory for model in models if model.chunking == "song" or model.normalizes_songs]
         if whole:
             self.chunking = "song"  # type: ignore[misc]
             self.song_memory = max(whole) + 4.0 * len(models)  # and the estimates of all

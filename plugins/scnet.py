@@ -9,8 +9,9 @@ its step down has found. State dicts of that code load as they are: `msbench.loa
 SCNet-large is `filters: [64, 128, 256]`.
 
 As there, the STFT has no window, and what the network reads has zero mean and unit deviation, to which its output is
-brought back. The copies in ZFTurbo's collection and in the package msst 0.1.0 leave this normalization out, so their
-weights give other estimates here.
+brought back: `normalization: spectrogram`. The authors' code had none of it until d15e25a of September 2024; it brought
+the waveform of each song there, outside the network, and still does. ZFTurbo's collection and the package msst 0.1.0
+have the earlier network: `song` is that with `inference.normalize` of their YAML, and `none` is that without.
 
 Differences: any number of channels; the authors' code takes a `dims[0]` that is twice the channels. The kernels of the
 bands follow from the strides, as in all public configurations. The convolution that fuses a skip reads its input twice
@@ -20,13 +21,13 @@ there; here it reads the input once, with the sum of both weights, which is the 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from msbench import STFT, ComplexSpectrogramSeparator
+from msbench import STFT, Batch, ComplexSpectrogramSeparator
 
 
 class SCNet(ComplexSpectrogramSeparator):
@@ -45,6 +46,10 @@ class SCNet(ComplexSpectrogramSeparator):
         kernel: Of the convolution modules, in frames.
         layers: Of the dual path, an even number.
         expand: A BLSTM has as many units in each direction as it reads features, times this.
+        normalization: What is brought to zero mean and unit deviation, and the estimates back: the `spectrogram` of a
+            chunk, the waveform of a whole `song` (of each chunk in training), or `none`.
+        chunk_seconds: Length of all chunks of a separation, as the network reads Fourier transforms over the frames of
+            a whole one; None for any.
         checkpointing: Whether training computes steps down and dual-path layers again on the way back, to hold less
             memory.
     """
@@ -67,9 +72,14 @@ class SCNet(ComplexSpectrogramSeparator):
         layers: int = 6,
         expand: int = 1,
         checkpointing: bool = False,
+        normalization: str = "spectrogram",
+        chunk_seconds: float | None = None,
     ) -> None:
         stft = STFT(window_samples, hop_samples, plain=True, window="rectangular", unitary=True)
-        super().__init__(targets, sample_rate, channels, stft, frame_multiple=2)
+        super().__init__(targets, sample_rate, channels, stft, frame_multiple=2, chunk_seconds=chunk_seconds)
+        if normalization not in ("spectrogram", "song", "none"):
+            raise ValueError(f"normalization must be one of spectrogram, song, none, not '{normalization}'")
+        self.normalizes_spectrograms, self.normalizes_songs = normalization == "spectrogram", normalization == "song"
         if not len(band_shares) == len(band_strides) == len(depths) == 3 or min(band_strides) < 1 or min(depths) < 0:
             raise ValueError("band_shares, band_strides and depths must each have three numbers, strides at least 1")
         if min(band_shares) <= 0 or not math.isclose(sum(band_shares), 1, abs_tol=1e-3):
@@ -89,10 +99,23 @@ class SCNet(ComplexSpectrogramSeparator):
             self.decoder.insert(0, nn.ModuleList([Fusion(width), up]))
         self.separation_net = DualPath(widths[-1], layers, expand)
 
+    def loss(self, batch: Batch, criterion: Callable[[Tensor, Tensor], Tensor]) -> Tensor | Mapping[str, Tensor]:
+        if not self.normalizes_songs:
+            return super().loss(batch, criterion)
+        mono = batch.mixture.mean(1, keepdim=True)
+        mean, deviation = mono.mean(-1, keepdim=True), mono.std(-1, keepdim=True)
+        estimates = self((batch.mixture - mean) / (deviation + 1e-5))
+        return criterion(estimates * deviation[:, None] + mean[:, None], batch.references)
+
     def estimate(self, spectrogram: Tensor) -> Tensor:
+        if not self.normalizes_spectrograms:
+            return self._estimated(spectrogram)
         mean = spectrogram.mean((1, 2, 3), keepdim=True)
         deviation = spectrogram.std((1, 2, 3), keepdim=True)
-        x = (spectrogram - mean) / (deviation + 1e-5)
+        return self._estimated((spectrogram - mean) / (deviation + 1e-5)) * deviation[:, None] + mean[:, None]
+
+    def _estimated(self, x: Tensor) -> Tensor:
+        """(B, 2 C, F, N) to (B, S, 2 C, F, N)."""
         skips: list[Tensor] = []
         sizes: list[list[int]] = []
         for down in self.encoder:
@@ -104,7 +127,7 @@ class SCNet(ComplexSpectrogramSeparator):
         for step in self.decoder:
             fusion, up = step.children()
             x = up(fusion(x + skips.pop()), sizes.pop())
-        return x.unflatten(1, (len(self.targets), 2 * self.channels)) * deviation[:, None] + mean[:, None]
+        return x.unflatten(1, (len(self.targets), 2 * self.channels))
 
 
 class StepDown(nn.Module):

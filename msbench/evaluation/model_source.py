@@ -11,8 +11,8 @@ import numpy as np
 
 from msbench import records, registry
 from msbench.audio.reading import BLOCK_FRAMES
+from msbench.audio.spool import Spool
 from msbench.data.track import MIXTURE, Track
-from msbench.evaluation.signals import Spool
 from msbench.evaluation.sources import Estimates, Origin
 from msbench.model.checkpoints import Checkpoint, create
 from msbench.model.costs import macs_per_second, parameter_count

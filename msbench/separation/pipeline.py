@@ -3,9 +3,9 @@
 One pipeline of generators serves arrays and files. Blocks of samples are resampled to the model's rate as a stream,
 cut into overlapping chunks of one size, separated, joined by crossfades, and resampled back to exactly the length of
 the input. A model whose `chunking` is "song" gets the whole as one chunk; its memory grows with the song, and a song
-that does not fit is refused before it is separated. Between the model's calls everything is float32 numpy; shapes use
-the letters of `msbench.model.separator`, and G = 1 for a mixture alone or 1 + S where an oracle's references travel
-with it.
+that does not fit is refused before it is separated. For one that `normalizes_songs`, a song is read to its end before
+the first chunk. Between the model's calls everything is float32 numpy; shapes use the letters of
+`msbench.model.separator`, and G = 1 for a mixture alone or 1 + S where an oracle's references travel with it.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from msbench.separation.chunks import ChunkPlan, chunks, joined, whole
 from msbench.separation.inference import DEFAULTS, Inference
 from msbench.separation.input_stream import CheckedBlocks, InputStream
 from msbench.separation.model_calls import adaptation, estimates_of, evaluating
+from msbench.separation.normalization import NormalizedSong
 from msbench.separation.output import Output
 from msbench.separation.passes import averaged, passes_of
 from msbench.system.memory import free_bytes
@@ -122,7 +123,11 @@ def separate_blocks(
                 return joined(estimates_of(model, chunks(song, plan), inference, device), plan)
 
             samples = resampled(source, rate, model.sample_rate)
-            stems = averaged(samples, passes, stems_of)
+            if model.normalizes_songs:
+                song = NormalizedSong(samples)
+                stems = song.restored(averaged(song, passes, stems_of))
+            else:
+                stems = averaged(samples, passes, stems_of)
             done = 0
             for block in _as_long_as(source, resampled(stems, model.sample_rate, rate)):
                 yield dict(zip(model.targets, block, strict=True))

@@ -20,7 +20,7 @@ class Bag(Separator):
         chunk_seconds: Length of all chunks of a separation; what the models ask for when None.
 
     Raises:
-        ValueError: If the models differ in targets, rate, channels or chunks.
+        ValueError: If the models differ in targets, rate, channels, chunks or normalization.
     """
 
     def __init__(
@@ -29,10 +29,10 @@ class Bag(Separator):
         first = members[0]
         super().__init__(first.targets, first.sample_rate, first.channels)
         for member in members:
-            asked = (member.targets, member.sample_rate, member.channels, member.chunk_samples)
-            if asked != (first.targets, first.sample_rate, first.channels, first.chunk_samples):
-                raise ValueError("models of other targets, rates, channels or chunks have no average")
+            if _asked_of(member) != _asked_of(first):
+                raise ValueError("models of other targets, rates, channels, chunks or normalizations have no average")
         self.members = nn.ModuleList(members)
+        self.normalizes_songs = first.normalizes_songs
         self.stride_samples = math.lcm(*(member.stride_samples for member in members))
         self.chunk_samples = first.chunk_samples if chunk_seconds is None else round(chunk_seconds * self.sample_rate)
         shares = torch.tensor(mix, dtype=torch.float32)
@@ -47,3 +47,7 @@ class Bag(Separator):
         for member, share in zip(self.members, self.get_buffer("shares"), strict=True):
             total = total.to(mixture) + member(mixture) * share[:, None, None]
         return total
+
+
+def _asked_of(model: Separator) -> tuple[object, ...]:
+    return model.targets, model.sample_rate, model.channels, model.chunk_samples, model.normalizes_songs

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -38,6 +38,29 @@ def read_weights(path: Path, stand_ins: Sequence[str] = ()) -> Any:
         ValueError: If it is no such file, damaged, or holds other code; the message says so.
     """
     return read_pickled(path, stand_ins=stand_ins)[0]
+
+
+def refuse_other_fields(
+    given: Mapping[str, Any], fixed: Mapping[str, Any], others: Collection[str] | None = None
+) -> None:
+    """Refuse a publisher's configuration of a network that a model here cannot follow.
+
+    Args:
+        given: Its fields.
+        fixed: Those that have one value here, which a field that is not given has too. Where that is None, so is any
+            other that is false.
+        others: All further ones that are known; none is refused when None.
+
+    Raises:
+        ValueError: If a field has another value, or is unknown.
+    """
+    for name, value in fixed.items():
+        found = given.get(name, value)
+        if found != value and not (value is None and not found):
+            raise ValueError(f"the network has {name}={shown(found)}, and that of msbench {shown(value)}")
+    strange = [] if others is None else [name for name in given if name not in fixed and name not in others]
+    if strange:
+        raise ValueError(f"the network has the field {shown(strange[0])}, which that of msbench has not")
 
 
 def plain_state(state: Any, where: str) -> dict[str, Tensor]:

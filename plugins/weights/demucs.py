@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from msbench import Converted, Weights, read_weights
+from msbench import Converted, Weights, read_weights, refuse_other_fields
 
 HYBRID, TRANSFORMER = "demucs.hdemucs.HDemucs", "demucs.htdemucs.HTDemucs"
 STAND_INS = (HYBRID, TRANSFORMER, "demucs.demucs.Demucs", "fractions.Fraction")
@@ -77,7 +77,7 @@ def _is_named(stand_in: Any, name: str) -> bool:
 
 def hybrid_options(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The options of `hdemucs` for arguments of demucs/hdemucs.py, class HDemucs."""
-    _refuse_others(arguments, _FIXED_HYBRID)
+    refuse_other_fields(arguments, _FIXED_HYBRID)
     starts = {arguments.get(name, 4) for name in ("norm_starts", "dconv_attn", "dconv_lstm")}
     if len(starts) > 1:
         raise ValueError(f"normalization, attention and LSTM begin in different layers ({starts}): ours begin in one")
@@ -91,7 +91,7 @@ def hybrid_options(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 def transformer_options(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The options of `htdemucs` for arguments of demucs/htdemucs.py, class HTDemucs."""
-    _refuse_others(arguments, _FIXED_TRANSFORMER)
+    refuse_other_fields(arguments, _FIXED_TRANSFORMER)
     depth = arguments.get("depth", 4)
     if arguments.get("norm_starts", 4) < depth or arguments.get("dconv_mode", 1) not in (1, 3):
         raise ValueError("norm_starts below depth, and a dconv_mode other than 1 and 3, are not in msbench")
@@ -118,13 +118,6 @@ def _common_options(arguments: Mapping[str, Any]) -> dict[str, Any]:
         "window_samples": arguments.get("nfft", 4096),
         "normalize": False,
     }
-
-
-def _refuse_others(arguments: Mapping[str, Any], fixed: Mapping[str, Any]) -> None:
-    for name, value in fixed.items():
-        given = arguments.get(name, value)
-        if given != value and not (value is None and not given):
-            raise ValueError(f"the network has {name}={given!r}, and that of msbench {value!r}")
 
 
 def _number(value: Any) -> float:

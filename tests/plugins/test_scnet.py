@@ -43,6 +43,11 @@ class Authors(nn.Module):
 
 
 def pair(targets: list[str], channels: int, theirs: dict[str, Any], ours: dict[str, Any]) -> tuple[Any, Authors]:
+    model, network = pair_of_msst(targets, channels, theirs, ours)
+    return model, Authors(network)
+
+
+def pair_of_msst(targets: list[str], channels: int, theirs: dict[str, Any], ours: dict[str, Any]) -> tuple[Any, Any]:
     torch.manual_seed(0)
     dims = [2 * channels, *(SMALL | ours)["filters"]]
     network = Published(sources=targets, audio_channels=channels, dims=dims, **SMALL_THEIRS | theirs)
@@ -51,7 +56,7 @@ def pair(targets: list[str], channels: int, theirs: dict[str, Any], ours: dict[s
             nn.init.normal_(parameter, 1.0 if name.endswith("weight") else 0.0, 0.3)
     model = msbench.load("scnet", targets=targets, channels=channels, **SMALL | ours)
     model.load_state_dict(network.state_dict())
-    return model, Authors(network)
+    return model, network
 
 
 @pytest.mark.parametrize(
@@ -77,6 +82,25 @@ def test_it_gives_the_outputs_of_the_authors(
         mixture = noise(2, channels, time, seed=time)
         with torch.no_grad():
             assert largest_difference(model(mixture), published(mixture)) < 1e-5
+
+
+@pytest.mark.parametrize("normalization", ["none", "song"])
+def test_without_that_normalization_it_gives_the_outputs_of_msst(normalization: str) -> None:
+    model, published = pair_of_msst(FOUR, 2, {}, {"normalization": normalization})
+    assert model.normalizes_songs == (normalization == "song")
+    mixture = noise(2, 2, 1001)
+    with torch.no_grad():
+        assert largest_difference(model.eval()(mixture), published.eval()(mixture)) < 1e-5
+
+
+def test_a_chunk_of_training_is_normalized_as_a_song_is() -> None:
+    model, _ = pair_of_msst(FOUR, 2, {}, {"normalization": "song"})
+    model.eval()
+    mixture, references = noise(1, 2, 1001) + 0.3, noise(1, 4, 2, 1001, seed=1)
+    with torch.no_grad():
+        loss = model.loss(msbench.Batch(mixture, references), lambda estimates, _: estimates)
+    stems = msbench.separate(model, mixture[0], model.sample_rate)
+    assert largest_difference(loss[0], torch.stack([stems[target] for target in FOUR])) < 1e-3  # N - 1, and 1e-5
 
 
 def test_its_gradients_are_those_of_the_authors_with_and_without_checkpointing() -> None:

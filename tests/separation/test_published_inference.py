@@ -134,3 +134,31 @@ def test_open_unmix_and_its_separator() -> None:
         expected = theirs(mixture[None])[0]
     found = msbench.separate(ours, mixture, RATE, chunk_seconds=8.0)  # longer than the song: theirs takes it whole
     assert largest_difference(torch.stack([*found.values()]), expected) < 1e-5
+
+
+@pytest.mark.parametrize("normalize", [False, True])
+def test_scnet_and_demix(normalize: bool) -> None:
+    """Of songs that are normalized first too, as `run_folder` of msst/inference.py does."""
+    sizes = {"dims": [4, 4, 8], "nfft": 128, "hop_size": 32, "win_size": 128, "num_dplayer": 2}
+    torch.manual_seed(0)
+    theirs = peer("msst.models.scnet").SCNet(sources=["a", "b"], **sizes).eval()
+    options = {"filters": [4, 8], "window_samples": 128, "hop_samples": 32, "layers": 2, "chunk_seconds": 0.3}
+    options |= {"targets": ["a", "b"], "sample_rate": RATE, "normalization": "song" if normalize else "none"}
+    ours = msbench.load("scnet", **options)
+    ours.load_state_dict(theirs.state_dict())
+    levels, utilities = peer("msst.utils.audio_utils"), peer("msst.utils.model_utils")
+    config = peer("ml_collections").ConfigDict(
+        {
+            "audio": {"chunk_size": 2400},
+            "training": {"instruments": ["a", "b"], "target_instrument": None, "use_amp": False},
+            "inference": {"num_overlap": 2, "batch_size": 1},
+        }
+    )
+    for time in (2401, 6001):
+        mixture = noise(2, time, seed=time) + 0.05
+        given, level = levels.normalize_audio(mixture.numpy()) if normalize else (mixture.numpy(), None)
+        expected = utilities.demix(config, theirs, given, "cpu", "scnet")
+        stems = msbench.separate(ours, mixture, RATE, window="trapezoid", overlap=0.5)
+        for target in ("a", "b"):
+            whole = levels.denormalize_audio(expected[target], level) if normalize else expected[target]
+            assert largest_difference(stems[target], torch.from_numpy(whole)) < 1e-5

@@ -46,9 +46,13 @@ BEFORE = ("complex_unet", "conv_tasnet", "deep_karaoke", "demucs", "film_unet", 
 def test_each_later_setting_is_at_its_default_what_was_done_before() -> None:
     later = {key.removeprefix("separator."): value for key, value in LATER.items() if key.startswith("separator.")}
     seen = set()
-    for name in (*BEFORE, "deep_clustering"):
+    some = {
+        "deep_clustering": {"beta"},
+        "scnet": {"normalization", "chunk_seconds"},
+    }  # the former's layers are a number
+    for name in (*BEFORE, *some):
         options = parameters_of(registry.load("models", name))
-        own = later.keys() if name in BEFORE else {"beta"}  # its layers are a number
+        own = some.get(name, later.keys())
         for option in own & options.keys():
             assert options[option].default == later[option], f"{name}: {option}"
             seen.add(option)

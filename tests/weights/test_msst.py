@@ -24,6 +24,9 @@ BANDS = (4, 20, 40, 65)
 AUDIO = {"chunk_size": 4000, "sample_rate": 8000, "num_channels": 2, "n_fft": 256, "hop_length": 32, "dim_f": 96}
 MDX23C = {"norm": "InstanceNorm", "act": "gelu", "scale": [2, 2], "num_subbands": 3, "num_scales": 2, "growth": 3}
 MDX23C |= {"num_blocks_per_scale": 1, "num_channels": 4, "bottleneck_factor": 2}
+SCNET = {"dims": [4, 4, 8], "nfft": 128, "hop_size": 32, "win_size": 128, "num_dplayer": 2, "audio_channels": 2}
+SCNET |= {"band_SR": [0.175, 0.392, 0.433], "band_stride": [1, 4, 16], "band_kernel": [3, 4, 16], "normalized": True}
+SCNET |= {"sources": ["vocals", "other"]}
 
 
 def network(name: str, model: dict[str, Any], stems: int) -> nn.Module:
@@ -32,6 +35,8 @@ def network(name: str, model: dict[str, Any], stems: int) -> nn.Module:
         training = SimpleNamespace(target_instrument=None, instruments=["a"] * stems)
         config = SimpleNamespace(audio=SimpleNamespace(**AUDIO), model=SimpleNamespace(**model), training=training)
         made: nn.Module = peer("msst.models.mdx23c_tfc_tdf_v3").TFC_TDF_net(config)
+    elif name == "scnet":
+        made = peer("msst.models.scnet").SCNet(**model)
     else:
         kind = {"bs_roformer": "BSRoformer", "mel_band_roformer": "MelBandRoformer"}[name]
         options = {"match_input_audio_length": True} if name == "mel_band_roformer" else {}
@@ -49,6 +54,7 @@ def network(name: str, model: dict[str, Any], stems: int) -> nn.Module:
         ("bs_roformer", {**SIZES, "freqs_per_bands": BANDS, "mask_estimator_depth": 2}, ["vocals"], "state_dict"),
         ("mel_band_roformer", {**SIZES, "num_bands": 12, "sample_rate": 8000}, ["vocals", "other"], None),
         ("tfc_tdf", MDX23C, ["vocals", "other"], "state"),
+        ("scnet", SCNET, ["vocals", "other"], "model_state_dict"),
     ],
 )
 def test_the_outputs_of_the_package(
@@ -84,13 +90,20 @@ def test_the_outputs_of_the_package(
 @pytest.mark.parametrize(
     ("config", "said"),
     [
-        ({"model": {"dims": [4]}}, "is of no network that msbench has"),
+        ({"model": {"dims": [4]}}, "is of no network that msbench has: it has BS-RoFormer"),
         ([1], "is of no network that msbench has"),
+        ({"model": SCNET, "training": {"model_type": "scnet_tran"}}, r"no network that msbench has \(scnet_tran\)"),
+        ({"model": {"num_bands": 60, "ff_mult": 4}}, "has the field 'ff_mult', which that of msbench has not"),
+        ({"model": {**SCNET, "band_kernel": [3, 4, 8]}}, r"band_kernel=\[3, 4, 8\], and that of msbench \[3, 4, 16\]"),
+        ({"model": {**SCNET, "audio_channels": 1}}, r"dims\[0\]=4, and that of msbench twice its audio_channels"),
         ({"model": {"num_bands": 60, "use_pope": True}}, "use_pope=True, and that of msbench False"),
         ({"model": {"num_bands": 60, "depth": 2}}, "lacks the field dim"),
         ({"model": {**MDX23C, "norm": "BatchNorm"}}, "norm='BatchNorm'"),
         ({"model": MDX23C}, "lacks the field n_fft"),
-        ({"model": MDX23C, "inference": {"normalize": True}}, "asks for a normalization of each song"),
+        (
+            {"model": MDX23C, "audio": AUDIO, "inference": {"normalize": True}},
+            "asks for a normalization of each song, which tfc_tdf does not make",
+        ),
     ],
 )
 def test_what_ours_cannot_hold(tmp_path: Path, config: Any, said: str) -> None:
@@ -98,6 +111,25 @@ def test_what_ours_cannot_hold(tmp_path: Path, config: Any, said: str) -> None:
     (tmp_path / "a.yaml").write_text(yaml.safe_dump(config))
     with pytest.raises(ValueError, match=said):
         published.load(catalogue.find("mel_band_roformer_kj"), [tmp_path / "a.ckpt", tmp_path / "a.yaml"])
+
+
+def test_scnet_masked_is_told_by_its_weights(tmp_path: Path) -> None:
+    torch.save({"pos_embed_f": torch.zeros(1)}, tmp_path / "a.ckpt")
+    (tmp_path / "a.yaml").write_text(yaml.safe_dump({"model": SCNET}))
+    with pytest.raises(ValueError, match="is of SCNet Masked, a network that msbench has not"):
+        published.load(catalogue.find("scnet_xl"), [tmp_path / "a.ckpt", tmp_path / "a.yaml"])
+
+
+@pytest.mark.parametrize("normalize", [False, True])
+def test_how_a_song_is_given_to_scnet(tmp_path: Path, normalize: bool) -> None:
+    """The length of the chunks is that of `inference` before that of `audio`, as in `demix` there."""
+    torch.save(network("scnet", SCNET, 2).state_dict(), tmp_path / "a.ckpt")
+    config = {"model": SCNET, "audio": AUDIO, "training": {"instruments": ["vocals", "other"]}}
+    config["inference"] = {"chunk_size": 3000, "normalize": normalize, "num_overlap": 4}
+    (tmp_path / "a.yaml").write_text(yaml.safe_dump(config))
+    held = published.load(catalogue.find("scnet_xl"), [tmp_path / "a.ckpt", tmp_path / "a.yaml"])
+    made = held.separator()
+    assert (made.chunk_samples, made.normalizes_songs) == (3000, normalize)
 
 
 def test_an_object_in_the_yaml_is_refused(tmp_path: Path) -> None:
