@@ -46,10 +46,7 @@ BEFORE = ("complex_unet", "conv_tasnet", "deep_karaoke", "demucs", "film_unet", 
 def test_each_later_setting_is_at_its_default_what_was_done_before() -> None:
     later = {key.removeprefix("separator."): value for key, value in LATER.items() if key.startswith("separator.")}
     seen = set()
-    some = {
-        "deep_clustering": {"beta"},
-        "scnet": {"normalization", "chunk_seconds"},
-    }  # the former's layers are a number
+    some = {"deep_clustering": {"beta"}, "scnet": {"chunk_seconds", "normalization"}}  # layers of the former: a number
     for name in (*BEFORE, *some):
         options = parameters_of(registry.load("models", name))
         own = some.get(name, later.keys())
