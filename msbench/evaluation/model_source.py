@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -53,7 +54,7 @@ class ModelSource:
 
     def identity(self, track: Track, estimates: Sequence[str]) -> Any:
         held: list[Any] = [
-            self.registered,
+            _portable(self.registered),
             None if self.checkpoint is None else self.checkpoint.sha256,
             self._inference(),
         ]
@@ -95,12 +96,13 @@ class ModelSource:
         return found
 
     def origin(self, tracks: list[Track], label: str | None) -> Origin:
+        registered = _portable(self.registered)
         model: Model = {
-            "name": self.registered["name"],
-            "options": self.registered["options"],
-            "label": label or self.registered["name"],
+            "name": registered["name"],
+            "options": registered["options"],
+            "label": label or registered["name"],
             "role": self.separator.role,
-            "config_sha256": records.digest(self.registered),
+            "config_sha256": records.digest(registered),
             "parameters": parameter_count(self.separator),
             "macs_per_second": macs_per_second(self.separator),
             "licence": self._licence(),
@@ -163,6 +165,27 @@ class ModelSource:
         if chosen.compile:
             facts["compile"] = True
         return facts
+
+
+def _portable(registered: dict[str, Any]) -> dict[str, Any]:
+    """A model's name and options; in lists of files, such as an ensemble's members, without the folders they share.
+
+    Where a machine keeps the files has no part in a record, nor in what is scored again; `members` has their hashes.
+    """
+    options = {name: _without_shared_folders(value) for name, value in registered["options"].items()}
+    return {**registered, "options": options}
+
+
+def _without_shared_folders(value: Any) -> Any:
+    paths = [each for each in value if _is_place(each)] if isinstance(value, list | tuple) else []
+    if not paths:
+        return value
+    shared = os.path.commonpath([os.path.dirname(path) for path in paths])
+    return [os.path.relpath(each, shared) if _is_place(each) else each for each in value]
+
+
+def _is_place(value: Any) -> bool:
+    return isinstance(value, str) and os.path.isabs(value)
 
 
 def _again(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -89,8 +90,11 @@ def test_a_checkpoint_is_loaded_and_hashed_once(songs: Dataset, tmp_path: Path, 
 
 def test_the_record_of_an_ensemble_names_its_members(songs: Dataset, tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     monkeypatch.setenv("MSBENCH_PLUGINS", str(write_model(tmp_path / "plugins")))
-    paths = [str(write_checkpoint(tmp_path / f"{name}.ckpt")) for name in "ab"]
+    for name in "ab":
+        (tmp_path / "runs" / name).mkdir(parents=True)
+    paths = [str(write_checkpoint(tmp_path / "runs" / name / "best.ckpt")) for name in "ab"]
     record = evaluate("ensemble", songs, separator={"members": [*paths, "mixture_share"]}, metrics=())
+    assert record["model"]["options"]["members"] == ["a/best.ckpt", "b/best.ckpt", "mixture_share"]  # on any machine
     one = evaluate(paths[0], songs, metrics=())
     members = [{"name": "tiny", "sha256": sha256_of(path)} for path in paths]
     assert record["model"]["members"] == [*members, {"name": "mixture_share", "sha256": None}]
@@ -109,6 +113,19 @@ def test_another_file_of_a_member_has_other_results(songs: Dataset, tmp_path: Pa
         source = ModelSource(load("ensemble", members=[str(path)]), None, Inference(device="cpu"))
         identities.append(source.identity(track, ["voice"]))
     assert identities[0] != identities[1]
+
+
+def test_the_place_of_a_member_changes_no_result(songs: Dataset, tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setenv("MSBENCH_PLUGINS", str(write_model(tmp_path / "plugins")))
+    path = write_checkpoint(tmp_path / "a.ckpt")
+    (tmp_path / "moved").mkdir()
+    copy = shutil.copy(path, tmp_path / "moved" / "a.ckpt")
+    found = []
+    for place in (path, copy):
+        source = ModelSource(load("ensemble", members=[str(place)]), None, Inference(device="cpu"))
+        found.append([source.identity(songs.tracks("test")[0], ["voice"]), source.registered["options"]["members"]])
+    assert found[0][0] == found[1][0]
+    assert found[1][1] == [str(copy)]  # a process that builds it again needs the file
 
 
 def test_what_members_learned_from_is_joined() -> None:
