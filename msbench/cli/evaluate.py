@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from msbench.cli.adding import Adder, add_inference, add_settings, add_weights, inference_of, names, settings_of
-from msbench.cli.weights import fetch_for
+from msbench.cli.weights import fetch, weights_of
 from msbench.system.exit_codes import DONE
 
 
@@ -42,8 +42,9 @@ def _evaluate(options: argparse.Namespace) -> int:
     from rich.console import Console
 
     from msbench.evaluation.folder import evaluate_into_folder
-    from msbench.evaluation.run import evaluate, evaluate_estimates
+    from msbench.evaluation.run import check, evaluate, evaluate_estimates
     from msbench.metrics import catalogue
+    from msbench.weights.opening import targets_of
 
     if (options.model is None) == (options.estimates is None):
         raise ValueError("evaluate needs a model or --estimates DIR, one of the two")
@@ -76,8 +77,13 @@ def _evaluate(options: argparse.Namespace) -> int:
         "progress": progress,
     }
     if options.model:
-        fetch_for(options.model, options.weights)
-        own = {"separator": settings_of(options), "weights": options.weights, **inference_of(options)}
+        settings, inference = settings_of(options), inference_of(options)
+        weights = weights_of(options.model, options.weights, "evaluate")
+        if weights is not None:
+            check(targets_of(weights, settings), options.data, **common, **inference)
+        if weights is not None and not options.weights:
+            fetch(weights)
+        own = {"separator": settings, "weights": options.weights, **inference}
         path = evaluate_into_folder(evaluate, options.model, options.data, **common, **own)
     else:
         path = evaluate_into_folder(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from msbench.cli.adding import Adder, add_inference, add_settings, add_weights, inference_of, settings_of
-from msbench.cli.weights import fetch_for
+from msbench.cli.weights import fetch, weights_of
 from msbench.system import errors
 from msbench.system.exit_codes import DONE
 from msbench.system.terminal import visible
@@ -51,14 +51,25 @@ def add(command: Adder) -> None:
 
 def _separate(options: argparse.Namespace) -> int:
     from msbench.separation.batch import Failure, songs_of, unfinished
+    from msbench.separation.early_checks import check_inputs, check_outputs
     from msbench.separation.inference import Inference
     from msbench.separation.marks import Marks
     from msbench.separation.output import Output
+    from msbench.weights.opening import targets_of
 
     inference = Inference(**inference_of(options))
     chosen = {field: getattr(options, field) for field in ("format", "clip", "name", "residual", "two_stems")}
     output = Output(**{field: value for field, value in chosen.items() if value is not None})
-    model, name = _ready(options.model, options.weights, settings_of(options)), _name(options.model)
+    name, settings = _name(options.model), settings_of(options)
+    weights = weights_of(options.model, options.weights, "separate")
+    nothing = check_inputs(options.files, options.output)
+    _raise_failures(nothing, len(nothing), 0)
+    if weights is not None:
+        targets = targets_of(weights, settings)
+        check_outputs(options.files, options.output, output, targets, name, force=options.force)
+    if weights is not None and not options.weights:
+        fetch(weights)
+    model = _ready(options.model, options.weights, settings)
     songs, failures = songs_of(options.files, options.output, output, model.targets, name)
     count = len(songs) + len(failures)
     marks = Marks(model, name, inference, output)
@@ -132,7 +143,6 @@ def _ready(name: str, files: Sequence[Path], settings: dict[str, Any]) -> Separa
     """The model of a checkpoint or of published weights, or one that needs none, to separate songs without stems."""
     from msbench.weights.opening import trained
 
-    fetch_for(name, files)
     model = trained(name, files, **settings)
     if model.needs_references:
         raise ValueError(f"'{name}' needs the true stems of a song: score it, msbench evaluate {name} --data NAME")

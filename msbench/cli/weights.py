@@ -42,13 +42,20 @@ def list_weights() -> int:
     return DONE
 
 
-def fetch_for(model: str, files: Sequence[Path] = ()) -> None:
-    """Download the weights that a command's MODEL names, unless their files are here or given."""
-    from msbench.weights.opening import named_weights
+def weights_of(model: str, files: Sequence[Path], command: str) -> Weights | None:
+    """The published weights that a command's MODEL names, whether their files are here or not; None if it names none.
 
-    weights = None if files else named_weights(model)
-    if weights is not None:
-        fetch(weights)
+    Raises:
+        KeyError: If it is neither a checkpoint's path nor a name that is known, or `files` are given and it names none.
+        ValueError: If it is a model that has to be trained.
+    """
+    from msbench.weights import catalogue
+    from msbench.weights.opening import named_weights, names_checkpoint, refuse_untrained
+
+    weights = catalogue.find(model) if files else named_weights(model)
+    if weights is None and not names_checkpoint(model):
+        refuse_untrained(model, command)
+    return weights
 
 
 def fetch(weights: Weights) -> list[Path]:

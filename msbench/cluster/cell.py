@@ -138,15 +138,25 @@ def _train(cell: Cell, folder: Path, devices: int, nodes: int) -> None:
 
 def _evaluate(suite: Suite, cell: Cell) -> None:
     from msbench.data.opening import open_dataset
-    from msbench.evaluation.run import evaluate, untrained
+    from msbench.evaluation.run import check, evaluate, untrained
     from msbench.metrics import catalogue
     from msbench.model.devices import device_or_default
     from msbench.weights.catalogue import find
     from msbench.weights.fetching import fetch
+    from msbench.weights.opening import targets_of
 
     folder = suite.run_folder(cell)
     interrupt_on_signals()  # what is scored is kept track by track: nothing has to be saved
     data = open_dataset(cell.dataset, cell.root)
+    chosen: dict[str, Any] = {
+        "backend": cell.backend,
+        "metrics": catalogue.DEFAULT if cell.metrics is None else cell.metrics,
+        "scenario": cell.scenario,
+        "pooled": cell.pooled,
+        "excerpts": cell.excerpts,
+        "device": device_or_default(),
+        **cell.inference,
+    }
     model: Any = cell.checkpoint
     own: dict[str, Any] = {}
     if cell.recipe is not None:
@@ -156,7 +166,9 @@ def _evaluate(suite: Suite, cell: Cell) -> None:
         if not model.is_file():
             raise FileNotFoundError(f"a suite scores {model}, and the training has left none: see its log")
     elif cell.weights is not None:
-        model, own = cell.weights, {"weights": fetch(find(cell.weights)), "separator": cell.separator_options()}
+        weights, settings = find(cell.weights), cell.separator_options()
+        check(targets_of(weights, settings), data, split=cell.split, **chosen)
+        model, own = cell.weights, {"weights": fetch(weights), "separator": settings}
     elif model is None:
         model = untrained(cell.model, data, **cell.separator_options())
 
@@ -172,13 +184,7 @@ def _evaluate(suite: Suite, cell: Cell) -> None:
         output=folder / "evaluation",
         label=cell.label,
         seed=cell.seed,
-        backend=cell.backend,
-        metrics=catalogue.DEFAULT if cell.metrics is None else cell.metrics,
-        scenario=cell.scenario,
-        pooled=cell.pooled,
-        excerpts=cell.excerpts,
-        device=device_or_default(),
-        **cell.inference,
+        **chosen,
         progress=progress,
         run=partial(run_summary, folder),
     )

@@ -96,11 +96,37 @@ def evaluate(
     if options.get("device") is None:  # the record names a device, so "where the model is" does not do
         options["device"] = "cpu"
     inference, choices = from_options(Inference, options), _choices(options)
-    data = open_dataset(dataset, root) if isinstance(dataset, str) else dataset
-    built, held = _model(model, checkpoint, weights, data, separator or {})
+    scored = _scored(dataset, root, split, choices[0])
+    built, held = _model(model, checkpoint, weights, scored.data, separator or {})
     for target in built.targets:
+        data_has(scored.data, target)
+    return _record(ModelSource(built, held, inference), scored, *choices)
+
+
+def check(
+    targets: Sequence[str],
+    dataset: Dataset | str,
+    *,
+    root: str | Path | None = None,
+    split: str = "test",
+    **options: Unpack[EvaluationOptions],
+) -> None:
+    """Refuse what `evaluate` would refuse of a model that need not be there: its weights may have to be downloaded.
+
+    Args:
+        targets: Of the model.
+        dataset, root, split, options: As `evaluate`.
+
+    Raises:
+        TypeError, ValueError, FileNotFoundError, ModuleNotFoundError: As `evaluate`.
+    """
+    check_options(options, EvaluationOptions, "root", "split")
+    from_options(Inference, options)
+    scoring = _choices(options)[0]
+    data = _scored(dataset, root, split, scoring).data
+    for target in targets:
         data_has(data, target)
-    return _record(ModelSource(built, held, inference), ScoredSet.of(data, split), *choices)
+    catalogue.check_names(scoring.metrics, targets)
 
 
 def evaluate_estimates(
@@ -130,9 +156,15 @@ def evaluate_estimates(
     """
     check_options(options, EstimatesOptions, "root", "split", "targets")
     choices = _choices(options)
+    scored = _scored(dataset, root, split, choices[0])
+    source = FolderSource(folder, scored.data, split, targets, scenario=choices[0].scenario)
+    return _record(source, scored, *choices)
+
+
+def _scored(dataset: Dataset | str, root: str | Path | None, split: str, scoring: Scoring) -> ScoredSet:
     data = open_dataset(dataset, root) if isinstance(dataset, str) else dataset
-    source = FolderSource(folder, data, split, targets, scenario=choices[0].scenario)
-    return _record(source, ScoredSet.of(data, split), *choices)
+    catalogue.check_names(scoring.metrics, data.targets)
+    return ScoredSet.of(data, split)
 
 
 def _choices(options: EstimatesOptions) -> tuple[Scoring, Execution, RowFacts]:

@@ -102,18 +102,7 @@ def songs_of(
         ValueError: If two stems would share a file, a stem would overwrite one of the inputs, or a link leads out of
             the folder.
     """
-    found: dict[Path, Path] = {}  # absolute path -> its place under the folder, with the file's ending
-    failures: list[Failure] = []
-    given: dict[Path, Path] = {}  # absolute path -> as it was given
-    for path in inputs:
-        files = [path]
-        if path.is_dir():
-            files = _files_in(path, folder, failures)
-        for file in files:
-            absolute = Path(os.path.abspath(file))
-            place = file.relative_to(path) if path.is_dir() else Path(file.name)
-            if found.setdefault(absolute, place) == place:
-                given.setdefault(absolute, file)
+    found, given, failures = found_in(inputs, folder)
     folds = _folds_case(folder)
     places = _told_apart(found, folds)
     songs = [Song(given[path], output.paths(folder, place, model, targets)) for path, place in places.items()]
@@ -142,13 +131,18 @@ def unfinished(songs: Sequence[Song], marks: Marks) -> list[Song]:
         others += [path for path, own in zip(files, ours, strict=True) if not own]
         if len(files) < len(song.stems):
             left.append(song)
+    refuse_overwriting(others)
+    return left
+
+
+def refuse_overwriting(others: Sequence[Path]) -> None:
+    """Refuse to replace files that another call, or somebody else, has written."""
     if others:
         more = f" and {counted(len(others) - 1, 'other file')}" if others[1:] else ""
         raise FileExistsError(
             f"{others[0]}{more} would be overwritten, and another model, input or setting made what is there: give "
             "another folder or --name, or replace it with --force"
         )
-    return left
 
 
 def separate_songs(
@@ -173,6 +167,28 @@ def separate_songs(
             yield song, error
             if isinstance(error, NoSpace):
                 return
+
+
+def found_in(inputs: Sequence[Path], folder: Path) -> tuple[dict[Path, Path], dict[Path, Path], list[Failure]]:
+    """The files of inputs, each once, by their absolute paths.
+
+    Returns:
+        The place of each under the output, with the file's ending; its path as it was given; and the folders that hold
+        none.
+    """
+    failures: list[Failure] = []
+    found: dict[Path, Path] = {}
+    given: dict[Path, Path] = {}
+    for path in inputs:
+        files = [path]
+        if path.is_dir():
+            files = _files_in(path, folder, failures)
+        for file in files:
+            absolute = Path(os.path.abspath(file))
+            place = file.relative_to(path) if path.is_dir() else Path(file.name)
+            if found.setdefault(absolute, place) == place:
+                given.setdefault(absolute, file)
+    return found, given, failures
 
 
 def _files_in(folder: Path, output: Path, failures: list[Failure]) -> list[Path]:

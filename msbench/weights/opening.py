@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,17 @@ def named_weights(model: str | Path) -> Weights | None:
     if found is None or str(model) not in registry.entries("models"):
         return found
     return found if getattr(registry.load("models", str(model)), "trainable", True) else None
+
+
+def targets_of(weights: Weights, options: Mapping[str, Any]) -> Sequence[str]:
+    """The targets that published weights will have, before their files are here.
+
+    Args:
+        weights: What the catalog says.
+        options: Arguments of the model's constructor, which may rename the targets.
+    """
+    renamed = options.get("targets")
+    return renamed if isinstance(renamed, list) else weights.targets
 
 
 def load(model: str | Path, checkpoint: str | Path | None = None, **options: Any) -> Separator:

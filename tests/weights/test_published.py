@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,9 @@ import soundfile
 import msbench
 from msbench import records
 from msbench.cli.app import main
-from msbench.cli.weights import fetch_for
 from msbench.cluster.cell import run_stage
 from msbench.runs.naming import name_cells
+from msbench.runs.state import read_state
 from msbench.runs.suite import read_suite
 from msbench.weights import catalogue, fetching
 from msbench.weights.published import load as load_published
@@ -41,9 +42,64 @@ def test_a_song_is_separated_by_name(theirs: Publisher, cache: Path, capsys: pyt
     assert f"fetching the weights both (CC0) from {theirs.address}/a.ckpt" in said.err
     assert sorted(path.name for path in Path("out/song").iterdir()) == ["band.wav", "voice.wav"]
     assert sorted(path.name for path in (cache / "both").iterdir()) == ["a.ckpt", "b.ckpt"]
-    fetch_for("both")
+    assert main(["separate", "both", "song.wav", "-o", "out", "--device", "cpu"]) == 0
     assert "fetching" not in capsys.readouterr().err
     assert len(theirs.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["missing.wav"], "no audio file missing.wav: correct the path"),
+        (["missing.wav", "empty.wav"], "2 of 2 inputs failed, as listed above"),
+        (["song.wav", "--format", "wave"], "unknown format 'wave'"),
+        (["song.wav", "--clip", "hard"], "unknown clip 'hard'"),
+        (["song.wav", "--name", "{track}"], "must hold {target}"),
+        (["song.wav", "--two-stems", "voic"], "the model has no target 'voic'. Did you mean voice"),
+        (["song.wav", "--overlap", "2"], "overlap is a share of a chunk"),
+        (["song.wav", "--window", "tri"], "unknown window 'tri'"),
+        (["song.wav", "other/song.wav", "--name", "{target}"], "would both be out/voice.wav"),
+        (["song.wav", "-o", "song.wav"], "song.wav is a file where the folder of the stems would go"),
+        (["song.wav", "-o", "/proc/out"], "cannot write in /proc"),
+        (["song.wav", "--name", "mine/{target}"], "out/mine/voice.wav would be overwritten"),
+    ],
+)
+def test_a_song_that_cannot_be_separated_costs_no_download(
+    arguments: list[str],
+    said: str,
+    theirs: Publisher,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    access = os.access  # root may write everywhere
+    monkeypatch.setattr(os, "access", lambda path, mode: not str(path).startswith("/proc") and access(path, mode))
+    for place in ("song.wav", "other/song.wav", "out/mine/voice.wav"):
+        Path(place).parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(place, 0.1 * np.ones(800), 8000)
+    Path("empty.wav").touch()
+    assert main(["separate", "both", "-o", "out", "--device", "cpu", *arguments]) in (1, 2)
+    assert said in capsys.readouterr().err
+    assert theirs.asked == []
+    assert [str(path) for path in Path("out").rglob("*.wav")] == ["out/mine/voice.wav"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--root", "absent"], "absent"),
+        (["--split", "tset"], "tset"),
+        (["--metrics", "si-sdrr"], "unknown metric 'si-sdrr'"),
+        (["--jobs", "0"], "jobs must be at least 1"),
+        (["--set", "separator.targets=[voice,banjo]"], "has no target banjo"),
+    ],
+)
+def test_a_model_that_cannot_be_scored_costs_no_download(
+    arguments: list[str], said: str, theirs: Publisher, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["evaluate", "one", "--data", "folder", "--root", "songs", "--device", "cpu"]
+    assert main([*command, *arguments]) == 2
+    assert said in capsys.readouterr().err
+    assert theirs.asked == []
 
 
 def test_the_record_names_the_weights(theirs: Publisher) -> None:
@@ -99,6 +155,31 @@ def test_a_suite_that_names_weights(theirs: Publisher) -> None:
     (row,) = msbench.Board("board").table().to_dict("records")
     assert (row["model"], row["tier"]) == ("cheat", "contaminated")
     assert pd.isna(row["rank"])
+
+
+@pytest.mark.parametrize(
+    ("field", "said"),
+    [
+        ("roots: {folder: ../absent}", "absent"),
+        ("metrics: [si-sdrr]", "unknown metric 'si-sdrr'"),
+        ("split: tset", "tset"),
+    ],
+)
+def test_a_cell_that_cannot_be_scored_costs_no_download(
+    field: str, said: str, theirs: Publisher, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("board").mkdir()
+    fields = {"datasets": "[folder]", "roots": "{folder: ../songs}", "metrics": "[]", "models": "[{weights: one}]"}
+    fields |= [field.split(": ", 1)]  # type: ignore[arg-type]
+    Path("board/suite.yaml").write_text("".join(f"{name}: {value}\n" for name, value in fields.items()))
+    try:
+        suite = read_suite("board")
+        run_stage(suite, suite.cells[0], "evaluate")
+        found = read_state(suite.run_folder(suite.cells[0]))["error"]
+    except ValueError as error:
+        found = str(error)
+    assert said in found
+    assert theirs.asked == []
 
 
 @pytest.mark.parametrize(
