@@ -62,6 +62,7 @@ __all__ = [  # the names of PUBLIC, spelled out for those who read without runni
     "load_weights",
     "median_of_rows",
     "own_checkpoint",
+    "read_tensorflow",
     "read_weights",
     "read_yaml",
     "refuse_other_fields",
@@ -110,6 +111,7 @@ if TYPE_CHECKING:
     from msbench.weights.opening import load, load_weights, trained
     from msbench.weights.published import own_checkpoint
     from msbench.weights.reading import Converted, read_weights, refuse_other_fields
+    from msbench.weights.tensorflow import read_tensorflow
 
 
 def __getattr__(name: str) -> Any:

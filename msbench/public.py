@@ -46,6 +46,7 @@ PUBLIC = {
     "load_weights": "msbench.weights.opening",
     "median_of_rows": "msbench.model.medians",
     "own_checkpoint": "msbench.weights.published",
+    "read_tensorflow": "msbench.weights.tensorflow",
     "read_weights": "msbench.weights.reading",
     "read_yaml": "msbench.system.yaml_files",
     "refuse_other_fields": "msbench.weights.reading",

@@ -199,17 +199,7 @@ class UNet(nn.Module):
 def convert(arrays: Mapping[str, np.ndarray], **options: Any) -> Spleeter:
     """A model with the weights of a TensorFlow checkpoint of Spleeter, such as the published ones of 2, 4 and 5 stems.
 
-    Three lines of TensorFlow make a file of such a checkpoint's folder:
-
-        import numpy as np, tensorflow as tf
-        reader = tf.train.load_checkpoint("4stems")
-        np.savez("4stems.npz", **{name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()})
-
-    And these a checkpoint of msbench:
-
-        import msbench, numpy as np
-        from msbench_plugins.spleeter import convert
-        msbench.save(convert(np.load("4stems.npz")), "4stems.ckpt")
+    `msbench.read_tensorflow` reads such a checkpoint, and `np.load` one that TensorFlow itself has written as arrays.
 
     Args:
         arrays: The checkpoint's variables by name; those of the optimizer may be among them.

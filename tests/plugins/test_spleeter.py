@@ -224,7 +224,7 @@ def test_a_stem_learns_by_itself_unless_stems_compete():
 
 
 def test_published_weights_become_a_checkpoint(tmp_path):
-    """The lines of `convert`'s docstring, with a file as TensorFlow's lines write it."""
+    """Arrays of a file of numpy, too."""
     np.savez(tmp_path / "2stems.npz", **tensorflow(2))
     model = convert(np.load(tmp_path / "2stems.npz"), **SMALL)
     msbench.save(model, tmp_path / "2stems.ckpt")
