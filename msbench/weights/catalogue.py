@@ -6,8 +6,10 @@ they are checkpoints of `msbench fit`. The YAML of the same name next to that mo
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -180,15 +182,26 @@ def broken() -> dict[str, str]:
     return {name: found for name, found in _families().items() if isinstance(found, str)}
 
 
+def absent() -> dict[str, str]:
+    """{name that a publisher has weights of: why msbench has none, and what to take}, of the catalogs that are read."""
+    found: dict[str, str] = {}
+    for entry in registry.entries("weights").values():
+        with contextlib.suppress(ValueError, OSError):
+            found |= _content(entry)["absent"]
+    return found
+
+
 def find(name: str) -> Weights:
     """The weights of a name.
 
     Raises:
-        KeyError: If there are none; the nearest names and all names are given.
+        KeyError: If there are none; the message says why not, or gives the nearest names and all names.
     """
     found = known()
     if name in found:
         return found[name]
+    if name in (missing := absent()):
+        raise KeyError(f"the weights '{name}' are not in msbench: {missing[name]}")
     faults = "".join(f" ({family} cannot be read: {fault})" for family, fault in broken().items())
     raise KeyError(f"unknown weights '{cut(name, 200)}'. {choices(name, found)}{faults}")
 
@@ -214,23 +227,36 @@ def _families() -> dict[str, dict[str, Weights] | str]:
 
 
 def _read(entry: registry.Entry) -> dict[str, Weights]:
-    if entry.error or entry.path is None:
-        raise ValueError(entry.error or f"no module {entry.module}")
-    path = entry.path.with_suffix(".yaml")
-    content = read_yaml(path)
-    known = isinstance(content, dict) and content.keys() <= {"weights", "shared"}
-    listed, shared = (content.get(key, {}) if known else None for key in ("weights", "shared"))
-    if not isinstance(listed, dict) or not isinstance(shared, dict):
-        raise ValueError(f"{path} must hold `weights:`, fields by name, and may hold `shared:`, fields of all of them")
-    found = {}
-    with located(str(path)):
-        for name, own in listed.items():
+    content, found = _content(entry), {}
+    with located(str(_path_of(entry))):
+        for name, own in content["weights"].items():
             where = f"weights.{name}"
             plain_name(name, f"field '{where}': the name")
             if not isinstance(own, dict):
                 raise refuse(where, "fields", own)
-            found[name] = _checked(name, entry, {**shared, **own}, where)
+            found[name] = _checked(name, entry, {**content["shared"], **own}, where)
+        for name, reason in content["absent"].items():
+            heading(reason, f"absent.{name}")
     return found
+
+
+def _content(entry: registry.Entry) -> dict[str, dict[Any, Any]]:
+    path = _path_of(entry)
+    content = read_yaml(path)
+    parts: dict[str, dict[Any, Any]] = {"weights": {}, "shared": {}, "absent": {}}
+    known = isinstance(content, dict) and content.keys() <= parts.keys()
+    if not known or not all(isinstance(part, dict) for part in content.values()):
+        raise ValueError(
+            f"{path} must hold `weights:`, fields by name, and may hold `shared:`, fields of all of them, and "
+            "`absent:`, by name why there are none"
+        )
+    return parts | content
+
+
+def _path_of(entry: registry.Entry) -> Path:
+    if entry.error or entry.path is None:
+        raise ValueError(entry.error or f"no module {entry.module}")
+    return entry.path.with_suffix(".yaml")
 
 
 def _checked(name: str, entry: registry.Entry, content: dict[str, Any], where: str) -> Weights:

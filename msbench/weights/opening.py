@@ -168,6 +168,8 @@ def refuse_untrained(name: str, command: str) -> None:
 
 
 def _unknown(name: str) -> KeyError:
+    if name in (absent := catalogue.absent()):
+        return KeyError(f"the weights '{name}' are not in msbench: {absent[name]}")
     known = [*registry.entries("models"), *catalogue.known()]
     return KeyError(
         f"unknown model '{cut(name, registry.LONGEST_SHOWN)}'. {choices(name, known)} (These are models and published "

@@ -96,6 +96,27 @@ def test_a_catalog_of_another_form(text: str, tmp_path: Path, monkeypatch: pytes
     assert list(catalogue.broken()) == ["stranger"]
 
 
+def test_names_that_are_not_there_say_why_and_what_to_take(capsys: pytest.CaptureFixture[str]) -> None:
+    absent, known = catalogue.absent(), catalogue.known()
+    assert not absent.keys() & known.keys()
+    for name in ("mdx", "mdx_q"):
+        assert any(other in absent[name] for other in known)
+    for command in (
+        ["weights", "show", "mdx_q"],
+        ["weights", "get", "mdx_q"],
+        ["separate", "mdx_q", "a.wav", "-o", "x"],
+    ):
+        assert main(command) == 2
+        assert "the weights 'mdx_q' are not in msbench: its networks are quantized by diffq" in capsys.readouterr().err
+
+
+def test_a_strangers_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    register(tmp_path, monkeypatch, {}, SOURCE)
+    (path,) = tmp_path.glob("*.yaml")
+    path.write_text("weights: {}\nabsent: {theirs: 3}\n")
+    assert "field 'absent.theirs' must be" in catalogue.broken()["stranger"]
+
+
 def test_a_name_that_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     register(tmp_path, monkeypatch, {"htdemucs": ENTRY}, SOURCE)
     assert catalogue.find("htdemucs").family == "demucs"
