@@ -21,7 +21,7 @@ from msbench.records import provenance
 from msbench.records.frames import medians_over_windows
 from msbench.records.further import ALL_WINDOWS
 from msbench.records.metric_id import BSSEVAL
-from msbench.records.record import songs_of
+from msbench.records.record import songs_of, was_trained_on
 from msbench.records.types import (
     Frame,
     Further,
@@ -56,7 +56,7 @@ def record_of(
         "schema_version": records.SCHEMA_VERSION,
         "model": origin.model,
         "checkpoint": origin.checkpoint,
-        "training": trained_on(origin.training, scored.data.name),
+        "training": trained_on(origin.training, scored.data.name, scored.split),
         "inference": origin.inference,
         "code": provenance.code_state(),
         "dataset": _data(scored),
@@ -96,12 +96,12 @@ def _pooled(scores: Scores) -> dict[str, TrackScores]:
     return {ALL_WINDOWS: pooled}
 
 
-def trained_on(training: Training, dataset: str) -> Training:
-    """What a model was trained on, seen from the dataset that it is scored on."""
+def trained_on(training: Training, dataset: str, split: str) -> Training:
+    """What a model was trained on, seen from the dataset and the split that it is scored on."""
     if not training["datasets"]:
         return training
     same = {songs_of(name) for name in training["datasets"]} == {songs_of(dataset)}
-    return {**training, "data": "standard" if same else "extra"}
+    return {**training, "data": "standard" if same and not was_trained_on(training, dataset, split) else "extra"}
 
 
 def speed(tracks: list[Track], results: dict[str, TrackResult], device: str | None) -> Speed:

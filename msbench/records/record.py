@@ -32,9 +32,14 @@ def tier_of(record: Mapping[str, Any]) -> str:
 
 
 def _was_trained_on_test(record: Mapping[str, Any]) -> bool:
-    splits = (record.get("training") or {}).get("splits") or {}
     data = record["dataset"]
-    return any(songs_of(name) == songs_of(data["name"]) and data["split"] in found for name, found in splits.items())
+    return was_trained_on(record.get("training") or {}, data["name"], data["split"])
+
+
+def was_trained_on(training: Mapping[str, Any], dataset: str, split: str) -> bool:
+    """Whether a split of a dataset is among what a model was trained on."""
+    splits = training.get("splits") or {}
+    return any(songs_of(name) == songs_of(dataset) and split in found for name, found in splits.items())
 
 
 def songs_of(dataset: str) -> str:

@@ -152,6 +152,7 @@ def test_a_suite_that_names_weights(theirs: Publisher) -> None:
     assert run_stage(suite, suite.cells[1], "evaluate") == 0
     record = records.read(suite.record_path(suite.cells[1]))
     assert (record["checkpoint"] or {})["weights"] == "tested"
+    assert (record["training"] or {})["data"] == "extra"  # more than the training split
     (row,) = msbench.Board("board").table().to_dict("records")
     assert (row["model"], row["tier"]) == ("cheat", "contaminated")
     assert pd.isna(row["rank"])
