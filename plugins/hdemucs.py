@@ -14,6 +14,7 @@ chunk, and the loss compares signals as they are.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -38,7 +39,7 @@ class HDemucs(HybridDemucs):
         plain_layers: Layers before those with group normalization, BLSTMs and local attention.
         rescale: Standard deviation that initial weights are brought half way to; 0 leaves them.
         normalize: Whether the mean of the mixture's channels is brought to zero mean and unit deviation, and estimates
-            back.
+            back. `song`: by a separation, for the whole song, as by demucs's command line, and not in training.
         svd_penalty: Weight of the squared largest singular values of large weights in the loss of training.
     """
 
@@ -53,7 +54,7 @@ class HDemucs(HybridDemucs):
         compress: int = 4,
         plain_layers: int = 4,
         rescale: float = 0.1,
-        normalize: bool = True,
+        normalize: bool | Literal["song"] = True,
         svd_penalty: float = 0.0,
     ) -> None:
         shape = HybridShape(filters, depth, window_samples, compress, plain_layers, branches_up=False)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -44,7 +45,7 @@ class HTDemucs(HybridDemucs):
         chunk_seconds: Length of all chunks of a separation: the network was trained on these alone. None for any.
         rescale: Standard deviation that initial weights are brought half way to; 0 leaves them.
         normalize: Whether the mean of the mixture's channels is brought to zero mean and unit deviation, and estimates
-            back.
+            back. `song`: by a separation, for the whole song, as by demucs's command line, and not in training.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class HTDemucs(HybridDemucs):
         dropout: float = 0.0,
         chunk_seconds: float | None = 7.8,
         rescale: float = 0.1,
-        normalize: bool = True,
+        normalize: bool | Literal["song"] = True,
     ) -> None:
         shape = HybridShape(filters, depth, window_samples, compress, depth, branches_up)
         super().__init__(targets, sample_rate, channels, shape, rescale, normalize)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -114,7 +115,7 @@ class HybridDemucs(Separator):
         shape: Sizes.
         rescale: Standard deviation that initial weights are brought half way to; 0 leaves them.
         normalize: Whether the mean of the mixture's channels is brought to zero mean and unit deviation, and estimates
-            back.
+            back; `song`: of whole songs, by a separation.
     """
 
     window: Tensor
@@ -126,12 +127,14 @@ class HybridDemucs(Separator):
         channels: int,
         shape: HybridShape,
         rescale: float,
-        normalize: bool,
+        normalize: bool | Literal["song"],
     ) -> None:
         super().__init__(targets, sample_rate, channels)
         if rescale < 0:
             raise ValueError(f"rescale must be at least 0, not {rescale}")
-        self.normalize = normalize
+        if normalize not in (True, False, "song"):
+            raise ValueError(f"normalize must be true, false or 'song', not {shown(normalize)}")
+        self.normalize, self.normalizes_songs = normalize is True, normalize == "song"
         self.window_samples, self.hop_samples = shape.window_samples, shape.window_samples // 4
         self.stride_samples = self.hop_samples
         self.register_buffer("window", torch.hann_window(shape.window_samples), persistent=False)

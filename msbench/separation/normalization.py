@@ -1,7 +1,7 @@
 """A song brought to zero mean and unit deviation before it is cut into chunks, and its estimates back.
 
-As the package msst 0.1.0 does (msst/utils/audio_utils.py, `normalize_audio` and `denormalize_audio`), for models that
-were trained on such songs.
+As the package msst 0.1.0 does (msst/utils/audio_utils.py, `normalize_audio` and `denormalize_audio`), and demucs 4.1
+(demucs/api.py, `separate_tensor`), for models that were trained on such songs.
 """
 
 from __future__ import annotations

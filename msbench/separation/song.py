@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,13 +60,15 @@ def separate_song(model: Separator, song: Song, marks: Marks, progress: Progress
     """
     with AudioReader(song.path) as reader:
         rate, channels, seconds = reader.sample_rate, reader.channels, reader.seconds
-        mixture = _Held(reader.blocks())
-        stream = InputStream(mixture, rate, channels, seconds, name=str(song.path))
+        stream = InputStream(reader.blocks(), rate, channels, seconds, name=str(song.path))
         blocks = separate_blocks(model, stream, marks.inference, progress)
         output = marks.output
         frames = None if seconds is None else round(seconds * rate)
         tags = {**reader.tags, "comment": marks.comment(song.path)}
-        with stem_writer(song.stems, rate, channels, format=output.format, frames=frames, tags=tags) as write:
+        # The mixture is read once more, next to its estimates: a model may be given all of the song before they begin.
+        again = AudioReader(song.path)
+        with again, stem_writer(song.stems, rate, channels, format=output.format, frames=frames, tags=tags) as write:
+            mixture = _Mixture(again.blocks())
             levels = Levels(output.clip, write, next(iter(song.stems.values())).parent)
             for block in blocks:
                 length = next(iter(block.values())).shape[-1]
@@ -76,25 +77,19 @@ def separate_song(model: Separator, song: Song, marks: Marks, progress: Progress
     return Written(song.stems, levels.peak)
 
 
-class _Held:
-    """Blocks of a mixture that are passed on, and given once more when their estimates have come out."""
+class _Mixture:
+    """Blocks of a mixture, cut as its estimates are."""
 
-    def __init__(self, blocks: Iterable[np.ndarray]) -> None:
+    def __init__(self, blocks: Iterator[np.ndarray]) -> None:
         self._blocks = blocks
-        self._held: deque[np.ndarray] = deque()
-
-    def __iter__(self) -> Iterator[np.ndarray]:
-        for block in self._blocks:
-            self._held.append(block)
-            yield block
+        self._rest: np.ndarray | None = None
 
     def next(self, frames: int) -> np.ndarray:
         """The next so many frames, (C, frames)."""
         parts: list[np.ndarray] = []
         while frames:
-            block = self._held.popleft()
-            if block.shape[-1] > frames:
-                self._held.appendleft(block[:, frames:])
+            block = next(self._blocks) if self._rest is None else self._rest
             parts.append(block[:, :frames])
+            self._rest = block[:, frames:] if block.shape[-1] > frames else None
             frames -= parts[-1].shape[-1]
         return np.concatenate(parts, axis=-1)

@@ -109,14 +109,14 @@ def transformer_options(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _common_options(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Each of their networks normalizes its spectrogram and its waveform itself."""
+    """A song is normalized before it is cut (demucs/separate.py, demucs/api.py), and its chunks by the networks."""
     return {
         "targets": list(arguments["sources"]),
         "sample_rate": arguments.get("samplerate", 44100),
         "channels": arguments.get("audio_channels", 2),
         "filters": arguments.get("channels", 48),
         "window_samples": arguments.get("nfft", 4096),
-        "normalize": False,
+        "normalize": "song",
     }
 
 

@@ -1,5 +1,7 @@
 """A file to the files of its stems: as in memory, in every format, with what the input says of itself."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import soundfile
@@ -40,6 +42,20 @@ def test_file_is_as_in_memory(tmp_path, kind, error, more):
         assert samples.shape == (44100 * 3 + 1, 2)
         assert np.abs(samples.T - expected[stem].numpy()).max() <= error
     assert calls[-1] == (3 + 1 / 44100, 3 + 1 / 44100)
+
+
+@pytest.mark.parametrize("options", [{}, {"two_stems": "vocals"}])
+def test_memory_is_flat_where_a_song_is_read_to_its_end_first(tmp_path, options):
+    """Neither it nor its mixture is held until the estimates begin."""
+    model, peaks = Identity(), []
+    model.normalizes_songs = True
+    for seconds in (200, 1000):
+        soundfile.write(tmp_path / "song.wav", np.tile(noise(2, RATE).T.numpy() * 0.1, (seconds, 1)), RATE)
+        tracemalloc.start()
+        separated(model, tmp_path / "song.wav", tmp_path / str(seconds), chunk_seconds=10.0, **options)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.2 * peaks[0]
 
 
 @pytest.mark.parametrize("bits", [16, 24])

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import soundfile
 import torch
 from torch import nn
 
 import msbench
+from msbench.cli.app import main
 from msbench.weights import catalogue, fetching, published
 from tests.plugins.weights import largest_difference, noise
 from tests.requirements import peer
@@ -99,6 +101,27 @@ def test_chunks_are_as_long_as_the_file_says(publisher: Publisher, tmp_path: Pat
     held = published.load(catalogue.find("htdemucs"), [path])
     assert held.separator().chunk_samples == 4410
     assert (held.weights_name, held.training, held.licence) == (None, None, None)  # it is another file
+
+
+def test_a_song_through_both_command_lines(
+    publisher: Publisher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Theirs normalizes the song before it is cut: at half silence and an offset, that is heard."""
+    monkeypatch.chdir(tmp_path)
+    publish(publisher, Path("repo"), "a", package(network("transformer", **TRANSFORMER, segment=Fraction(1, 10))))
+    register(tmp_path / "site", monkeypatch, {"tiny": catalog(publisher, ["a"])}, SOURCE)
+    song = 0.1 * noise(2, 15_001) + 0.005
+    song[:, 5000:] *= 0.1
+    soundfile.write("song.wav", song.T.numpy(), 44100, subtype="FLOAT")
+    (signature,) = (path.stem.removesuffix("-" + path.stem.rpartition("-")[2]) for path in Path("repo").iterdir())
+    theirs = ["--repo", "repo", "-n", signature, "-d", "cpu", "--shifts", "0", "--float32", "-o", "theirs", "song.wav"]
+    peer("demucs.separate").main(theirs)
+    assert main(["separate", "tiny", "song.wav", "-o", "ours", "--device", "cpu", "--window", "triangle"]) == 0
+    for target in TARGETS:
+        expected, _ = soundfile.read(f"theirs/{signature}/song/{target}.wav")
+        found, _ = soundfile.read(f"ours/song/{target}.wav")
+        assert abs(found - expected).max() < 1e-5
+    assert msbench.load_weights("tiny").normalizes_songs
 
 
 def test_a_bag_is_averaged_as_by_the_package(
