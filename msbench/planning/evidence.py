@@ -49,11 +49,13 @@ class Cost:
         step_seconds: Per step of the optimizer.
         peak_bytes: Peak memory, where it is known.
         source: "run NAME on DEVICE", or "measured on DEVICE".
+        of_a_step: Whether the step alone was measured, not a whole training.
     """
 
     step_seconds: float
     peak_bytes: int | None
     source: str
+    of_a_step: bool = False
 
 
 def facts_of(folder: Path) -> RunFacts:
@@ -112,12 +114,12 @@ def cost_measured(measurement: dict[str, Any]) -> Cost:
     """The cost that a measurement tells."""
     threads = _whole(measurement.get("threads"))
     where = str(measurement["device"]) + (f" ({counted(threads, 'thread')})" if threads else "")
-    return Cost(float(measurement["step_seconds"]), _whole(measurement.get("peak_bytes")), f"measured on {where}")
+    return Cost(float(measurement["step_seconds"]), _whole(measurement.get("peak_bytes")), f"measured on {where}", True)
 
 
-def separation_hours(suite: Suite, cells: Sequence[Cell]) -> tuple[float, str] | None:
-    """What separating a dataset's tracks took by the records of these cells, scoring apart, and who says so."""
-    found = []
+def separation_hours(suite: Suite, cells: Sequence[Cell]) -> dict[str, float]:
+    """What separating its dataset's tracks took by the record of each of these cells, by the cell's name."""
+    found = {}
     for cell in cells[:MOST_RECORDS]:
         try:
             record = records.read(suite.record_path(cell))
@@ -128,8 +130,8 @@ def separation_hours(suite: Suite, cells: Sequence[Cell]) -> tuple[float, str] |
         factor = (record.get("speed") or {}).get("real_time_factor")
         seconds = sum(record["dataset"].get("seconds") or ())
         if factor and seconds:
-            found.append(factor * seconds / 3600)
-    return (median(found), f"separation in {counted(len(found), 'record')}, scoring left out") if found else None
+            found[cell.name] = factor * seconds / 3600
+    return found
 
 
 def _number(value: Any, most: float) -> float | None:

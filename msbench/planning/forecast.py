@@ -6,7 +6,7 @@ import os
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from statistics import median
 from typing import Any
 
@@ -14,6 +14,7 @@ from msbench.cluster.plan import missing_cells
 from msbench.planning import evidence, measuring
 from msbench.planning.evidence import Cost, RunFacts
 from msbench.planning.parameters import counted_parameters
+from msbench.planning.passes import networks_of, passes_of
 from msbench.planning.settings import Training, training_of
 from msbench.runs.suite import Cell, Suite
 from msbench.system.wording import counted
@@ -107,6 +108,8 @@ class _Gathered:
         self.trainings = {place: training_of(cell) for place, cell in enumerate(suite.cells)}
         self.measured = evidence.measured_in(suite)
         self._costs: dict[str, Cost | None] = {}
+        self._networks = cache(networks_of)
+        self._others: dict[tuple[str, float], tuple[float | None, str]] = {}
         self._alike: dict[str, list[tuple[str, RunFacts]]] = defaultdict(list)
         for place, training in self.trainings.items():
             name = suite.cells[place].name
@@ -136,36 +139,62 @@ class _Gathered:
         return {**counts, **(counted_parameters(open_ones) if open_ones else {})}
 
     @cached_property
-    def _evaluations(self) -> dict[tuple[str | None, str], tuple[float, str]]:
-        """Median hours of the evaluations that ended, and who says so: by label and dataset, and by dataset alone."""
-        hours: dict[tuple[str | None, str], list[float]] = defaultdict(list)
-        for cell in self.suite.cells:
-            facts = self.facts.get(cell.name)
-            if facts is not None and facts.evaluate_seconds is not None and cell.name not in self.missing:
-                for key in ((cell.label, cell.dataset), (None, cell.dataset)):
-                    hours[key].append(facts.evaluate_seconds / 3600)
-        words = {key: "of this model" if key[0] is not None else f"on {key[1]}" for key in hours}
-        return {key: (median(each), f"{counted(len(each), 'evaluation')} {words[key]}") for key, each in hours.items()}
+    def _evaluations(self) -> dict[tuple[str, str], tuple[float, str]]:
+        """Median hours of the evaluations that ended, and who says so, by label and dataset."""
+        hours: dict[tuple[str, str], list[float]] = defaultdict(list)
+        for cell in (each for cells in self._done.values() for each in cells):
+            if (own := self._evaluate_hours(cell)) is not None:
+                hours[cell.label, cell.dataset].append(own)
+        return {key: (median(each), f"{counted(len(each), 'evaluation')} of this model") for key, each in hours.items()}
+
+    def _evaluate_hours(self, cell: Cell) -> float | None:
+        """What the evaluation of a cell that is done took."""
+        seconds = self.facts.get(cell.name, RunFacts()).evaluate_seconds
+        return None if seconds is None else seconds / 3600
 
     @cached_property
-    def _separations(self) -> dict[str, tuple[float, str] | None]:
-        """By dataset, what its records tell."""
+    def _done(self) -> dict[str, list[Cell]]:
+        """By dataset."""
         done: dict[str, list[Cell]] = defaultdict(list)
         for cell in self.suite.cells:
             if cell.name not in self.missing:
                 done[cell.dataset].append(cell)
-        return {dataset: evidence.separation_hours(self.suite, cells) for dataset, cells in done.items()}
+        return done
+
+    @cached_property
+    def _separations(self) -> dict[str, dict[str, float]]:
+        """By dataset, the hours of separation that its records tell."""
+        return {dataset: evidence.separation_hours(self.suite, cells) for dataset, cells in self._done.items()}
+
+    def _of_others(self, dataset: str, passes: float) -> tuple[float | None, str]:
+        """Hours of an evaluation of so many passes, by those of other models on a dataset, and who says so.
+
+        Of the time of another evaluation, its separation is as much longer as there are more passes.
+        """
+        cells, separations = self._done.get(dataset, ()), self._separations.get(dataset, {})
+        more = {cell.name: passes / passes_of(cell, self._networks) for cell in cells}
+        known = [(own, cell.name) for cell in cells if (own := self._evaluate_hours(cell)) is not None]
+        counts = any(more[name] != 1 for name in separations)
+        if known:
+            hours = [own + separations.get(name, 0.0) * (more[name] - 1) for own, name in known]
+            said = f"{counted(len(known), 'evaluation')} on {dataset}"
+        else:
+            hours = [own * more[name] for name, own in separations.items()]
+            said = f"separation in {counted(len(hours), 'record')}, scoring left out"
+        if not hours:
+            return None, "unknown"
+        return max(0.0, median(hours)), f"{said}, by its passes" if counts else said
 
     def evaluation(self, cell: Cell) -> tuple[float | None, str]:
         """Hours of a cell's evaluation, and who says so."""
-        facts = self.facts.get(cell.name)
-        if cell.name not in self.missing and facts is not None and facts.evaluate_seconds is not None:
-            return facts.evaluate_seconds / 3600, "this run"
-        for key in ((cell.label, cell.dataset), (None, cell.dataset)):
-            if key in self._evaluations:
-                return self._evaluations[key]
-        found = self._separations.get(cell.dataset)
-        return (None, "unknown") if found is None else found
+        if cell.name not in self.missing and (own := self._evaluate_hours(cell)) is not None:
+            return own, "this run"
+        if (key := (cell.label, cell.dataset)) in self._evaluations:
+            return self._evaluations[key]
+        other = cell.dataset, passes_of(cell, self._networks)
+        if other not in self._others:
+            self._others[other] = self._of_others(*other)
+        return self._others[other]
 
     def forecasts(self) -> list[CellForecast]:
         """Of all cells."""
@@ -183,6 +212,8 @@ class _Gathered:
         cost = self.cost(training)
         if cost is not None:
             sources["train"] = sources["memory"] = cost.source
+            if cost.of_a_step and training.validates_songs:
+                sources["train"] += ", validation of songs left out"
             found["memory_bytes"] = cost.peak_bytes
             if training.steps is not None:
                 found["train_hours"] = cost.step_seconds * training.steps / 3600

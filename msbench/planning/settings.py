@@ -28,9 +28,11 @@ class Training:
     Attributes:
         constructor: The model with its options, as JSON: cells alike have as many parameters.
         shape: What a training step costs follows from it: the model, its loss, and the batch.
-        work: `shape`, and how the chunks are made: the time of a whole training, per step, follows from it.
+        work: `shape`, how chunks are made, and how often songs are validated: the time of a whole training, per step,
+            follows from it.
         accumulated: Batches per step of the optimizer.
         steps: Of the optimizer, if early stopping does not end it before; None where the settings do not tell.
+        validates_songs: Whether it separates whole songs in between, which no step has a part in.
     """
 
     constructor: str
@@ -38,6 +40,7 @@ class Training:
     work: str
     accumulated: int
     steps: int | None
+    validates_songs: bool
 
 
 def training_of(cell: Cell) -> Training | None:
@@ -56,7 +59,9 @@ def training_of(cell: Cell) -> Training | None:
     accumulated: Any = trainer.get("accumulate_grad_batches")
     accumulated = int(accumulated) if _is_number(accumulated) and accumulated >= 1 else 1
     steps = _steps(data, trainer, accumulated, _ranks(cell))
-    return Training(constructor, shape, _json([shape, loading]), accumulated, steps)
+    every = settings.get("validate_songs_every")
+    songs = None if every is None else [every, data["chunks_per_epoch"], cell.dataset]
+    return Training(constructor, shape, _json([shape, loading, songs]), accumulated, steps, songs is not None)
 
 
 def _settings(recipe: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:

@@ -46,4 +46,4 @@ def test_the_cost_is_the_median_of_runs_alike() -> None:
 
 def test_a_measurement_says_where() -> None:
     found = cost_measured({"step_seconds": 0.5, "peak_bytes": 7, "device": "a processor", "threads": 2})
-    assert found == Cost(0.5, 7, "measured on a processor (2 threads)")
+    assert found == Cost(0.5, 7, "measured on a processor (2 threads)", of_a_step=True)

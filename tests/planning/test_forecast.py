@@ -88,6 +88,39 @@ def test_a_run_tells_the_cost_of_its_like_alone(suite: Suite) -> None:
     assert (total["hours"], total["hours_left"], total["cells_without_hours"]) == (1.5 + 2.5 + 0.5, 2.0 + 0.5, 2)
 
 
+def test_an_evaluation_of_more_passes_takes_longer(tmp_path: Path) -> None:
+    """By the separation of the others, not by their scoring."""
+    models = "[mixture, {model: mixture_share, inference: {shifts: 3}}, {model: hpss, inference: {tta: [polarity]}}]"
+    (tmp_path / "suite.yaml").write_text(f"datasets: [demo]\nmodels: {models}\n")
+    suite = read_suite(tmp_path)
+    made = record("mixture")
+    made["speed"] = {"real_time_factor": 0.5}
+    made["dataset"]["seconds"] = [3600.0]
+    records.write(suite.record_path(suite.cells[0]), made)
+    cells = found(suite)
+    assert [each.evaluate_hours for each in cells.values()] == [0.5, 1.5, 1.0]
+    run_of(suite, "mixture", state={"stage": "done", "done": 1.0}, attempts=[attempt("evaluate", 0, 3600)])
+    cells = found(suite)
+    assert [each.evaluate_hours for each in cells.values()] == [1.0, 2.0, 1.5]
+    assert [*cells.values()][1].sources["evaluate"] == "1 evaluation on demo, by its passes"
+
+
+def test_validation_of_songs_is_a_part_of_a_training(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cost of a run without it is not that of one with it, and a step that is measured has none."""
+    (suite.folder / "suite.yaml").write_text(SUITE + "  - {recipe: unet_small, label: d3v, set: SET}\n".replace(
+        "SET", "{separator.depth: 3, validate_songs_every: 5}"))  # fmt: skip
+    suite = read_suite(suite.folder)
+    end(suite, "d3-s0", 3600)
+    assert found(suite)["d3-s1"].train_hours == 1.0
+    assert found(suite)["d3v-s0"].train_hours is None
+    measured = {"step_seconds": 2.0, "peak_bytes": 7, "device": "a processor", "threads": 1, "parameters": 99}
+    monkeypatch.setattr(measuring, "measure", lambda suite, cell: measured)
+    cell = found(suite, measure=True)["d3v-s1"]
+    assert cell.sources["train"] == "measured on a processor (1 thread), validation of songs left out"
+    end(suite, "d3v-s0", 7200)
+    assert found(suite)["d3v-s1"].train_hours == 2.0
+
+
 def test_what_is_measured_is_kept_for_later_plans(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
     end(suite, "d3-s0", 3600)
     asked, said = [], []
