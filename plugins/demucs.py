@@ -6,16 +6,17 @@ of skip by addition, convolution, GLU and transposed convolution up; initial wei
 at the mixture's rate, and its convolutions up take their context from the padding of the input. v2 works at twice the
 rate, with padded convolutions, as in the authors' package 4.x.
 
-Differences: the convolutions up of the paper's own v2 (facebookresearch/demucs, branch v2) have no padding either: with
-the same weights, outputs are 75 to 88 dB apart. For both versions, the authors normalize a track outside the network,
-by the mean and the deviation of its whole mixture (the mean of its channels), and their loss compares normalized
-signals. Here the network normalizes each chunk that it is given, and the loss compares signals as they are. Where
-`chunk_seconds` is longer than the track, a separation is normalized as theirs.
+Differences: the convolutions up of the paper's own v2 (facebookresearch/demucs, branch v2) have no padding either, as
+with `padded: false`: with the same weights, outputs are 75 to 88 dB apart. For both versions, the authors normalize a
+track outside the network, by the mean and the deviation of its whole mixture (the mean of its channels), as with
+`normalize: song`, and their loss compares normalized signals. By default the network normalizes each chunk that it is
+given, and the loss compares signals as they are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import julius
 from torch import Tensor, nn
@@ -39,7 +40,8 @@ class Demucs(Separator):
         lstm_layers: Of the BLSTM; 0 for none.
         rescale: Standard deviation that initial weights are brought half way to; 0 leaves them.
         normalize: Whether the mean of the mixture's channels is brought to zero mean and unit deviation, and estimates
-            back. None, as in checkpoints from before this was an option: in v2 alone.
+            back. None, as in checkpoints from before this was an option: in v2 alone. `song`: those of a whole song.
+        padded: Whether the convolutions up are padded. None: in v2 alone.
     """
 
     def __init__(
@@ -53,16 +55,19 @@ class Demucs(Separator):
         context: int = 3,
         lstm_layers: int = 2,
         rescale: float = 0.1,
-        normalize: bool | None = None,
+        normalize: bool | Literal["song"] | None = None,
+        padded: bool | None = None,
     ) -> None:
         super().__init__(targets, sample_rate, channels)
         if version not in ("v1", "v2"):
             raise ValueError(f"version must be 'v1' or 'v2', not '{version}'")
         if context < 1 or context % 2 == 0:
             raise ValueError(f"context must be odd, not {context}")
-        self.v2 = version == "v2"
-        self.normalize = self.v2 if normalize is None else normalize
-        self.unpadded = 0 if self.v2 else context - 1
+        if normalize not in (None, True, False, "song"):
+            raise ValueError(f"normalize must be true, false or 'song', not {normalize!r}")
+        self.v2, self.normalizes_songs = version == "v2", normalize == "song"
+        self.normalize = self.v2 if normalize is None else normalize is True
+        self.unpadded = 0 if (self.v2 if padded is None else padded) else context - 1
         self.stride_samples = STRIDE**depth // (2 if self.v2 else 1)
         self.down, self.up = nn.ModuleList(), nn.ModuleList()
         widths = [channels, *(filters * 2**i for i in range(depth))]
@@ -71,7 +76,7 @@ class Demucs(Separator):
                 nn.Sequential(nn.Conv1d(a, b, KERNEL, STRIDE), nn.ReLU(), nn.Conv1d(b, 2 * b, 1), nn.GLU(1))
             )
             outputs = a if i else channels * len(self.targets)
-            padding = context // 2 if self.v2 else 0
+            padding = 0 if self.unpadded else context // 2
             widened = [nn.Conv1d(b, 2 * b, context, padding=padding), nn.GLU(1)]
             transposed = [nn.ConvTranspose1d(b, outputs, KERNEL, STRIDE), nn.ReLU() if i else nn.Identity()]
             self.up.insert(0, nn.Sequential(*widened, *transposed))

@@ -45,7 +45,7 @@ class HTDemucs(HybridDemucs):
         chunk_seconds: Length of all chunks of a separation: the network was trained on these alone. None for any.
         rescale: Standard deviation that initial weights are brought half way to; 0 leaves them.
         normalize: Whether the mean of the mixture's channels is brought to zero mean and unit deviation, and estimates
-            back. `song`: by a separation, for the whole song, as by demucs's command line, and not in training.
+            back. `song`: by a separation, for the whole song, as by demucs's command line, and each chunk in training.
     """
 
     def __init__(

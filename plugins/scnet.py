@@ -21,13 +21,13 @@ there; here it reads the input once, with the sum of both weights, which is the 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from msbench import STFT, Batch, ComplexSpectrogramSeparator
+from msbench import STFT, ComplexSpectrogramSeparator
 
 
 class SCNet(ComplexSpectrogramSeparator):
@@ -98,14 +98,6 @@ class SCNet(ComplexSpectrogramSeparator):
             up = BandsUp(width, read if i else read * len(self.targets), band_strides)
             self.decoder.insert(0, nn.ModuleList([Fusion(width), up]))
         self.separation_net = DualPath(widths[-1], layers, expand)
-
-    def loss(self, batch: Batch, criterion: Callable[[Tensor, Tensor], Tensor]) -> Tensor | Mapping[str, Tensor]:
-        if not self.normalizes_songs:
-            return super().loss(batch, criterion)
-        mono = batch.mixture.mean(1, keepdim=True)
-        mean, deviation = mono.mean(-1, keepdim=True), mono.std(-1, keepdim=True)
-        estimates = self((batch.mixture - mean) / (deviation + 1e-5))
-        return criterion(estimates * deviation[:, None] + mean[:, None], batch.references)
 
     def estimate(self, spectrogram: Tensor) -> Tensor:
         if not self.normalizes_spectrograms:

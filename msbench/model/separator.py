@@ -88,11 +88,18 @@ class Separator(nn.Module):
     def loss(self, batch: Batch, criterion: Callable[[Tensor, Tensor], Tensor]) -> Tensor | Mapping[str, Tensor]:
         """The training loss of one batch, a scalar. Override it for a loss that needs more than the estimates.
 
+        Where a model `normalizes_songs`, each chunk is normalized as a song of its own.
+
         Returns:
             A scalar, or named scalars: their mean is minimized, and each is logged as `train_loss_<name>` and
             `val_loss_<name>`.
         """
-        return criterion(self(batch.mixture), batch.references)
+        if not self.normalizes_songs:
+            return criterion(self(batch.mixture), batch.references)
+        mono = batch.mixture.mean(1, keepdim=True)
+        mean, deviation = mono.mean(-1, keepdim=True), mono.std(-1, keepdim=True)
+        estimates = self((batch.mixture - mean) / (1e-5 + deviation))
+        return criterion(estimates * deviation[:, None] + mean[:, None], batch.references)
 
     def padded_length(self, time: int) -> int:
         """The samples that it makes of `time` before its first layer, if it pads its input; `time` for any other.

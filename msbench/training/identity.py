@@ -51,6 +51,7 @@ LATER: dict[str, Any] = {
     "separator.norm": "parts",
     "separator.normalization": "spectrogram",
     "separator.normalize": None,
+    "separator.padded": None,
     "separator.per_target": False,
     "separator.phase": "mixture",
     "separator.phase_iterations": None,

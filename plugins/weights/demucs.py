@@ -1,6 +1,7 @@
-"""The files of facebookresearch/demucs (read at e976d93): a class, the arguments of its constructor, and half-precision
-weights, pickled by `serialize_model` of demucs/states.py. The class is not imported: its name and the arguments tell
-which model of ours it is, and a model that ours cannot hold is refused.
+"""The files of facebookresearch/demucs. Those of versions 3 and 4 (read at e976d93) are a class, the arguments of its
+constructor, and half-precision weights, pickled by `serialize_model` of demucs/states.py. The class is not imported:
+its name and the arguments tell which model of ours it is, and a model that ours cannot hold is refused. Those of
+version 2 (read at 8c34a99, demucs/pretrained.py) are state dicts of the network of demucs/model.py.
 """
 
 from __future__ import annotations
@@ -8,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import julius
+from torch import Tensor
 
 from msbench import Converted, Weights, read_weights, refuse_other_fields
 
@@ -55,6 +59,8 @@ _FIXED_TRANSFORMER = {
 def convert(paths: Sequence[Path], about: Weights) -> Converted:
     """Demucs (facebookresearch/demucs): Hybrid Demucs, Hybrid Transformer Demucs, and bags of them."""
     package = read_weights(paths[0], STAND_INS)
+    if isinstance(package, dict) and "lstm.lstm.weight_ih_l0" in package:
+        return version2(package, about)
     if not isinstance(package, dict) or not {"klass", "args", "kwargs", "state"} <= package.keys():
         raise ValueError(f"{paths[0]} is no file that demucs wrote: it must hold klass, args, kwargs and state")
     state = package["state"]
@@ -69,6 +75,24 @@ def convert(paths: Sequence[Path], about: Weights) -> Converted:
     if names == [TRANSFORMER]:
         return Converted("htdemucs", transformer_options(arguments), state)
     raise ValueError(f"{paths[0]} holds a network that msbench has not: {', '.join(names) or 'none that it knows'}")
+
+
+def version2(state: Mapping[str, Any], about: Weights) -> Converted:
+    """A state dict of version 2, of an unpadded network of songs that demucs/separate.py normalizes before it."""
+    names = {"encoder.": "down.", "decoder.": "up.", "lstm.lstm.": "lstm.", "lstm.linear.": "linear."}
+    found = {}
+    for key, value in state.items():
+        theirs = next((each for each in names if str(key).startswith(each)), "")
+        found[names.get(theirs, "") + str(key).removeprefix(theirs)] = value
+    first, widened = (found.get(f"{layer}.weight") for layer in ("down.0.0", "up.0.0"))
+    if not isinstance(first, Tensor) or not isinstance(widened, Tensor):
+        raise ValueError("the file lacks a layer of Demucs's version 2, down.0.0 or up.0.0")
+    options = {"targets": list(about.targets), "sample_rate": about.sample_rate, "channels": first.shape[1]}
+    options |= {"filters": len(first), "context": widened.shape[-1]}
+    options["depth"] = len({key.split(".")[1] for key in found if key.startswith("down.")})
+    for name, ratio in (("upsample", (1, 2)), ("downsample", (2, 1))):  # a function there, with filters of its own here
+        found |= {f"{name}.{key}": value for key, value in julius.ResampleFrac(*ratio).state_dict().items()}
+    return Converted("demucs", {**options, "normalize": "song", "padded": False}, found)
 
 
 def _is_named(stand_in: Any, name: str) -> bool:

@@ -101,6 +101,21 @@ def test_v1_gives_the_outputs_of_branch_v1(depth, context):
             assert largest_difference(ours(mixture), published(ours, mixture[0], "v1")) < 2e-5
 
 
+@pytest.mark.parametrize("context", [3, 5])
+def test_v2_without_padding_gives_the_outputs_of_branch_v2(context):
+    torch.manual_seed(0)
+    ours = msbench.load("demucs", filters=8, depth=4, context=context, padded=False).eval()
+    for time in (4096, 9999):
+        mixture = 3 * noise(1, 2, time) + 0.05
+        with torch.no_grad():
+            assert largest_difference(ours(mixture), published(ours, mixture[0], "v2")) < 2e-5
+
+
+def test_a_normalization_that_is_none():
+    with pytest.raises(ValueError, match="normalize must be true, false or 'song', not 'chunk'"):
+        msbench.load("demucs", filters=4, normalize="chunk")
+
+
 def test_v2_is_near_branch_v2_whose_convolutions_up_have_no_padding():
     torch.manual_seed(0)
     ours = msbench.load("demucs", filters=8).eval()
