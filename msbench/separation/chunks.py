@@ -151,18 +151,16 @@ def _full(blocks: Iterable[np.ndarray], plan: ChunkPlan) -> Iterator[Piece]:
     zeros after the end would not be the same as an end. A song below a chunk is one chunk; to a model that takes one
     length alone it is given in the middle of zeros, as demucs does.
     """
-    held: np.ndarray | None = None  # from the start of the chunk before on: the last one may reach back to there
-    origin = start = 0
+    song, start = _Held(), 0
     for block in blocks:
-        held = block if held is None else np.concatenate([held, block], axis=-1)
+        song.add(block)
         # Strictly more than a chunk: what ends here may be the song's end, and its last chunk lies otherwise.
-        while origin + held.shape[-1] > start + plan.size:
-            yield Piece(start, held[..., start - origin : start - origin + plan.size], 0, plan.size)
-            held = held[..., start - origin :]
-            origin, start = start, start + plan.step
-    assert held is not None  # a source without samples has raised
-    last = max(0, -(-(origin + held.shape[-1] - plan.size) // plan.stride) * plan.stride)
-    samples = held[..., last - origin :]
+        while song.end > start + plan.size:
+            yield Piece(start, song.samples(start, start + plan.size), 0, plan.size)
+            song.drop(start)  # the last chunk may reach back to here
+            start += plan.step
+    last = max(0, -(-(song.end - plan.size) // plan.stride) * plan.stride)
+    samples = song.samples(last, song.end)
     frames = samples.shape[-1]
     missing = plan.given(frames) - frames
     before = missing // 2 if last == 0 else 0
@@ -221,27 +219,48 @@ def _mirrored(blocks: Iterable[np.ndarray], plan: ChunkPlan) -> Iterator[Piece]:
 class _Held:
     """The part of a song that is still needed.
 
+    It lies in one buffer, which soon has its size for good: arrays of ever other sizes would let memory grow with the
+    song, as the system's allocator finds no gap for them.
+
     Attributes:
         end: Position behind its last sample.
     """
 
     def __init__(self) -> None:
-        self.end = self._origin = 0
-        self._samples: np.ndarray | None = None
+        self.end = self._origin = self._first = 0  # of the song, and the place of the first in the buffer
+        self._buffer: np.ndarray | None = None
 
     def add(self, block: np.ndarray) -> None:
-        self._samples = block if self._samples is None else np.concatenate([self._samples, block], axis=-1)
-        self.end += block.shape[-1]
+        frames, held = block.shape[-1], self.end - self._origin
+        if self._buffer is None:
+            self._buffer = block.copy()
+        elif self._first + held + frames > self._buffer.shape[-1]:
+            buffer = self._buffer
+            if held + frames > buffer.shape[-1] or self._first < held // 4:
+                self._buffer = np.empty((*block.shape[:-1], held + max(held, frames)), np.float32)
+            self._move(buffer, held)
+        self._buffer[..., self._first + held : self._first + held + frames] = block
+        self.end += frames
+
+    def _move(self, buffer: np.ndarray, held: int) -> None:
+        """To the front of the buffer, in parts, as numpy would copy the whole of what overlaps."""
+        assert self._buffer is not None
+        part = held if buffer is not self._buffer else min(held, self._first)
+        for at in range(0, held, max(1, part)):
+            stop = min(held, at + part)
+            self._buffer[..., at:stop] = buffer[..., self._first + at : self._first + stop]
+        self._first = 0
 
     def samples(self, first: int, last: int) -> np.ndarray:
-        """From one position up to another, as far as they are held."""
-        assert self._samples is not None  # a source without samples has raised
-        return self._samples[..., first - self._origin : max(0, last - self._origin)]
+        """A copy, from one position up to another, as far as they are held."""
+        assert self._buffer is not None  # a source without samples has raised
+        shift = self._first - self._origin
+        return self._buffer[..., max(first, self._origin) + shift : max(first, min(last, self.end)) + shift].copy()
 
     def drop(self, before: int) -> None:
         """Forget what stands before a position."""
-        if before > self._origin and self._samples is not None:
-            self._samples = self._samples[..., before - self._origin :]
+        if before > self._origin:
+            self._first += before - self._origin
             self._origin = before
 
 
