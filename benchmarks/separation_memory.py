@@ -91,9 +91,7 @@ def main() -> int:
             rows.append((minutes, json.loads(child.stdout.splitlines()[-1])))
             path.unlink()
 
-    print(
-        f"Model `{options.model}`, {RATE} Hz, {CHANNELS} channels, {options.format}, otherwise defaults of `separate_files`.\n"
-    )
+    print(f"Model `{options.model}`, {RATE} Hz, {CHANNELS} channels, {options.format}, other defaults as they are.\n")
     print("| minutes | peak RSS | before separating | working memory | seconds |\n|---:|---:|---:|---:|---:|")
     for minutes, row in rows:
         work = row["peak"] - row["baseline"]
