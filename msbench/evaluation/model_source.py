@@ -120,11 +120,15 @@ class ModelSource:
         )
 
     def _licence(self) -> str | None:
-        """Of published weights, or else of the package that brought the model."""
+        """Of published weights, or else of the package that brought the model; of an ensemble, each of its members'."""
         held = self.checkpoint
         if held is not None and held.weights_name is not None:
             return held.licence
-        return registry.licence_of("models", self.registered["name"])
+        members = self.separator.combines()
+        if not members:
+            return registry.licence_of("models", self.registered["name"])
+        found = dict.fromkeys((each.origin or {}).get("licence") or _licence_of(each) for each in members)
+        return None if None in found else "; ".join(map(str, found))
 
     def _checkpoint(self) -> CheckpointFacts | None:
         held = self.checkpoint
@@ -165,6 +169,10 @@ class ModelSource:
         if chosen.compile:
             facts["compile"] = True
         return facts
+
+
+def _licence_of(member: Separator) -> str | None:
+    return registry.licence_of("models", member.registered["name"]) if member.registered else None
 
 
 def _portable(registered: dict[str, Any]) -> dict[str, Any]:

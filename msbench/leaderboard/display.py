@@ -18,6 +18,7 @@ INFINITE = "∞"
 NOISE_DB = 100.0  # a score above is rounding noise: 32-bit samples carry some 150 dB, and nothing is left to measure
 LONGEST_LABEL = 40  # in a picture, or in a column of a terminal
 MISSING = "–"
+DEFAULT_OVERLAP = 0.25  # of `msbench.separation.inference.Inference`, whose module takes seconds to import
 
 
 def name(value: Any, longest: int = LONGEST_NAME) -> str:
@@ -63,12 +64,14 @@ def count(value: Any) -> str:
 
 
 def inference_words(inference: Mapping[str, Any]) -> str:
-    """What a record's `inference` says of averages over several passes, windows and precision; "" at the defaults.
+    """What a record's `inference` says of overlap, averages over several passes, windows and precision; "" at defaults.
 
-    >>> inference_words({"overlap": 0.25, "dtype": "bf16", "shifts": 2, "tta": ["polarity", "swap"]})
-    '2 shifts, tta polarity + swap, bf16'
+    >>> inference_words({"overlap": 0.5, "dtype": "bf16", "shifts": 2, "tta": ["polarity", "swap"]})
+    'overlap 0.5, 2 shifts, tta polarity + swap, bf16'
     """
     parts = []
+    if inference.get("overlap") not in (None, DEFAULT_OVERLAP):
+        parts.append(f"overlap {inference['overlap']:g}")
     if inference.get("shifts"):
         parts.append(counted(inference["shifts"], "shift"))
     if inference.get("tta"):

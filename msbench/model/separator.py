@@ -62,7 +62,7 @@ class Separator(nn.Module):
     stride_samples: int = 1  # chunks start at multiples of this, so that a strided model sees the same grid in each
     registered: dict[str, Any] | None = None  # {"name", "options"} as `msbench.load` built it; kept in checkpoints
 
-    origin: dict[str, Any] | None = None  # {"name", "sha256", "training"} of its weights, by `msbench.trained`
+    origin: dict[str, Any] | None = None  # {"name", "sha256", "licence", "training"}, by `msbench.trained`
 
     def __init__(self, targets: Sequence[str], sample_rate: int, channels: int) -> None:
         super().__init__()

@@ -111,7 +111,12 @@ def trained(model: str | Path, files: Sequence[str | Path] = (), /, **options: A
         refuse_untrained(str(model), "separate")
         return create(str(model), options)
     separator = held.separator(**options)
-    separator.origin = {"name": held.weights_name or held.name, "sha256": held.sha256, "training": held.training}
+    separator.origin = {
+        "name": held.weights_name or held.name,
+        "sha256": held.sha256,
+        "licence": held.licence,
+        "training": held.training,
+    }
     return separator
 
 

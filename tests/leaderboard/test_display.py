@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from msbench.leaderboard import display
+from msbench.separation.inference import Inference
 
 
 def test_names_are_cut_and_made_visible() -> None:
@@ -33,3 +34,10 @@ def test_texts() -> None:
     assert display.or_dash(None) == display.or_dash("") == display.MISSING
     assert display.or_dash(0) == "0"
     assert display.or_dash("two\nlines") == "two lines"
+
+
+def test_how_a_model_was_run_is_said_where_it_is_not_the_default() -> None:
+    default = Inference()
+    assert display.inference_words({"overlap": default.overlap, "dtype": default.precision}) == ""
+    assert display.inference_words({"overlap": None, "dtype": "float32"}) == ""  # of a song as a whole
+    assert display.inference_words({"overlap": 0.5, "dtype": "bf16"}) == "overlap 0.5, bf16"

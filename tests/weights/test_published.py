@@ -122,6 +122,17 @@ def test_a_bag_is_scored(theirs: Publisher) -> None:
     assert lacking(record) == set()
 
 
+def test_an_ensemble_of_weights_is_as_sure_as_they_are(theirs: Publisher) -> None:
+    for name in ("one", "both"):
+        fetching.fetch(catalogue.find(name))
+    record = score("ensemble", "--set", "separator.members=[one,both]")
+    assert [member["name"] for member in record["model"]["members"]] == ["one", "both"]
+    assert record["model"]["licence"] == "CC0"
+    assert lacking(record) == set()
+    record["model"]["members"][1]["sha256"] = None  # from memory, so from nobody knows where
+    assert lacking(record) == {"model.members.1.sha256"}
+
+
 def test_a_file_that_is_here(theirs: Publisher) -> None:
     assert load_published("one", ["a.ckpt"]).weights_name == "one"
     assert theirs.asked == []
