@@ -82,6 +82,7 @@ TESTED_ELSEWHERE = {
     "runs/levels": "runs/test_sweeps and runs/test_suite_file",
     "runs/model_entry": "runs/test_suite_file: a table of every field",
     "scaffold/templates": "texts alone: scaffold/test_create runs them",
+    "separation/joining": "separation/test_chunks: what was cut is joined again",
     "system/exit_codes": "numbers alone: cli/test_app sees them from a shell",
     "system/fields": "runs/test_suite_file and cluster/test_profile: tables of every field",
     "training/flags": "cluster/test_settings",

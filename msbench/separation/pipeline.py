@@ -20,9 +20,10 @@ from torch import Tensor
 from msbench.audio.reading import BLOCK_FRAMES
 from msbench.audio.streams import resampled
 from msbench.model.separator import Separator
-from msbench.separation.chunks import ChunkPlan, chunks, joined, whole
+from msbench.separation.chunks import ChunkPlan, chunks, whole
 from msbench.separation.inference import DEFAULTS, Inference
 from msbench.separation.input_stream import CheckedBlocks, InputStream
+from msbench.separation.joining import joined
 from msbench.separation.model_calls import adaptation, estimates_of, evaluating
 from msbench.separation.normalization import NormalizedSong
 from msbench.separation.output import Output

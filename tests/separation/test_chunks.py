@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from msbench.model.separator import Separator
-from msbench.separation.chunks import WINDOWS, ChunkPlan, chunks, joined
+from msbench.separation.chunks import WINDOWS, ChunkPlan, chunks
+from msbench.separation.joining import joined
 from msbench.separation.pipeline import separate
 from tests.plugins.weights import noise
 

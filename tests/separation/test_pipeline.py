@@ -8,9 +8,10 @@ from torch import nn
 from msbench.audio.streams import resampled
 from msbench.model.separator import Separator, SpectrogramSeparator
 from msbench.model.stft import resample
-from msbench.separation.chunks import ChunkPlan, joined
+from msbench.separation.chunks import ChunkPlan
 from msbench.separation.inference import Inference
 from msbench.separation.input_stream import InputStream
+from msbench.separation.joining import joined
 from msbench.separation.pipeline import separate, separate_blocks
 
 RATE = 1000
