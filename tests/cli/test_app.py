@@ -56,7 +56,8 @@ def started(script: str, cwd: Path) -> subprocess.Popen[str]:
         (["board", "build", "absent"], "absent"),
         (["data", "card", "folder", "--root", "absent"], "absent"),
         (["new", "My Net"], "call it 'my_net'"),
-        (["separate", "absent.ckpt", "a.wav", "-o", "out"], "absent.ckpt"),
+        (["separate", "absent.ckpt", "a.wav", "-o", "out"], "no audio file a.wav"),
+        (["evaluate", "absent.ckpt", "--data", "demo"], "absent.ckpt"),
         (["evaluate", "--data", "demo"], "needs a model or --estimates"),
     ],
 )

@@ -147,8 +147,8 @@ def test_what_was_trained_on_other_data_is_ranked_apart(board: Path) -> None:
     from msbench.evaluation.record import trained_on
 
     known = {"datasets": ["musdb18hq"], "tracks": 86, "hours": 6.0, "data": "unknown"}
-    assert trained_on(known, "musdb18")["data"] == "standard"
-    assert trained_on(known, "dsd100")["data"] == "extra"
+    assert trained_on(known, "musdb18", "test")["data"] == "standard"
+    assert trained_on(known, "dsd100", "test")["data"] == "extra"
 
 
 def test_every_number_follows_from_the_per_track_files(board: Path) -> None:
