@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import soundfile
 import torch
 
 import msbench
@@ -135,11 +136,12 @@ def test_load_takes_a_name_or_a_path(path: Path) -> None:
 def test_a_file_that_is_no_checkpoint(
     plugin: Path, content: Any, sentence: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = plugin.parent / "odd.ckpt"
+    path, song, out = (plugin.parent / name for name in ("odd.ckpt", "song.wav", "out"))
     path.write_bytes(content) if isinstance(content, bytes) else torch.save(content, path)
-    assert main(["separate", str(path), "song.wav", "-o", "out"]) == 2
+    soundfile.write(song, torch.zeros(8), 8000)
+    assert main(["separate", str(path), str(song), "-o", str(out)]) == 2
     assert sentence in capsys.readouterr().err
-    assert main(["separate", str(path), "song.wav", "-o", "out", "--debug"]) == 2
+    assert main(["separate", str(path), str(song), "-o", str(out), "--debug"]) == 2
     assert "weights_only=False" not in capsys.readouterr().err
 
 

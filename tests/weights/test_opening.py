@@ -37,7 +37,8 @@ def test_the_order_in_which_a_model_is_looked_up(theirs: Publisher, monkeypatch:
 def test_what_is_ready_to_separate(theirs: Publisher, tmp_path: Path) -> None:
     path = tmp_path / "unet.ckpt"
     msbench.save(msbench.load("unet", depth=3, filters=2), path)
-    assert msbench.trained(str(path)).origin == {"name": "unet", "sha256": sha256_of(path), "training": None}
+    expected = {"name": "unet", "sha256": sha256_of(path), "licence": None, "training": None}
+    assert msbench.trained(str(path)).origin == expected
     fetching.fetch(catalogue.find("one"))
     origin = msbench.trained("one").origin
     assert origin is not None
