@@ -81,8 +81,8 @@ def _evaluate(options: argparse.Namespace) -> int:
         weights = weights_of(options.model, options.weights, "evaluate")
         if weights is not None:
             check(targets_of(weights, settings), options.data, **common, **inference)
-        if weights is not None and not options.weights:
-            fetch(weights)
+            if not options.weights:
+                fetch(weights)
         own = {"separator": settings, "weights": options.weights, **inference}
         path = evaluate_into_folder(evaluate, options.model, options.data, **common, **own)
     else:

@@ -67,8 +67,8 @@ def _separate(options: argparse.Namespace) -> int:
     if weights is not None:
         targets = targets_of(weights, settings)
         check_outputs(options.files, options.output, output, targets, name, force=options.force)
-    if weights is not None and not options.weights:
-        fetch(weights)
+        if not options.weights:
+            fetch(weights)
     model = _ready(options.model, options.weights, settings)
     songs, failures = songs_of(options.files, options.output, output, model.targets, name)
     count = len(songs) + len(failures)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from numbers import Real
 from typing import Any
 
+from msbench.runs.settings import OVERLAP
 from msbench.system.errors import one_line
 from msbench.system.wording import counted, quantity
 
@@ -18,7 +19,6 @@ INFINITE = "∞"
 NOISE_DB = 100.0  # a score above is rounding noise: 32-bit samples carry some 150 dB, and nothing is left to measure
 LONGEST_LABEL = 40  # in a picture, or in a column of a terminal
 MISSING = "–"
-DEFAULT_OVERLAP = 0.25  # of `msbench.separation.inference.Inference`, whose module takes seconds to import
 
 
 def name(value: Any, longest: int = LONGEST_NAME) -> str:
@@ -70,7 +70,7 @@ def inference_words(inference: Mapping[str, Any]) -> str:
     'overlap 0.5, 2 shifts, tta polarity + swap, bf16'
     """
     parts = []
-    if inference.get("overlap") not in (None, DEFAULT_OVERLAP):
+    if inference.get("overlap") not in (None, OVERLAP):
         parts.append(f"overlap {inference['overlap']:g}")
     if inference.get("shifts"):
         parts.append(counted(inference["shifts"], "shift"))

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from msbench.runs.settings import OVERLAP
 from msbench.runs.suite import Cell
 from msbench.weights import catalogue
-
-OVERLAP = 0.25  # by default, of `msbench.separation.inference`, which loads torch; a test holds the two together
 
 
 def passes_of(cell: Cell, networks: Callable[[str], int]) -> float:

@@ -24,6 +24,7 @@ from msbench.system.wording import did_you_mean
 
 OWN_SETTINGS = ("output", "config", "name", "help", "print_config", "print_shtab")  # that a suite's cell sets itself
 UNNAMED = ("tensorboard", "group", "factors")  # no part of a cell's name; those of W&B are, since they ever were
+OVERLAP = 0.25  # by default, of `msbench.separation.inference.Inference`, whose module takes seconds to import
 INFERENCE = "inference."  # how such settings begin where they stand among others
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from msbench.planning.passes import OVERLAP, networks_of, passes_of
+from msbench.planning.passes import networks_of, passes_of
+from msbench.runs.settings import OVERLAP
 from msbench.runs.suite import Cell
 from msbench.separation.inference import Inference
 
