@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 from asteroid_filterbanks import STFTFB, Decoder, Encoder, ParamSincFB
 from torch import Tensor, nn
@@ -52,6 +53,8 @@ class ConvTasNet(Separator):
         mask_prelu: Whether a PReLU comes before the convolution of the masks.
         initialization: Of the weights, as `msbench.initialize` takes it; `xavier_normal` is that of tasnet.py, which
             draws the scales and shifts of normalizations too.
+        normalize: `song`: a separation brings each song to zero mean and unit deviation, and estimates back, as the
+            authors of the variant for music do; training does so for each chunk.
     """
 
     def __init__(
@@ -74,6 +77,7 @@ class ConvTasNet(Separator):
         first_norm: str = "global",
         mask_prelu: bool = True,
         initialization: str = "torch",
+        normalize: Literal["song"] | None = None,
     ) -> None:
         super().__init__(targets, sample_rate, channels)
         for option, value, known in (
@@ -84,6 +88,9 @@ class ConvTasNet(Separator):
         ):
             if value not in known:
                 raise ValueError(f"{option} must be one of {', '.join(known)}, not '{value}'")
+        if normalize not in (None, "song"):
+            raise ValueError(f"normalize must be null or 'song', not {normalize!r}")
+        self.normalizes_songs = normalize == "song"
         if kernel_samples < 2 or kernel_samples % 2:
             raise ValueError(f"kernel_samples must be even and at least 2, not {kernel_samples}")
         self.kernel_samples = kernel_samples + int(bank == "sinc")  # those are symmetric: odd

@@ -1,11 +1,12 @@
 """The files of facebookresearch/demucs. Those of versions 3 and 4 (read at e976d93) are a class, the arguments of its
 constructor, and half-precision weights, pickled by `serialize_model` of demucs/states.py. The class is not imported:
 its name and the arguments tell which model of ours it is, and a model that ours cannot hold is refused. Those of
-version 2 (read at 8c34a99, demucs/pretrained.py) are state dicts of the network of demucs/model.py.
+version 2 (read at 8c34a99, demucs/pretrained.py) are state dicts of the networks of demucs/model.py and tasnet.py.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -57,8 +58,10 @@ _FIXED_TRANSFORMER = {
 
 
 def convert(paths: Sequence[Path], about: Weights) -> Converted:
-    """Demucs (facebookresearch/demucs): Hybrid Demucs, Hybrid Transformer Demucs, and bags of them."""
+    """Demucs (facebookresearch/demucs): its networks of versions 2 to 4, Conv-TasNet, and bags of them."""
     package = read_weights(paths[0], STAND_INS)
+    if isinstance(package, dict) and "encoder.conv1d_U.weight" in package:
+        return tasnet(package, about)
     if isinstance(package, dict) and "lstm.lstm.weight_ih_l0" in package:
         return version2(package, about)
     if not isinstance(package, dict) or not {"klass", "args", "kwargs", "state"} <= package.keys():
@@ -93,6 +96,50 @@ def version2(state: Mapping[str, Any], about: Weights) -> Converted:
     for name, ratio in (("upsample", (1, 2)), ("downsample", (2, 1))):  # a function there, with filters of its own here
         found |= {f"{name}.{key}": value for key, value in julius.ResampleFrac(*ratio).state_dict().items()}
     return Converted("demucs", {**options, "normalize": "song", "padded": False}, found)
+
+
+# Parts of demucs/tasnet.py of version 2, and of `conv_tasnet`; within a block, those behind its number.
+_TASNET = {
+    "encoder.conv1d_U": "encoder",
+    "decoder.basis_signals": "decoder",
+    "separator.network.0": "bottleneck.0",
+    "separator.network.1": "bottleneck.1",
+    "separator.network.3": "mask.1",
+    "net.0": "body.0",
+    "net.1": "body.1",
+    "net.2": "body.2",
+    "net.3.net.0": "body.3",
+    "net.3.net.1": "body.4",
+    "net.3.net.2": "body.5",
+    "net.3.net.3": "residual",
+}
+_TASNET_BLOCK = re.compile(r"separator\.network\.2\.(\d+)\.(\d+)\.(.+)")
+
+
+def tasnet(state: Mapping[str, Any], about: Weights) -> Converted:
+    """A state dict of Conv-TasNet in version 2, of songs that demucs/separate.py normalizes before it."""
+    places = [(int(found[1]), int(found[2])) for found in map(_TASNET_BLOCK.fullmatch, map(str, state)) if found]
+    repeats, blocks = (1 + max((place[axis] for place in places), default=-1) for axis in (0, 1))
+    found = {}
+    for key, value in state.items():
+        block = _TASNET_BLOCK.fullmatch(str(key))
+        part, _, kind = (block[3] if block else str(key)).rpartition(".")
+        before = f"blocks.{int(block[1]) * blocks + int(block[2])}." if block else ""
+        name = before + _TASNET.get(part, part) + "." + {"gamma": "weight", "beta": "bias"}.get(kind, kind)
+        found[name] = value.flatten() if kind in ("gamma", "beta") and isinstance(value, Tensor) else value
+    parts = ("encoder", "bottleneck.1", "blocks.0.body.3", "decoder")
+    layers: list[Any] = [found.get(f"{part}.weight") for part in parts]
+    if not all(isinstance(layer, Tensor) for layer in layers):
+        raise ValueError("the file lacks a layer of Conv-TasNet as in demucs/tasnet.py of version 2")
+    bank, narrow, depthwise, basis = layers
+    filters, channels, kernel = bank.shape
+    found["decoder.weight"] = basis.t().unflatten(1, (channels, kernel))  # a linear layer there
+    sizes = {"filters": filters, "kernel_samples": kernel, "bottleneck": len(narrow), "hidden": len(depthwise)}
+    sizes |= {"kernel": depthwise.shape[-1], "blocks": blocks, "repeats": repeats, "channels": channels}
+    variant = {"skip": 0, "bias": False, "mask": "relu", "encoder_activation": "relu", "first_norm": "channel"}
+    variant |= {"mask_prelu": False, "normalize": "song"}
+    own = {"targets": list(about.targets), "sample_rate": about.sample_rate}
+    return Converted("conv_tasnet", {**own, **sizes, **variant}, found)
 
 
 def _is_named(stand_in: Any, name: str) -> bool:

@@ -207,6 +207,12 @@ def test_the_recipe_for_music_draws_its_weights_as_tasnet():
         assert abs(weights[name].mean().item()) < 0.2 * variance**0.5, name
 
 
+def test_a_normalization_of_songs():
+    assert msbench.load("conv_tasnet", **SMALL, normalize="song").normalizes_songs
+    with pytest.raises(ValueError, match="normalize must be null or 'song', not True"):
+        msbench.load("conv_tasnet", **SMALL, normalize=True)
+
+
 @pytest.mark.parametrize("option", [{"encoder_activation": "tanh"}, {"first_norm": "batch"}, {"mask": "none"}])
 def test_an_unknown_variant_is_refused(option):
     ((name, value),) = option.items()
