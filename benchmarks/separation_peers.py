@@ -56,7 +56,7 @@ def write_weights(name: str, width: str, folder: Path) -> None:
 
         features, depth = (32, 1) if width == "small" else (384, 6)
         options = {"dim": features, "depth": depth, "stereo": True, "num_stems": 1, "dim_head": 64, "heads": 8}
-        options |= {"time_transformer_depth": 1, "freq_transformer_depth": 1}
+        options |= {"time_transformer_depth": 1, "freq_transformer_depth": 1, "stft_hop_length": 441}
         network = BSRoformer(**options)
         torch.save(network.state_dict(), folder / "weights.ckpt")
         config = {

@@ -22,7 +22,7 @@ from msbench import STFT, Separator, separate, trained
 
 COMBINE = ("mean", "median", "largest", "smallest")
 DOMAINS = ("waveform", "stft")
-WHOLE_SECONDS = 1.0  # that a member's chunk is longer than what it is given, so that it is one
+WHOLE_SECONDS = 1.0  # that a chunk is longer than what `forward` is given, so that it is one
 
 Weights = Sequence[float] | Mapping[str, Sequence[float]]
 
@@ -30,7 +30,10 @@ _being_loaded: ContextVar[tuple[str, ...]] = ContextVar("members", default=("ens
 
 
 class Ensemble(Separator):
-    """Several trained models as one. What each estimates is resampled and adapted to the ensemble's rate and channels.
+    """Several trained models as one. Each separates a song as it does by itself, with its own chunks and normalization.
+
+    What it estimates is resampled and adapted to the ensemble's rate and channels. Before (revision 1), an ensemble cut
+    a song, and its models were given the chunks.
 
     Args:
         members: Checkpoints, names of published weights, or of models without weights.
@@ -48,6 +51,7 @@ class Ensemble(Separator):
     """
 
     trainable = False
+    revision = 2
 
     shares: Tensor  # (S, M), 0 where a member lacks the target
 
@@ -80,7 +84,7 @@ class Ensemble(Separator):
         self.combine, self.domain = combine, domain
         self.stft = STFT(window_samples, hop_samples)
         self.register_buffer("shares", self._shares(members, weights), persistent=False)
-        self._chunk(hop_samples)
+        self.stride_samples = hop_samples if domain == "stft" else 1
         if all(model.role == "floor" for model in models):
             self.role = "floor"  # type: ignore[misc]  # of the class, for other models
 
@@ -88,27 +92,23 @@ class Ensemble(Separator):
         return [model for model in self.models if isinstance(model, Separator)]
 
     def forward(self, mixture: Tensor) -> Tensor:
-        found = [self._estimates(model, mixture) for model in self.combines()]
-        combined = []
+        seconds = mixture.shape[-1] / self.sample_rate + WHOLE_SECONDS
+        items = [separate(self, item, self.sample_rate, chunk_seconds=seconds) for item in mixture]
+        return torch.stack([torch.stack([item[target] for target in self.targets]) for item in items]).to(mixture)
+
+    def combined(self, estimates: Sequence[Tensor]) -> Tensor:
+        rows = []
         for target, shares in zip(self.targets, self.shares, strict=True):
             used = [index for index, share in enumerate(shares.tolist()) if share]
-            signals = torch.stack([found[index][target] for index in used])  # (M, B, C, T)
-            combined.append(self._combined(signals, shares[used]).to(mixture))
-        return torch.stack(combined, 1)
-
-    def _estimates(self, model: Separator, mixture: Tensor) -> dict[str, Tensor]:
-        """{target: (B, C, T)} of one member, in as long pieces as it can take."""
-        pieces: dict[str, Any] = {}
-        if self.chunking != "song":  # else each member has the chunks that it has by itself
-            pieces["chunk_seconds"] = mixture.shape[-1] / self.sample_rate + WHOLE_SECONDS
-        items = [separate(model, item, self.sample_rate, **pieces) for item in mixture]
-        return {target: torch.stack([item[target] for item in items]) for target in model.targets}
+            each = [estimates[index][self.combines()[index].targets.index(target)] for index in used]
+            rows.append(self._combined(torch.stack(each), shares[used]))
+        return torch.stack(rows)
 
     def _combined(self, signals: Tensor, shares: Tensor) -> Tensor:
-        """(M, B, C, T) to (B, C, T)."""
+        """(M, C, T) to (C, T)."""
         if self.domain == "waveform":
             return self._of_values(signals, shares)
-        spectra = self.stft(signals.flatten(0, 1)).unflatten(0, signals.shape[:2])
+        spectra = self.stft(signals)
         if self.combine == "median":
             return self.stft.inverse(
                 torch.view_as_complex(self._of_values(torch.view_as_real(spectra), shares)), signals.shape[-1]
@@ -144,21 +144,6 @@ class Ensemble(Separator):
                 raise ValueError(f"the weights of all members that have '{target}' are 0: give one of them more")
             rows.append([weight / sum(row) for weight in row])
         return torch.tensor(rows)
-
-    def _chunk(self, hop_samples: int) -> None:
-        """Ask for chunks that suit all members."""
-        models = self.combines()
-        own = [model for model in models if model.sample_rate == self.sample_rate]
-        self.stride_samples = math.lcm(*(model.stride_samples for model in own))
-        if self.domain == "stft":
-            self.stride_samples = math.lcm(self.stride_samples, hop_samples)
-        whole = [model.song_memory for model in models if model.chunking == "song" or model.normalizes_songs]
-        if whole:
-            self.chunking = "song"  # type: ignore[misc]
-            self.song_memory = max(whole) + 4.0 * len(models)  # and the estimates of all
-        lengths = {model.chunk_samples for model in models}
-        if len(own) == len(models) and len(lengths) == 1 and not whole:
-            self.chunk_samples = lengths.pop()
 
 
 def _loaded(member: str) -> Separator:

@@ -124,13 +124,34 @@ class CrossTransformer(nn.Module):
         return x.unflatten(1, (frames, frequencies)).permute(0, 3, 2, 1), xt.transpose(1, 2)
 
 
+class Attention(nn.MultiheadAttention):
+    """torch's, always by `scaled_dot_product_attention`: in evaluation, torch's own way keeps the weights of all pairs,
+    and takes 1.6 times as long for the 2,688 frames of a chunk on a CPU."""
+
+    def __init__(self, channels: int, heads: int, dropout: float) -> None:
+        super().__init__(channels, heads, dropout, batch_first=True)
+
+    def forward(self, x: Tensor, other: Tensor) -> Tensor:  # type: ignore[override]
+        """(B, T, C) attends to `other` (B, T', C)."""
+        widths = [self.embed_dim, 2 * self.embed_dim]
+        (weight, weights), (bias, biases) = self.in_proj_weight.split(widths), self.in_proj_bias.split(widths)
+        keys, values = functional.linear(other, weights, biases).chunk(2, -1)
+        queries, keys, values = (
+            each.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+            for each in (functional.linear(x, weight, bias), keys, values)
+        )
+        dropout = self.dropout if self.training else 0.0
+        attended = functional.scaled_dot_product_attention(queries, keys, values, dropout_p=dropout)
+        return self.out_proj(attended.transpose(1, 2).flatten(2))
+
+
 class TransformerLayer(nn.Module):
     """Attention and feed-forward network, normalized before each, with a layer scale, and normalized again behind."""
 
     def __init__(self, channels: int, heads: int, dropout: float, cross: bool) -> None:
         super().__init__()
         self.cross = cross
-        attention = nn.MultiheadAttention(channels, heads, dropout, batch_first=True)
+        attention = Attention(channels, heads, dropout)
         if cross:
             self.cross_attn, self.norm3 = attention, nn.LayerNorm(channels)
         else:
@@ -146,9 +167,9 @@ class TransformerLayer(nn.Module):
         queries = self.norm1(x)
         if self.cross:
             keys = self.norm2(other)
-            attended, _ = self.cross_attn(queries, keys, keys, need_weights=False)
+            attended = self.cross_attn(queries, keys)
         else:
-            attended, _ = self.self_attn(queries, queries, queries, need_weights=False)
+            attended = self.self_attn(queries, queries)
         x = x + self.gamma_1(self.dropout(attended))
         inner = functional.gelu(self.linear1((self.norm3 if self.cross else self.norm2)(x)))
         x = x + self.gamma_2(self.dropout(self.linear2(self.dropout(inner))))

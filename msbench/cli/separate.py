@@ -18,7 +18,7 @@ from msbench.system.wording import counted
 
 if TYPE_CHECKING:
     from msbench.model.separator import Separator
-    from msbench.separation.batch import Failure
+    from msbench.separation.inputs import Failure
     from msbench.separation.marks import Marks
     from msbench.separation.output import Output
     from msbench.separation.song import Song, Written
@@ -50,9 +50,10 @@ def add(command: Adder) -> None:
 
 
 def _separate(options: argparse.Namespace) -> int:
-    from msbench.separation.batch import Failure, songs_of, unfinished
+    from msbench.separation.batch import songs_of, unfinished
     from msbench.separation.early_checks import check_inputs, check_outputs
     from msbench.separation.inference import Inference
+    from msbench.separation.inputs import Failure, Inputs
     from msbench.separation.marks import Marks
     from msbench.separation.output import Output
     from msbench.weights.opening import targets_of
@@ -62,15 +63,16 @@ def _separate(options: argparse.Namespace) -> int:
     output = Output(**{field: value for field, value in chosen.items() if value is not None})
     name, settings = _name(options.model), settings_of(options)
     weights = weights_of(options.model, options.weights, "separate")
-    nothing = check_inputs(options.files, options.output)
+    inputs = Inputs.of(options.files, options.output)
+    nothing = check_inputs(inputs)
     _raise_failures(nothing, len(nothing), 0)
     if weights is not None:
         targets = targets_of(weights, settings)
-        check_outputs(options.files, options.output, output, targets, name, force=options.force)
+        check_outputs(inputs, output, targets, name, force=options.force)
         if not options.weights:
             fetch(weights)
     model = _ready(options.model, options.weights, settings)
-    songs, failures = songs_of(options.files, options.output, output, model.targets, name)
+    songs, failures = songs_of(inputs, output, model.targets, name), [*inputs.failures]
     count = len(songs) + len(failures)
     marks = Marks(model, name, inference, output)
     left = songs if options.force else unfinished(songs, marks)

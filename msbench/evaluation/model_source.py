@@ -74,7 +74,7 @@ class ModelSource:
         mixture = InputStream(self._input(track), track.sample_rate, track.channels, track.seconds, track.name)
         stream = separate_blocks(self.separator, mixture, self.inference)
         # The metrics read the estimates twice and in their own blocks; in memory, ten minutes of four stems are 850 MB.
-        with Spool(len(self.targets), track.channels) as spool:
+        with Spool() as spool:
             for block in stream:
                 spool.write(np.stack([block[target] for target in self.targets]))
             seconds = time.perf_counter() - started  # before anything is scored
@@ -149,11 +149,11 @@ class ModelSource:
         return _training_of(self.separator, None if self.checkpoint is None else self.checkpoint.training)
 
     def _inference(self) -> InferenceFacts:
-        song, samples = self.separator.chunking == "song", self.separator.chunk_samples
         chosen = self.inference
-        seconds = chosen.chunk_seconds if samples is None else samples / self.separator.sample_rate
+        seconds = _chunk_seconds(self.separator, chosen)
+        song = seconds is None
         facts: InferenceFacts = {
-            "chunk_seconds": None if song else seconds,
+            "chunk_seconds": seconds,
             "overlap": None if song else chosen.overlap,
             "batch_size": chosen.batch_size,
             "device": str(chosen.device),
@@ -169,6 +169,20 @@ class ModelSource:
         if chosen.compile:
             facts["compile"] = True
         return facts
+
+
+def _chunk_seconds(separator: Separator, inference: Inference) -> float | None:
+    """Length of the chunks that a model is given; None where it is given whole songs.
+
+    An ensemble whose models have several lengths has the one that is asked for, which some of them may not take.
+    """
+    if members := separator.combines():
+        lengths = {_chunk_seconds(member, inference) for member in members}
+        return lengths.pop() if len(lengths) == 1 else inference.chunk_seconds
+    if separator.chunking == "song":
+        return None
+    samples = separator.chunk_samples
+    return inference.chunk_seconds if samples is None else samples / separator.sample_rate
 
 
 def _licence_of(member: Separator) -> str | None:

@@ -120,6 +120,14 @@ class Separator(nn.Module):
         """The models that it combines, of an ensemble: a record counts their costs, and names where they are from."""
         return ()
 
+    def combined(self, estimates: Sequence[Tensor]) -> Tensor:
+        """Of an ensemble: what its models estimate, each (its targets, C, T), as one (S, C, T).
+
+        A separation runs each model as it runs it alone, with its own rate, chunks and normalization, and calls this on
+        chunks at the ensemble's rate, which start at multiples of `stride_samples`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} combines models: it must define combined(estimates)")
+
     def optimizers(self, build: Callable[[Iterable[nn.Parameter]], Optimizer]) -> list[Optimizer]:
         """With `own_training`: the optimizers that `train_on` is given. None are needed for a closed form.
 

@@ -6,32 +6,19 @@ import os
 import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from msbench.audio.finding import audio_files
 from msbench.audio.writing import NoSpace
 from msbench.model.separator import Separator
 from msbench.separation.inference import Inference
+from msbench.separation.inputs import Inputs
 from msbench.separation.marks import Marks
 from msbench.separation.output import Output
 from msbench.separation.pipeline import Progress
 from msbench.separation.song import Song, Written, separate_song
 from msbench.system.wording import counted
-
-
-@dataclass(frozen=True)
-class Failure:
-    """An input that gave no stems.
-
-    Attributes:
-        path: The input.
-        error: What was raised.
-    """
-
-    path: Path
-    error: Exception
 
 
 def separate_files(
@@ -68,9 +55,10 @@ def separate_files(
     rest = {key: value for key, value in options.items() if key not in known}
     inference = Inference.of(rest, others=[*known, "force", "progress"])
     name = (model.registered or {}).get("name", type(model).__name__)
-    songs, failures = songs_of([Path(path) for path in inputs], Path(folder), output, model.targets, name)
-    if failures:
-        raise failures[0].error
+    found = Inputs.of([Path(path) for path in inputs], Path(folder))
+    if found.failures:
+        raise found.failures[0].error
+    songs = songs_of(found, output, model.targets, name)
     marks = Marks(model, name, inference, output)
     for _, outcome in separate_songs(model, songs if force else unfinished(songs, marks), marks, progress):
         if isinstance(outcome, Exception):
@@ -78,10 +66,8 @@ def separate_files(
     return {song.path: song.stems for song in songs}
 
 
-def songs_of(
-    inputs: Sequence[Path], folder: Path, output: Output, targets: Sequence[str], model: str
-) -> tuple[list[Song], list[Failure]]:
-    """Find what there is to separate, and give each stem a file of its own; nothing is written.
+def songs_of(inputs: Inputs, output: Output, targets: Sequence[str], model: str) -> list[Song]:
+    """Give each stem of the inputs a file of its own; nothing is written.
 
     The track of a file `song.wav` is "song"; one in a folder that is given keeps its place in it, so that that of
     `album/cd1/song.wav` of `album` is "cd1/song". Files that would share a track are told apart by the last parts of
@@ -89,29 +75,25 @@ def songs_of(
     "01.wav" and "01.flac". A file that is given twice is separated once.
 
     Args:
-        inputs: Files, and folders of them.
-        folder: Of all stems; files below it are no inputs of a folder that holds it.
+        inputs: What there is to separate, and the folder of all stems.
         output: What is written of a song.
         targets: Of the model.
         model: Its name.
-
-    Returns:
-        The songs, and the folders that hold none.
 
     Raises:
         ValueError: If two stems would share a file, a stem would overwrite one of the inputs, or a link leads out of
             the folder.
     """
-    found, given, failures = found_in(inputs, folder)
+    folder = inputs.folder
     folds = _folds_case(folder)
-    places = _told_apart(found, folds)
-    songs = [Song(given[path], output.paths(folder, place, model, targets)) for path, place in places.items()]
+    places = _told_apart(inputs.places, folds)
+    songs = [Song(inputs.given[path], output.paths(folder, place, model, targets)) for path, place in places.items()]
     top = folder.resolve()
     for parent in dict.fromkeys(stem.parent for song in songs for stem in song.stems.values()):
         if not parent.resolve().is_relative_to(top):
             raise ValueError(f"{parent} leads out of {folder}: remove the link in it")
     _refuse_clashes(songs, folds)
-    return songs, failures
+    return songs
 
 
 def unfinished(songs: Sequence[Song], marks: Marks) -> list[Song]:
@@ -167,51 +149,6 @@ def separate_songs(
             yield song, error
             if isinstance(error, NoSpace):
                 return
-
-
-def found_in(inputs: Sequence[Path], folder: Path) -> tuple[dict[Path, Path], dict[Path, Path], list[Failure]]:
-    """The files of inputs, each once, by their absolute paths.
-
-    Returns:
-        The place of each under the output, with the file's ending; its path as it was given; and the folders that hold
-        none.
-    """
-    failures: list[Failure] = []
-    found: dict[Path, Path] = {}
-    given: dict[Path, Path] = {}
-    for path in inputs:
-        files = [path]
-        if path.is_dir():
-            files = _files_in(path, folder, failures)
-        for file in files:
-            absolute = Path(os.path.abspath(file))
-            place = file.relative_to(path) if path.is_dir() else Path(file.name)
-            if found.setdefault(absolute, place) == place:
-                given.setdefault(absolute, file)
-    return found, given, failures
-
-
-def _files_in(folder: Path, output: Path, failures: list[Failure]) -> list[Path]:
-    def refused(error: OSError) -> None:
-        place = Path(os.fsdecode(error.filename or folder))
-        refusals.append((place, error.strerror))
-
-    refusals: list[tuple[Path, str | None]] = []
-    own, top = output.resolve(), folder.resolve()
-    within = own != top and own.is_relative_to(top)
-    files = [file for file in audio_files(folder, refused) if not (within and file.resolve().is_relative_to(own))]
-    for place, reason in refusals:
-        failures.append(_failed(place, OSError(f"cannot list the folder {place} ({reason}): correct its permissions")))
-    if not files and not refusals:
-        failures.append(_failed(folder, ValueError(f"{folder} holds no audio file: name the folder of the songs")))
-    return files
-
-
-def _failed(path: Path, error: Exception) -> Failure:
-    try:
-        raise error  # who raised decides what is a bug: an error that nobody has raised would pass for one
-    except Exception as raised:
-        return Failure(path, raised)
 
 
 def _told_apart(found: dict[Path, Path], folds: bool) -> dict[Path, Path]:

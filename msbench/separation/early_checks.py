@@ -7,18 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from msbench.audio.reading import AudioReader
-from msbench.separation.batch import Failure, found_in, refuse_overwriting, songs_of
+from msbench.separation.batch import refuse_overwriting, songs_of
+from msbench.separation.inputs import Failure, Inputs
 from msbench.separation.marks import mark_of
 from msbench.separation.output import Output
 from msbench.system import errors
 
 
-def check_inputs(inputs: Sequence[Path], folder: Path) -> list[Failure]:
+def check_inputs(inputs: Inputs) -> list[Failure]:
     """Find out whether there is anything to separate, and a folder to write to.
-
-    Args:
-        inputs: Files, and folders of them.
-        folder: Of all stems.
 
     Returns:
         What is wrong with each of the inputs where none of them can be read; nothing as soon as one can.
@@ -26,9 +23,9 @@ def check_inputs(inputs: Sequence[Path], folder: Path) -> list[Failure]:
     Raises:
         OSError: If the folder cannot be made or written to.
     """
-    _refuse_folder(folder)
-    _, files, failures = found_in(inputs, folder)
-    for file in files.values():
+    _refuse_folder(inputs.folder)
+    failures = [*inputs.failures]
+    for file in inputs.given.values():
         try:
             with AudioReader(file):
                 return []
@@ -39,14 +36,11 @@ def check_inputs(inputs: Sequence[Path], folder: Path) -> list[Failure]:
     return failures
 
 
-def check_outputs(
-    inputs: Sequence[Path], folder: Path, output: Output, targets: Sequence[str], model: str, *, force: bool
-) -> None:
+def check_outputs(inputs: Inputs, output: Output, targets: Sequence[str], model: str, *, force: bool) -> None:
     """Refuse what the stems of a model's targets could not be written as.
 
     Args:
-        inputs: Files, and folders of them.
-        folder: Of all stems.
+        inputs: What there is to separate, and the folder of all stems.
         output: What is written of a song.
         targets: Of the model, which need not be there.
         model: Its name.
@@ -56,7 +50,7 @@ def check_outputs(
         ValueError: As `songs_of`.
         FileExistsError: If a file is there that no call of msbench has written.
     """
-    songs, _ = songs_of(inputs, folder, output, targets, model)
+    songs = songs_of(inputs, output, targets, model)
     if not force:
         files = [path for song in songs for path in song.stems.values() if path.exists() or path.is_symlink()]
         refuse_overwriting([path for path in files if mark_of(path) is None])

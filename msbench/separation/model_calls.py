@@ -126,7 +126,7 @@ def _lower(device: torch.device, dtype: torch.dtype) -> contextlib.AbstractConte
     return contextlib.nullcontext() if dtype == torch.float32 else torch.autocast(device.type, dtype)
 
 
-@lru_cache(maxsize=1)  # kept for the next song
+@lru_cache(maxsize=16)  # kept for the next song; of an ensemble, all of its models
 def _compiled(model: Separator) -> Any:
     return torch.compile(model)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from itertools import chain
 
 import numpy as np
 
@@ -28,22 +27,20 @@ class NormalizedSong:
     """
 
     def __init__(self, blocks: Iterable[np.ndarray]) -> None:
-        self._blocks = iter(blocks)
+        self._blocks = blocks
         self.mean, self.deviation = 0.0, 1.0
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        first = next(self._blocks, None)
-        if first is None:
-            return
-        with Spool(*first.shape[:2]) as spool:
+        with Spool() as spool:
             total = squares = 0.0
-            for block in chain([first], self._blocks):
+            for block in self._blocks:
                 mono = block[0].mean(0, dtype=np.float64)
                 total += mono.sum()
                 squares += mono @ mono
                 spool.write(block)
-            self.mean = total / spool.samples
-            deviation = math.sqrt(max(0.0, squares / spool.samples - self.mean**2))
+            samples = max(1, spool.samples)
+            self.mean = total / samples
+            deviation = math.sqrt(max(0.0, squares / samples - self.mean**2))
             self.deviation = deviation if deviation > SMALLEST else 1.0
             for start in range(0, spool.samples, BLOCK_FRAMES):
                 block = spool.read(start, min(start + BLOCK_FRAMES, spool.samples))

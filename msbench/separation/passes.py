@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from msbench.audio.spool import Spool
 from msbench.model.separator import Separator
 from msbench.separation.inference import Inference
 
@@ -84,37 +84,26 @@ def averaged(song: Blocks, passes: Sequence[Pass], separated: Callable[[Blocks],
     if len(passes) == 1:
         yield from passes[0].restored(separated(passes[0].changed(song)))
         return
-    copies = _copies(song, len(passes))
-    streams = [each.restored(separated(each.changed(copy))) for each, copy in zip(passes, copies, strict=True)]
+    with Spool() as spool:
+        source = iter(song)
+        streams = [each.restored(separated(each.changed(spool.copy(source)))) for each in passes]
+        for blocks in aligned(streams):
+            mean = blocks[0].copy()
+            for count, block in enumerate(blocks[1:], 2):
+                mean += (block - mean) / count  # exactly the value where all agree
+            yield mean
+
+
+def aligned(streams: Sequence[Iterator[np.ndarray]]) -> Iterator[list[np.ndarray]]:
+    """Streams (..., frames) of one length, in blocks of any sizes, as the blocks of all that span the same frames."""
     held = [np.zeros(0, np.float32)] * len(streams)
     while True:
         for i, stream in enumerate(streams):
-            if not held[i].shape[-1]:
+            while not held[i].shape[-1]:
                 block = next(stream, None)
                 if block is None:  # and so have the others, as all are of one length
                     return
                 held[i] = block
         frames = min(block.shape[-1] for block in held)
-        mean = held[0][..., :frames].copy()
-        for count, block in enumerate(held[1:], 2):
-            mean += (block[..., :frames] - mean) / count  # exactly the value where all agree
+        yield [block[..., :frames] for block in held]
         held = [block[..., frames:] for block in held]
-        yield mean
-
-
-def _copies(blocks: Blocks, count: int) -> list[Iterator[np.ndarray]]:
-    """The same blocks several times. Unlike `itertools.tee`, nothing is held that all have taken."""
-    source = iter(blocks)
-    waiting: list[deque[np.ndarray]] = [deque() for _ in range(count)]
-
-    def copy(own: deque[np.ndarray]) -> Iterator[np.ndarray]:
-        while True:
-            if not own:
-                block = next(source, None)
-                if block is None:
-                    return
-                for each in waiting:
-                    each.append(block)
-            yield own.popleft()
-
-    return [copy(own) for own in waiting]

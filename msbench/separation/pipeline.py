@@ -4,13 +4,15 @@ One pipeline of generators serves arrays and files. Blocks of samples are resamp
 cut into overlapping chunks of one size, separated, joined by crossfades, and resampled back to exactly the length of
 the input. A model whose `chunking` is "song" gets the whole as one chunk; its memory grows with the song, and a song
 that does not fit is refused before it is separated. For one that `normalizes_songs`, a song is read to its end before
-the first chunk. Between the model's calls everything is float32 numpy; shapes use the letters of
-`msbench.model.separator`, and G = 1 for a mixture alone or 1 + S where an oracle's references travel with it.
+the first chunk. Each model of an ensemble has a pipeline of its own; what they give is combined as a stream. Between
+the model's calls everything is float32 numpy; shapes use the letters of `msbench.model.separator`, and G = 1 for a
+mixture alone or 1 + S where an oracle's references travel with it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,16 +20,17 @@ import torch
 from torch import Tensor
 
 from msbench.audio.reading import BLOCK_FRAMES
+from msbench.audio.spool import Spool
 from msbench.audio.streams import resampled
 from msbench.model.separator import Separator
-from msbench.separation.chunks import ChunkPlan, chunks, whole
+from msbench.separation.chunks import ChunkPlan, Piece, Placed, chunks, whole
 from msbench.separation.inference import DEFAULTS, Inference
 from msbench.separation.input_stream import CheckedBlocks, InputStream
 from msbench.separation.joining import joined
 from msbench.separation.model_calls import adaptation, estimates_of, evaluating
 from msbench.separation.normalization import NormalizedSong
 from msbench.separation.output import Output
-from msbench.separation.passes import averaged, passes_of
+from msbench.separation.passes import aligned, averaged, passes_of
 from msbench.system.memory import free_bytes
 
 Progress = Callable[[float, float | None], None]  # (seconds done, seconds in all where known)
@@ -111,7 +114,7 @@ def separate_blocks(
     rate = stream.sample_rate
     adaptation(model, rate, stream.channels)  # a model that cannot take these channels is refused here, not at a chunk
     plan = ChunkPlan.of(model, inference.chunk_seconds, inference.overlap, inference.window)
-    passes = passes_of(model, stream.channels, inference)
+    passes = [] if model.combines() else passes_of(model, stream.channels, inference)
     source = CheckedBlocks(stream)
 
     def separated() -> Iterator[dict[str, np.ndarray]]:
@@ -124,7 +127,9 @@ def separate_blocks(
                 return joined(estimates_of(model, chunks(song, plan), inference, device), plan)
 
             samples = resampled(source, rate, model.sample_rate)
-            if model.normalizes_songs:
+            if model.combines():
+                stems = _combined(model, samples, stream, inference, device)
+            elif model.normalizes_songs:
                 song = NormalizedSong(samples)
                 stems = song.restored(averaged(song, passes, stems_of))
             else:
@@ -137,6 +142,41 @@ def separate_blocks(
                     progress(done / rate, source.samples / rate if source.ended else stream.seconds)
 
     return separated()
+
+
+def _combined(
+    model: Separator, song: Iterator[np.ndarray], stream: InputStream, inference: Inference, device: torch.device
+) -> Iterator[np.ndarray]:
+    """Estimates (S, C, frames) of an ensemble: each of its models separates the song (1, C, frames) as it does alone.
+
+    Args:
+        model: The ensemble.
+        song: At its rate.
+        stream: What the song comes from.
+        inference: How each model is run.
+        device: Where the ensemble is.
+    """
+
+    def combined(piece: Piece) -> Placed:
+        estimates = torch.from_numpy(piece.samples).to(device)
+        with torch.inference_mode():
+            return piece.start, model.combined(estimates.split(counts)).cpu().numpy()
+
+    members = model.combines()
+    counts = [len(member.targets) for member in members]
+    # The bins of spectra are combined in chunks, on the grid of their frames.
+    plan = ChunkPlan.of(model, DEFAULTS.chunk_seconds, DEFAULTS.overlap)
+    with Spool() as spool:
+        copies = [replace(stream, blocks=spool.copy(song), sample_rate=model.sample_rate) for _ in members]
+        found = [_stacked(member, each, inference) for member, each in zip(members, copies, strict=True)]
+        together = (np.concatenate(blocks) for blocks in aligned(found))
+        yield from joined(map(combined, chunks(together, plan)), plan)
+
+
+def _stacked(model: Separator, stream: InputStream, inference: Inference) -> Iterator[np.ndarray]:
+    """The estimates (S, C, frames) of a model."""
+    for block in separate_blocks(model, stream, inference):
+        yield np.stack([block[target] for target in model.targets])
 
 
 def _fitting(blocks: Iterable[np.ndarray], model: Separator, stream: InputStream, passes: int) -> Iterator[np.ndarray]:

@@ -11,6 +11,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 
 from msbench import load, save
@@ -147,6 +148,27 @@ def test_a_model_of_songs_is_given_each_track_whole(songs: Dataset) -> None:
     assert short["scores"] == long["scores"]
     expected = {"chunk_seconds": None, "overlap": None, "batch_size": 1, "device": "cpu", "dtype": "float32"}
     assert short["inference"] == expected
+
+
+def test_the_chunks_of_an_ensemble_are_those_of_its_members(songs: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ["mixture", "mixture_share"]
+    known = {name: load(name, targets=["voice"], sample_rate=8000, channels=1) for name in names}
+    known["whole"] = load("repet", sample_rate=8000, channels=1)
+    monkeypatch.setattr("msbench_plugins.ensemble.trained", known.__getitem__)
+    known["half"] = load("ensemble", members=["mixture"])
+    inference = Inference(chunk_seconds=5.0, device="cpu")
+
+    def recorded(*members: str) -> float | None:
+        source = ModelSource(load("ensemble", members=[*members]), None, inference)
+        return source.origin(songs.tracks("test"), None).inference["chunk_seconds"]
+
+    assert recorded("mixture", "half") == 5.0
+    for name in names:
+        known[name].chunk_samples = 16_000
+    assert recorded("mixture", "mixture_share") == 2.0
+    known["mixture"].chunk_samples = None
+    assert recorded("half", "mixture_share") == 5.0
+    assert recorded("whole") is None
 
 
 def test_results_of_an_earlier_revision_do_not_count(songs: Dataset) -> None:

@@ -104,6 +104,54 @@ def test_members_of_other_rates_and_channels(members: dict[str, msbench.Separato
     assert msbench.separate(msbench.load("ensemble", members=["mono"]), tone[:1], 8000)["y"].shape == (1, 8000)
 
 
+class Leveled(Scaled):
+    """Keeps the levels of what it is given; a song is normalized before."""
+
+    normalizes_songs = True
+
+    def forward(self, mixture: Tensor) -> Tensor:
+        return super().forward(mixture.tanh())
+
+
+def test_each_member_separates_as_it_does_alone(members: dict[str, msbench.Separator]) -> None:
+    members["level"] = Leveled([1.0, 2.0], ["x", "y"])
+    members["length"] = Scaled([0.5, 0.5], ["y", "x"])
+    members["length"].chunk_samples = 3000
+    members["whole"] = Scaled([2.0, 1.0], ["x", "y"])
+    members["whole"].chunking = "song"  # type: ignore[misc]
+    names = ["level", "length", "whole"]
+    mixture = noise(2, 30_000) * torch.linspace(0.1, 3, 30_000)  # each chunk has another level
+    options: dict[str, Any] = {"chunk_seconds": 0.5, "shifts": 2, "tta": ["polarity"]}
+    alone = [msbench.separate(members[name], mixture, 8000, **options) for name in names]
+    for domain in ("waveform", "stft"):
+        ensemble = msbench.load("ensemble", members=names, domain=domain, window_samples=256, hop_samples=64)
+        together = msbench.separate(ensemble, mixture, 8000, **options)
+        for target in ("x", "y"):
+            mean = torch.stack([estimates[target] for estimates in alone]).mean(0)
+            assert largest_difference(together[target], mean) < 1e-6
+
+
+def test_bins_are_combined_in_chunks_as_in_the_whole(members: dict[str, msbench.Separator]) -> None:
+    mixture = noise(2, 200_000)  # 25 s, more than two chunks
+    for combine in ("median", "largest", "smallest"):
+        members["b"] = Delayed()
+        ensemble = msbench.load("ensemble", members=["a", "b"], combine=combine, domain="stft")
+        found = msbench.separate(ensemble, mixture, 8000)
+        each = [torch.stack(list(msbench.separate(members[name], mixture, 8000).values())) for name in "ab"]
+        for target, whole in zip(ensemble.targets, ensemble.combined(each), strict=True):
+            assert largest_difference(found[target], whole) < 1e-5
+
+
+class Delayed(Scaled):
+    """Its bins are larger than another's in some places only."""
+
+    def __init__(self) -> None:
+        super().__init__([1.0, 1.0], ["x", "y"])
+
+    def forward(self, mixture: Tensor) -> Tensor:
+        return super().forward(mixture + nn.functional.pad(mixture, (5, 0))[..., :-5])
+
+
 def test_costs_are_the_sum(members: dict[str, msbench.Separator]) -> None:
     assert parameter_count(msbench.load("ensemble", members=["a", "b", "c"])) == 7
     members["a"] = members["b"] = msbench.load("unet", targets=["vocals"], depth=3, filters=2, sample_rate=8000)

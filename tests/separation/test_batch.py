@@ -14,6 +14,7 @@ from msbench.audio.writing import NoSpace
 from msbench.separation import batch
 from msbench.separation.batch import Song, Written, separate_files, separate_songs, songs_of
 from msbench.separation.inference import Inference
+from msbench.separation.inputs import Inputs
 from msbench.separation.marks import Marks
 from msbench.separation.output import Output
 
@@ -43,9 +44,9 @@ def song(*names: str) -> list[Path]:
 
 
 def found(*inputs: str | Path, output: str = "out") -> list[Song]:
-    songs, failures = songs_of([Path(path) for path in inputs], Path(output), Output(), TARGETS, "half")
-    assert not failures
-    return songs
+    given = Inputs.of([Path(path) for path in inputs], Path(output))
+    assert not given.failures
+    return songs_of(given, Output(), TARGETS, "half")
 
 
 def separated(songs: list[Song]) -> dict[str, Written | Exception]:
@@ -124,13 +125,6 @@ def test_names_that_a_file_system_takes_for_one(monkeypatch: pytest.MonkeyPatch)
     assert folders(*given) == {"a/Song.wav": "a/Song", "b/song.wav": "b/song"}
     with pytest.raises(ValueError, match="does not tell their names apart"):
         folders(*song("c/Song.wav", "c/song.wav"))
-
-
-def test_folders_without_songs_are_failures() -> None:
-    Path("empty").mkdir()
-    songs, failures = songs_of([*song("01.wav"), Path("empty")], Path("out"), Output(), TARGETS, "half")
-    assert [each.path for each in songs] == [Path("01.wav")]
-    assert str(failures[0].error) == "empty holds no audio file: name the folder of the songs"
 
 
 def test_one_bad_file_ends_no_other() -> None:
@@ -216,13 +210,7 @@ def test_a_full_disk_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_what_may_not_be_read() -> None:
-    given = song("a.wav", "in/closed/b.wav")
+    given = song("a.wav")
     given[0].chmod(0)
-    given[1].parent.chmod(0)
-    try:
-        songs, failures = songs_of([given[0], Path("in")], Path("out"), Output(), TARGETS, "half")
-        assert "cannot list the folder" in str(failures[0].error)
-        (error,) = separated(songs).values()
-        assert "cannot open a.wav (Permission denied)" in str(error)
-    finally:
-        given[1].parent.chmod(0o700)
+    (error,) = separated(found(*given)).values()
+    assert "cannot open a.wav (Permission denied)" in str(error)

@@ -9,6 +9,7 @@ import pytest
 import soundfile
 
 from msbench.separation.early_checks import check_inputs, check_outputs
+from msbench.separation.inputs import Inputs
 from msbench.separation.output import Output
 
 TARGETS = ["voice", "band"]
@@ -24,14 +25,14 @@ def test_one_song_that_can_be_read_is_enough() -> None:
     Path("nothing").mkdir()
     Path("b.wav").write_text("no sound")
     bad = [Path("nothing"), Path("b.wav"), Path("c.wav")]
-    assert [failure.path for failure in check_inputs(bad, Path("out"))] == bad
-    assert check_inputs([*bad, Path("a.wav")], Path("out")) == []
+    assert [failure.path for failure in check_inputs(Inputs.of(bad, Path("out")))] == bad
+    assert check_inputs(Inputs.of([*bad, Path("a.wav")], Path("out"))) == []
     assert not Path("out").exists()
 
 
 def test_a_stem_that_msbench_may_have_written_is_for_the_model_to_judge() -> None:
     """By the mark in it, which depends on the weights; a file without one is somebody else's."""
-    call = [Path("a.wav")], Path("out"), Output(), TARGETS, "half"
+    call = Inputs.of([Path("a.wav")], Path("out")), Output(), TARGETS, "half"
     Path("out/a").mkdir(parents=True)
     with soundfile.SoundFile("out/a/voice.wav", "w", 8000, 1) as file:
         file.comment = f"separated [{'0' * 16}]"
