@@ -1,11 +1,11 @@
 """`msbench separate` against the command lines of demucs and msst: one song of stereo noise, the same weights.
 
-    python benchmarks/separation_peers.py [--peers demucs msst] [--minutes 3 60] [--threads 2] [--width small|full]
+    python benchmarks/separation_peers.py [--peers demucs msst] [--minutes 3 60] [--threads 2] [--width small|middle|full]
 
 A row is the median of the repeats, each in processes of their own, theirs and ours in turn. Processor time is that of
 all threads. Memory is the largest resident set. Ratios are ours divided by theirs: at most 1 is the bar. Several
-`--minutes` show whether memory is flat. Weights are random; `full` has the sizes of the released networks, which take
-about as long as the song on two free cores.
+`--minutes` show whether memory is flat. Weights are random; `full` has the sizes of the released networks: on two
+cores Demucs's takes about as long as the song, and BS-RoFormer's ten times as long, of which `middle` has a ninth.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def write_weights(name: str, width: str, folder: Path) -> None:
     if name == "demucs":
         from demucs.htdemucs import HTDemucs
 
-        filters, layers = (16, 1) if width == "small" else (48, 5)
+        filters, layers = {"small": (16, 1), "middle": (32, 3), "full": (48, 5)}[width]
         sizes = {"channels": filters, "t_layers": layers, "bottom_channels": 512, "dconv_mode": 3}
         network = HTDemucs(TARGETS, **sizes, segment=7.8, samplerate=RATE)
         package = {"klass": HTDemucs, "args": (TARGETS,), "kwargs": {**sizes, "segment": 7.8, "samplerate": RATE}}
@@ -54,7 +54,7 @@ def write_weights(name: str, width: str, folder: Path) -> None:
     else:
         from msst.models.bs_roformer import BSRoformer
 
-        features, depth = (32, 1) if width == "small" else (384, 6)
+        features, depth = {"small": (32, 1), "middle": (96, 3), "full": (384, 6)}[width]
         options = {"dim": features, "depth": depth, "stereo": True, "num_stems": 1, "dim_head": 64, "heads": 8}
         options |= {"time_transformer_depth": 1, "freq_transformer_depth": 1, "stft_hop_length": 441}
         network = BSRoformer(**options)
@@ -131,7 +131,7 @@ def main() -> int:
     parser.add_argument("--peers", nargs="+", choices=["demucs", "msst"], default=["demucs", "msst"])
     parser.add_argument("--minutes", type=float, nargs="+", default=[3])
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--width", choices=["small", "full"], default="full")
+    parser.add_argument("--width", choices=["small", "middle", "full"], default="full")
     parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument("--write-weights", nargs=3, help=argparse.SUPPRESS)  # the parts of children
     parser.add_argument("--write-song", nargs=2, help=argparse.SUPPRESS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 from msbench.leaderboard.display import LONGEST_LABEL, name
@@ -31,22 +32,26 @@ def study_chart(results: StudyResults, title: str, path: Path) -> bool:
     rows = [panels(results, each)[:MOST_FACTORS] for each in shown]
     figure = Figure(figsize=(4.2 * len(rows[0]) + 0.4, 2.6 * len(rows) + 0.9), layout="constrained")
     axes = figure.subplots(len(rows), len(rows[0]), squeeze=False, sharey="row", sharex="col")
+    explained = set[int]()  # columns whose series have their names: in the first row that has several
     for i, (each, row) in enumerate(zip(shown, rows, strict=True)):
         for j, panel in enumerate(row):
-            _draw(axes[i][j], panel, legend=i == 0)
+            if _draw(axes[i][j], panel, legend=j not in explained):
+                explained.add(j)
             if i == len(rows) - 1:
                 axes[i][j].set_xlabel(name(panel.factor, LONGEST_LABEL), fontsize=9, parse_math=False)
         unit = f" ({each.unit})" if each.unit else ""
         label = f"{name(each.target, 24)}\n{each.name}, difference{unit}"
         axes[i][0].set_ylabel(label, fontsize=8, parse_math=False)
-    heads = name(title, 50), f"study {name(results.name, 40)}, against {name(results.study.baseline, 40)}"
-    figure.suptitle("\n".join(heads), fontsize=9 if len(rows[0]) > 1 else 7, parse_math=False)  # as wide as a panel
+    heads = wrap(name(title, 150), 50)  # letters: as wide as a panel
+    heads.append(f"study {name(results.name, 40)}, against {name(results.study.baseline, 40)}")
+    figure.suptitle("\n".join(heads), fontsize=9 if len(rows[0]) > 1 else 7, parse_math=False)
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png", dpi=130)
     return True
 
 
-def _draw(axis: Any, panel: Panel, legend: bool) -> None:
+def _draw(axis: Any, panel: Panel, legend: bool) -> bool:
+    """Draw a panel; gives whether it got a legend, which one of several series has if it is asked for."""
     axis.axhline(0, color="#555555", linestyle=":", linewidth=1)
     series = list(dict.fromkeys(point.series for point in panel.points))
     spread = 0.0 if panel.numeric else min(0.08, 0.5 / max(1, len(series)))
@@ -59,7 +64,7 @@ def _draw(axis: Any, panel: Panel, legend: bool) -> None:
         line = "--" if is_reported and panel.numeric else "-" if panel.numeric else "none"
         face = "white" if is_reported else color
         style = {"linestyle": line, "marker": symbol, "markersize": 5, "markerfacecolor": face, "color": color}
-        axis.plot(x, y, label=name(own or "all", 60), **style)
+        axis.plot(x, y, label=name(own or "measured", 60), **style)
         ends = [(place, each) for place, each in zip(x, points, strict=True) if each.low is not None]
         axis.vlines([place for place, _ in ends], *_bounds([each for _, each in ends]), color=color, linewidth=1.2)
     if len(panel.levels) <= MOST_LEVELS:
@@ -70,9 +75,12 @@ def _draw(axis: Any, panel: Panel, legend: bool) -> None:
         axis.set_xticks(places, labels, fontsize=8, parse_math=False, **turned)
     axis.tick_params(labelsize=8)
     axis.spines[["top", "right"]].set_visible(False)
-    if legend and 1 < len(series) <= MOST_SERIES:
-        for text in axis.legend(fontsize=6, frameon=False).get_texts():
-            text.set_parse_math(False)
+    if not legend or not 1 < len(series) <= MOST_SERIES:
+        return False
+    above = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.0}
+    for text in axis.legend(fontsize=6, frameon=False, **above).get_texts():
+        text.set_parse_math(False)
+    return True
 
 
 def _bounds(points: list[Any]) -> tuple[list[float], list[float]]:
