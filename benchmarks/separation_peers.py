@@ -1,6 +1,6 @@
 """`msbench separate` against the command lines of demucs and msst: one song of stereo noise, the same weights.
 
-    python benchmarks/separation_peers.py [--peers demucs msst] [--minutes 3 60] [--threads 2] [--width small|middle|full]
+    python benchmarks/separation_peers.py [--peers demucs msst] [--minutes 3 60] [--threads 2] [--width middle]
 
 A row is the median of the repeats, each in processes of their own, theirs and ours in turn. Processor time is that of
 all threads. Memory is the largest resident set. Ratios are ours divided by theirs: at most 1 is the bar. Several
