@@ -34,6 +34,7 @@ __all__ = [  # the names of PUBLIC, spelled out for those who read without runni
     "HybridShape",
     "LayerScale",
     "RMSNorm",
+    "ResidualBranches",
     "RoformerShape",
     "RotaryEmbedding",
     "RotaryTransformer",
@@ -96,7 +97,7 @@ if TYPE_CHECKING:
     from msbench.model.clustering import kmeans, spread_points
     from msbench.model.complex_spectrogram import ComplexSpectrogramSeparator
     from msbench.model.components import require_known_stems, stems_of_components
-    from msbench.model.demucs_layers import LayerScale
+    from msbench.model.demucs_layers import LayerScale, ResidualBranches
     from msbench.model.filter_bank import FilterBankSeparator
     from msbench.model.hybrid_demucs import HybridDemucs, HybridShape
     from msbench.model.layers import ConvUNet, SameConv2d, SameConvTranspose2d, centre, initialize

@@ -17,6 +17,7 @@ PUBLIC = {
     "HybridShape": "msbench.model.hybrid_demucs",
     "LayerScale": "msbench.model.demucs_layers",
     "MUSDB_TARGETS": "msbench.model.separator",
+    "ResidualBranches": "msbench.model.demucs_layers",
     "RMSNorm": "msbench.model.rotary_attention",
     "RoformerShape": "msbench.model.band_roformer",
     "RotaryEmbedding": "msbench.model.rotary_attention",

@@ -5,8 +5,12 @@ the complex STFT, one over the waveform, which meet after five layers; residual 
 and local attention from the fifth on; a learned embedding of frequencies. State dicts of that package load as they are:
 `msbench.load("hdemucs").load_state_dict(...)`. With the same weights, torchaudio's `HDemucs` gives the same outputs.
 
-Differences: magnitudes with Wiener filtering, bands with weights of their own (`multi_freqs`) and the old padding
-(`hybrid_old`), which some models of the MDX challenge 2021 have, are not here. The authors normalize a song by the mean
+Some networks of the MDX challenge 2021 read magnitudes and give their estimates the mixture's phase (`cac=False` in the
+package), have a spectrogram's branch that is late, by an error that was there in training (`hybrid_old`), lack group
+normalization, or have weights of their own for bands of frequencies (`multi_freqs`): these are options here.
+
+Differences: Wiener filtering with iterations (`wiener_iters`) is not here, as no published network was trained with it
+(`outputs.tar.gz` of their repository). The authors normalize a song by the mean
 and the deviation of its whole mixture, and their loss compares normalized signals. Here the network normalizes each
 chunk, and the loss compares signals as they are.
 """
@@ -41,6 +45,11 @@ class HDemucs(HybridDemucs):
         normalize: Whether the mean of the mixture's channels is brought to zero mean and unit deviation, and estimates
             back. `song`: by a separation, for the whole song, as by demucs's command line, and not in training.
         svd_penalty: Weight of the squared largest singular values of large weights in the loss of training.
+        spectrum: Whether the spectrogram's branch reads and estimates a `complex` STFT or `magnitudes`.
+        late_spectrum: Whether that branch comes 1.5 hops late, as in some models of the MDX challenge.
+        deep_norm: Whether the layers after the plain ones have group normalization.
+        splits: Where the frequencies of the two outermost layers are split into bands of their own weights, as shares;
+            None for one band.
     """
 
     def __init__(
@@ -56,9 +65,17 @@ class HDemucs(HybridDemucs):
         rescale: float = 0.1,
         normalize: bool | Literal["song"] = True,
         svd_penalty: float = 0.0,
+        spectrum: Literal["complex", "magnitudes"] = "complex",
+        late_spectrum: bool = False,
+        deep_norm: bool = True,
+        splits: Sequence[float] | None = None,
     ) -> None:
-        shape = HybridShape(filters, depth, window_samples, compress, plain_layers, branches_up=False)
+        if spectrum not in ("complex", "magnitudes"):
+            raise ValueError(f"spectrum must be 'complex' or 'magnitudes', not {spectrum!r}")
+        sizes = (filters, depth, window_samples, compress, plain_layers)
+        shape = HybridShape(*sizes, False, spectrum == "complex", deep_norm, tuple(splits or ()))
         super().__init__(targets, sample_rate, channels, shape, rescale, normalize)
+        self.late_spectrum = late_spectrum
         if svd_penalty < 0:
             raise ValueError(f"svd_penalty must be at least 0, not {svd_penalty}")
         self.svd_penalty = svd_penalty

@@ -130,9 +130,10 @@ class ResidualBranches(nn.Module):
         channels: Of the signal.
         compress: The branches have as many channels, divided by this.
         deep: Whether a branch holds a BLSTM and local attention.
+        first_scale: Of the branches before training.
     """
 
-    def __init__(self, channels: int, compress: int, deep: bool) -> None:
+    def __init__(self, channels: int, compress: int, deep: bool, first_scale: float = FIRST_SCALE) -> None:
         super().__init__()
         hidden = channels // compress
         self.layers = nn.ModuleList()
@@ -140,7 +141,7 @@ class ResidualBranches(nn.Module):
             narrow = [nn.Conv1d(channels, hidden, 3, dilation=dilation, padding=dilation), nn.GroupNorm(1, hidden)]
             memory = [FramedBLSTM(hidden), LocalAttention(hidden)] if deep else []
             wide = [nn.Conv1d(hidden, 2 * channels, 1), nn.GroupNorm(1, 2 * channels), nn.GLU(1)]
-            self.layers.append(nn.Sequential(*narrow, nn.GELU(), *memory, *wide, LayerScale(channels, FIRST_SCALE)))
+            self.layers.append(nn.Sequential(*narrow, nn.GELU(), *memory, *wide, LayerScale(channels, first_scale)))
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, T) to the same; of (B, C, F, N), each frequency by itself."""
@@ -160,8 +161,10 @@ class HybridLayer:
         kernel, stride, padding: Of the strided and the transposed convolution.
         over_frequencies: Whether they go over the frequencies of (B, C, F, N), or over the time of (B, C, T).
         meets: Whether the branches meet here.
-        deep: Whether there are group normalization, BLSTMs and local attention.
+        deep: Whether there are BLSTMs and local attention.
+        normalized: Whether there is group normalization.
         outermost: Whether the layer up is the last.
+        splits: Where frequencies are split into bands of their own weights, as shares of them.
     """
 
     width: int
@@ -173,7 +176,9 @@ class HybridLayer:
     over_frequencies: bool
     meets: bool
     deep: bool
+    normalized: bool
     outermost: bool
+    splits: tuple[float, ...] = ()
 
     @property
     def bare(self) -> bool:
@@ -181,12 +186,14 @@ class HybridLayer:
         return self.meets and not self.over_frequencies
 
     def convolution(self, channels_in: int, channels_out: int, kernel: int, padding: int) -> nn.Module:
-        """A convolution without stride, of a square kernel where there are frequencies."""
+        """A convolution without stride, of a square kernel where there are frequencies, over time alone in bands."""
+        if self.splits:
+            return nn.Conv2d(channels_in, channels_out, (1, kernel), padding=(0, padding))
         kind = nn.Conv2d if self.over_frequencies else nn.Conv1d
         return kind(channels_in, channels_out, kernel, padding=padding)
 
     def norm(self, channels: int) -> nn.Module:
-        return nn.GroupNorm(NORM_GROUPS, channels) if self.deep else nn.Identity()
+        return nn.GroupNorm(NORM_GROUPS, channels) if self.normalized else nn.Identity()
 
 
 class LayerDown(nn.Module):

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from msbench.model.demucs_bands import BandsDown, BandsUp
 from msbench.model.demucs_layers import (
     NORM_GROUPS,
     FrequencyEmbedding,
@@ -27,6 +28,7 @@ from msbench.model.stft import LONGEST_WINDOW, are_whole
 from msbench.system.bounded import shown
 
 KERNEL, STRIDE = 8, 4  # of the layers before the branches meet; those after have half of each
+BANDED_LAYERS = 2  # the outermost ones, where frequencies are split
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,10 @@ class HybridShape:
         compress: Residual branches have as many channels as their layer, divided by this.
         plain_layers: Layers before those with group normalization, BLSTMs and local attention.
         branches_up: Whether layers up have residual branches too.
+        complex_spectrum: Whether the STFT is read and estimated as real and imaginary channels, and not as magnitudes.
+        deep_norm: Whether the layers after the plain ones have group normalization.
+        splits: Where the frequencies of the two outermost layers are split into bands of their own weights, as shares
+            of them in rising order.
 
     Raises:
         ValueError: If a size is out of its range.
@@ -51,6 +57,9 @@ class HybridShape:
     compress: int
     plain_layers: int
     branches_up: bool
+    complex_spectrum: bool = True
+    deep_norm: bool = True
+    splits: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("filters", "depth", "window_samples", "compress", "plain_layers"):
@@ -59,6 +68,8 @@ class HybridShape:
                 raise ValueError(f"{name} must be a whole number of at least 1, not {shown(size)}")
         if self.window_samples > LONGEST_WINDOW:
             raise ValueError(f"window_samples must be at most {LONGEST_WINDOW}, not {self.window_samples}")
+        if not all(isinstance(share, float) and 0 < share < 1 for share in self.splits):
+            raise ValueError(f"splits must be numbers between 0 and 1, not {shown(list(self.splits))}")
         # A group of one channel could not be normalized where a signal is as short as one value.
         if self.filters % (2 * NORM_GROUPS) or self.filters < 2 * self.compress:
             raise ValueError(
@@ -81,7 +92,9 @@ class HybridShape:
                     f"a window_samples of {self.window_samples} does not fit {self.depth} layers: take a power of 4, "
                     f"or fewer layers; layer {i + 1} meets {frequencies} frequencies"
                 )
-            width, parts = self.filters * 2**i, 2 if i == 0 else 1  # real and imaginary
+            width, parts = self.filters * 2**i, 2 if i == 0 and self.complex_spectrum else 1
+            splits = self.splits if i < BANDED_LAYERS else ()
+            self._require_wide_bands(splits, frequencies, meets)
             spectral = HybridLayer(
                 width=width,
                 channels_in=parts * ends[0],
@@ -92,9 +105,11 @@ class HybridShape:
                 over_frequencies=True,
                 meets=meets,
                 deep=i >= self.plain_layers,
+                normalized=self.deep_norm and i >= self.plain_layers,
                 outermost=i == 0,
+                splits=splits,
             )
-            in_time = replace(spectral, channels_in=ends[0], channels_out=ends[1], over_frequencies=False)
+            in_time = replace(spectral, channels_in=ends[0], channels_out=ends[1], over_frequencies=False, splits=())
             if frequencies == 1:
                 yield replace(in_time, kernel=KERNEL // 2, stride=STRIDE // 2, padding=KERNEL // 8), None
             else:
@@ -102,13 +117,23 @@ class HybridShape:
                 frequencies = 1 if meets else frequencies // STRIDE
             ends = (width, width)
 
+    def _require_wide_bands(self, splits: tuple[float, ...], frequencies: int, meets: bool) -> None:
+        ends = [0.0, *splits, 1.0]
+        narrowest = frequencies * min(b - a for a, b in zip(ends[:-1], ends[1:], strict=True))
+        if splits and (meets or frequencies == 1 or self.plain_layers < BANDED_LAYERS or narrowest < KERNEL):
+            raise ValueError(
+                f"splits must be rising shares with {KERNEL} or more of a layer's frequencies between them, in "
+                f"{BANDED_LAYERS} plain layers before the branches meet, not {shown(list(splits))} of {frequencies}"
+            )
+
 
 class HybridDemucs(Separator):
     """The two branches down and up, and what is around them: normalization, STFT, and the sum of both.
 
     The spectrogram's branch convolves over frequencies until one is left. There the waveform's branch has come to the
     frame rate of the STFT, and joins it; on the way up, it leaves again. Where layers end before, the branches stay
-    apart. The complex STFT is read and estimated as real and imaginary channels.
+    apart. The STFT is read and estimated as real and imaginary channels, or as magnitudes, whose estimates get the
+    phase of the mixture.
 
     Args:
         targets, sample_rate, channels: As for `Separator`.
@@ -119,6 +144,7 @@ class HybridDemucs(Separator):
     """
 
     window: Tensor
+    late_spectrum: bool = False  # True: zeros around the signal of the STFT, and its branch comes 1.5 hops late
 
     def __init__(
         self,
@@ -139,10 +165,14 @@ class HybridDemucs(Separator):
         self.stride_samples = self.hop_samples
         self.register_buffer("window", torch.hann_window(shape.window_samples), persistent=False)
         self.layers = tuple(shape.layers(channels, len(self.targets)))
-        compress, up = shape.compress, shape.branches_up
-        self.encoder = nn.ModuleList(LayerDown(layer, compress) for layer, _ in self.layers)
+        compress, up, self.complex_spectrum = shape.compress, shape.branches_up, shape.complex_spectrum
+        self.encoder = nn.ModuleList(
+            (BandsDown if layer.splits else LayerDown)(layer, compress) for layer, _ in self.layers
+        )
         self.tencoder = nn.ModuleList(LayerDown(layer, compress) for _, layer in self.layers if layer)
-        self.decoder = nn.ModuleList(LayerUp(layer, compress, up) for layer, _ in self.layers[::-1])
+        self.decoder = nn.ModuleList(
+            (BandsUp if layer.splits else LayerUp)(layer, compress, up) for layer, _ in self.layers[::-1]
+        )
         self.tdecoder = nn.ModuleList(LayerUp(layer, compress, up) for _, layer in self.layers[::-1] if layer)
         self.freq_emb = FrequencyEmbedding(shape.window_samples // 2 // STRIDE, shape.filters)
         if rescale:
@@ -160,14 +190,24 @@ class HybridDemucs(Separator):
         return torch.zeros_like(x), torch.zeros_like(xt)
 
     def _separated(self, mixture: Tensor) -> Tensor:
-        x = torch.view_as_real(self.spectrum(mixture)).permute(0, 1, 4, 2, 3).flatten(1, 2)  # (B, 2 C, F, N)
+        spectrum = self.spectrum(mixture)
+        if self.complex_spectrum:
+            x = torch.view_as_real(spectrum).permute(0, 1, 4, 2, 3).flatten(1, 2)  # (B, 2 C, F, N)
+        else:
+            x = spectrum.abs()
         (mean, deviation), (mean_t, deviation_t) = _statistics(x), _statistics(mixture)
         x, xt = self._branches((x - mean) / (1e-5 + deviation), (mixture - mean_t) / (1e-5 + deviation_t))
         count = len(self.targets)
         x = x.unflatten(1, (count, -1)) * deviation[:, None] + mean[:, None]  # (B, S, 2 C, F, N)
         xt = xt.unflatten(1, (count, -1)) * deviation_t[:, None] + mean_t[:, None]
-        parts = x.unflatten(2, (-1, 2)).permute(0, 1, 2, 4, 5, 3).float().contiguous()
-        return self.waveform(torch.view_as_complex(parts), mixture.shape[-1]) + xt
+        return self.waveform(self._complex(x.float(), spectrum), mixture.shape[-1]) + xt
+
+    def _complex(self, x: Tensor, spectrum: Tensor) -> Tensor:
+        """Estimates (B, S, 2 C or C, F, N) and the mixture's STFT (B, C, F, N) to complex (B, S, C, F, N)."""
+        if self.complex_spectrum:
+            return torch.view_as_complex(x.unflatten(2, (-1, 2)).permute(0, 1, 2, 4, 5, 3).contiguous())
+        phase = spectrum.sgn() + (spectrum == 0)  # of silence 1, as in the package
+        return x * phase.unsqueeze(1)
 
     def _branches(self, x: Tensor, xt: Tensor) -> tuple[Tensor, Tensor]:
         """From (B, 2 C, F, N) and (B, C, T) to (B, 2 S C, F, N) and (B, S C, T)."""
@@ -199,7 +239,9 @@ class HybridDemucs(Separator):
         A frame lies around the middle of its hop, as an output of the strided convolutions does.
         """
         before = self.hop_samples // 2 * 3
-        padded = _reflected(waveform, before, before + -waveform.shape[-1] % self.hop_samples)
+        after = before + -waveform.shape[-1] % self.hop_samples
+        pad = _surrounded if self.late_spectrum else _reflected
+        padded = pad(waveform, before, after)
         with torch.autocast(waveform.device.type, enabled=False):  # half precision has no FFT on most devices
             frames = torch.stft(
                 padded.flatten(0, 1).float(),
@@ -221,13 +263,18 @@ class HybridDemucs(Separator):
             signals = torch.istft(
                 padded, self.window_samples, self.hop_samples, window=self.window, normalized=True, length=length
             )
-        return signals[:, before : before + time].unflatten(0, spectrum.shape[:-2])
+        start = 0 if self.late_spectrum else before
+        return signals[:, start : start + time].unflatten(0, spectrum.shape[:-2])
 
 
 def _statistics(x: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and deviation of each item, in dimensions of one."""
     dimensions = tuple(range(1, x.dim()))
     return x.mean(dimensions, keepdim=True), x.std(dimensions, keepdim=True, correction=min(1, x[0].numel() - 1))
+
+
+def _surrounded(x: Tensor, before: int, after: int) -> Tensor:
+    return functional.pad(x, (before, after))
 
 
 def _reflected(x: Tensor, before: int, after: int) -> Tensor:

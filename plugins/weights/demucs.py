@@ -16,16 +16,14 @@ from torch import Tensor
 
 from msbench import Converted, Weights, read_weights, refuse_other_fields
 
-HYBRID, TRANSFORMER = "demucs.hdemucs.HDemucs", "demucs.htdemucs.HTDemucs"
-STAND_INS = (HYBRID, TRANSFORMER, "demucs.demucs.Demucs", "fractions.Fraction")
+HYBRID, TRANSFORMER, TIME = "demucs.hdemucs.HDemucs", "demucs.htdemucs.HTDemucs", "demucs.demucs.Demucs"
+STAND_INS = (HYBRID, TRANSFORMER, TIME, "fractions.Fraction")
 
 # Arguments of their constructors that have one value here, which is their default too unless it is given.
 _FIXED: dict[str, Any] = {
     "channels_time": None,
     "growth": 2,
-    "cac": True,
     "rewrite": True,
-    "multi_freqs": None,
     "freq_emb": 0.2,
     "emb_scale": 10,
     "kernel_size": 8,
@@ -36,9 +34,11 @@ _FIXED: dict[str, Any] = {
     "norm_groups": 4,
     "dconv_depth": 2,
 }
-_FIXED_HYBRID = {**_FIXED, "hybrid": True, "hybrid_old": False, "dconv_mode": 1}
+_FIXED_HYBRID = {**_FIXED, "hybrid": True, "dconv_mode": 1}
 _FIXED_TRANSFORMER = {
     **_FIXED,
+    "cac": True,
+    "multi_freqs": None,
     "t_emb": "sin",
     "t_hidden_scale": 4,
     "t_norm_in": True,
@@ -55,6 +55,22 @@ _FIXED_TRANSFORMER = {
     "t_sparse_cross_attn": False,
     "t_cross_first": False,
 }
+_FIXED_TIME = {
+    "growth": 2,
+    "kernel_size": 8,
+    "stride": 4,
+    "gelu": True,
+    "glu": True,
+    "norm_starts": 4,
+    "norm_groups": 4,
+    "dconv_mode": 1,
+    "dconv_depth": 2,
+    "dconv_comp": 4,
+    "dconv_attn": 4,
+    "dconv_lstm": 4,
+    "normalize": True,
+    "resample": True,
+}
 
 
 def convert(paths: Sequence[Path], about: Weights) -> Converted:
@@ -67,7 +83,9 @@ def convert(paths: Sequence[Path], about: Weights) -> Converted:
     if not isinstance(package, dict) or not {"klass", "args", "kwargs", "state"} <= package.keys():
         raise ValueError(f"{paths[0]} is no file that demucs wrote: it must hold klass, args, kwargs and state")
     state = package["state"]
-    if isinstance(state, dict) and state.get("__quantized"):
+    if not isinstance(state, dict):
+        raise ValueError(f"{paths[0]} holds no weights in its state")
+    if state.get("__quantized"):
         raise ValueError(f"{paths[0]} is quantized by diffq, which msbench does not read: take the unquantized weights")
     names = [name for name in STAND_INS if _is_named(package["klass"], name)]
     arguments = dict(package["kwargs"])
@@ -77,25 +95,33 @@ def convert(paths: Sequence[Path], about: Weights) -> Converted:
         return Converted("hdemucs", hybrid_options(arguments), state)
     if names == [TRANSFORMER]:
         return Converted("htdemucs", transformer_options(arguments), state)
+    if names == [TIME]:
+        return Converted("demucs", time_options(arguments), waveform_state(state))
     raise ValueError(f"{paths[0]} holds a network that msbench has not: {', '.join(names) or 'none that it knows'}")
 
 
 def version2(state: Mapping[str, Any], about: Weights) -> Converted:
     """A state dict of version 2, of an unpadded network of songs that demucs/separate.py normalizes before it."""
-    names = {"encoder.": "down.", "decoder.": "up.", "lstm.lstm.": "lstm.", "lstm.linear.": "linear."}
-    found = {}
-    for key, value in state.items():
-        theirs = next((each for each in names if str(key).startswith(each)), "")
-        found[names.get(theirs, "") + str(key).removeprefix(theirs)] = value
+    found = waveform_state(state)
     first, widened = (found.get(f"{layer}.weight") for layer in ("down.0.0", "up.0.0"))
     if not isinstance(first, Tensor) or not isinstance(widened, Tensor):
         raise ValueError("the file lacks a layer of Demucs's version 2, down.0.0 or up.0.0")
     options = {"targets": list(about.targets), "sample_rate": about.sample_rate, "channels": first.shape[1]}
     options |= {"filters": len(first), "context": widened.shape[-1]}
     options["depth"] = len({key.split(".")[1] for key in found if key.startswith("down.")})
-    for name, ratio in (("upsample", (1, 2)), ("downsample", (2, 1))):  # a function there, with filters of its own here
-        found |= {f"{name}.{key}": value for key, value in julius.ResampleFrac(*ratio).state_dict().items()}
     return Converted("demucs", {**options, "normalize": "song", "padded": False}, found)
+
+
+def waveform_state(state: Mapping[str, Any]) -> dict[str, Any]:
+    """That of `demucs`, of the networks of waveforms alone, whose resampling is a function there without filters."""
+    names = {"encoder.": "down.", "decoder.": "up.", "lstm.lstm.": "lstm.", "lstm.linear.": "linear."}
+    found = {}
+    for key, value in state.items():
+        theirs = next((each for each in names if str(key).startswith(each)), "")
+        found[names.get(theirs, "") + str(key).removeprefix(theirs)] = value
+    for name, ratio in (("upsample", (1, 2)), ("downsample", (2, 1))):
+        found |= {f"{name}.{key}": value for key, value in julius.ResampleFrac(*ratio).state_dict().items()}
+    return found
 
 
 # Parts of demucs/tasnet.py of version 2, and of `conv_tasnet`; within a block, those behind its number.
@@ -148,15 +174,23 @@ def _is_named(stand_in: Any, name: str) -> bool:
 
 def hybrid_options(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The options of `hdemucs` for arguments of demucs/hdemucs.py, class HDemucs."""
-    refuse_other_fields(arguments, _FIXED_HYBRID)
-    starts = {arguments.get(name, 4) for name in ("norm_starts", "dconv_attn", "dconv_lstm")}
+    magnitudes, splits = not arguments.get("cac", True), arguments.get("multi_freqs")
+    used = _FIXED_HYBRID | ({"wiener_iters": 0, "end_iters": 0} if magnitudes else {})
+    refuse_other_fields(arguments, used | ({"multi_freqs_depth": 2} if splits else {}))
+    depth, normalized = arguments.get("depth", 6), arguments.get("norm_starts", 4)
+    starts = {arguments.get(name, 4) for name in ("dconv_attn", "dconv_lstm")}
+    starts |= {normalized} if normalized < depth else set()
     if len(starts) > 1:
         raise ValueError(f"normalization, attention and LSTM begin in different layers ({starts}): ours begin in one")
     return {
         **_common_options(arguments),
-        "depth": arguments.get("depth", 6),
+        "depth": depth,
         "compress": arguments.get("dconv_comp", 4),
         "plain_layers": starts.pop(),
+        "spectrum": "magnitudes" if magnitudes else "complex",
+        "late_spectrum": bool(arguments.get("hybrid_old")),
+        "deep_norm": normalized < depth,
+        "splits": list(splits) if splits else None,
     }
 
 
@@ -176,6 +210,22 @@ def transformer_options(arguments: Mapping[str, Any]) -> dict[str, Any]:
         "heads": arguments.get("t_heads", 8),
         "dropout": arguments.get("t_dropout", 0.0),
         "chunk_seconds": _number(arguments.get("segment", 10)) if arguments.get("use_train_segment", True) else None,
+    }
+
+
+def time_options(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of `demucs` for arguments of demucs/demucs.py, class Demucs, of version 3."""
+    refuse_other_fields(arguments, _FIXED_TIME)
+    common = _common_options(arguments)
+    del common["window_samples"]
+    return {
+        **common,
+        "version": "v3",
+        "filters": arguments.get("channels", 64),
+        "depth": arguments.get("depth", 6),
+        "context": 2 * arguments.get("context", 1) + 1,
+        "lstm_layers": arguments.get("lstm_layers", 0),
+        "rewrite": arguments.get("rewrite", True),
     }
 
 

@@ -5,6 +5,7 @@ from math import ceil
 import julius
 import pytest
 import torch
+from msbench_plugins.weights.demucs import waveform_state
 from torch.nn.functional import conv1d, conv_transpose1d, glu, pad, relu
 
 import msbench
@@ -34,6 +35,52 @@ def test_v2_gives_the_outputs_of_the_package(depth, channels):
         mixture = noise(2, channels, time) + 0.05
         with torch.no_grad():
             assert largest_difference(ours(mixture), theirs(mixture)) < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ({}, {"lstm_layers": 0}),
+        ({"rewrite": False}, {"lstm_layers": 0, "rewrite": False}),
+        ({"depth": 4, "lstm_layers": 2, "context": 2}, {"depth": 4, "context": 5}),
+    ],
+)
+def test_v3_gives_the_outputs_of_the_package(theirs, ours):
+    """Its first LSTM in branches is in the fifth layer; the second network is that of the bag mdx, in small."""
+    torch.manual_seed(0)
+    for channels in (1, 2):
+        net = Published(["a", "b", "c"], audio_channels=channels, channels=8, dconv_init=1.0, **theirs).eval()
+        sizes = {"targets": ["a", "b", "c"], "channels": channels, "filters": 8}
+        model = msbench.load("demucs", version="v3", **sizes, **ours).eval()
+        model.load_state_dict(waveform_state(net.state_dict()))
+        for time in (7, 4096, 9999):
+            mixture = noise(2, channels, time) + 0.05
+            with torch.no_grad():
+                assert largest_difference(model(mixture), net(mixture)) < 1e-5
+
+
+def test_initial_weights_of_v3_are_those_of_the_package():
+    """The deviation of each tensor that has enough values to tell, and the first scale of the branches."""
+    torch.manual_seed(0)
+    theirs = waveform_state(Published(["a", "b"], channels=8).state_dict())
+    for name, value in msbench.load("demucs", version="v3", targets=["a", "b"], filters=8).state_dict().items():
+        if name in theirs and value.numel() >= 1000:
+            assert value.std().item() == pytest.approx(theirs[name].std().item(), rel=0.1), name
+        elif name.endswith("scale"):
+            assert torch.equal(value, theirs[name])
+
+
+def test_v3_normalizes_the_chunks_of_a_normalized_song():
+    sizes = {"filters": 8, "depth": 2}
+    assert msbench.load("demucs", version="v3", normalize="song", **sizes).normalize
+    assert not msbench.load("demucs", version="v2", normalize="song", **sizes).normalize
+
+
+def test_a_version_that_is_none():
+    with pytest.raises(ValueError, match="version must be 'v1', 'v2' or 'v3', not 'v4'"):
+        msbench.load("demucs", version="v4")
+    with pytest.raises(ValueError, match="filters must be at least 8 in v3, not 4"):
+        msbench.load("demucs", version="v3", filters=4)
 
 
 def test_v1_is_v2_without_resampling_scaling_and_padding():
@@ -149,6 +196,8 @@ def test_v1_from_before_the_option_does_not_normalize():
         ({"filters": 48}, 149_462_504),
         ({"filters": 64}, 265_679_496),
         ({"version": "v1", "filters": 100}, 648_548_208),
+        ({"version": "v3", "lstm_layers": 0}, 133_753_064),
+        ({"version": "v3", "lstm_layers": 0, "rewrite": False}, 88_984_040),
     ],
 )
 def test_parameter_counts(options, count):

@@ -38,6 +38,53 @@ def test_it_gives_the_outputs_of_the_package(channels: int) -> None:
             assert largest_difference(ours(mixture), theirs(mixture)) < 1e-5
 
 
+DEEP = {"nfft": 1024, "depth": 5, "dconv_lstm": 3, "dconv_attn": 3}
+DEEP_OURS = {"filters": 16, "window_samples": 1024, "depth": 5, "plain_layers": 3}
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ({**SMALL, "cac": False}, {**SMALL_OURS, "spectrum": "magnitudes"}),
+        (
+            {**SMALL, "cac": False, "hybrid_old": True, "norm_starts": 999},
+            {**SMALL_OURS, "spectrum": "magnitudes", "late_spectrum": True, "deep_norm": False},
+        ),
+        (
+            {**DEEP, "norm_starts": 999, "multi_freqs": [0.1, 0.3]},
+            {**DEEP_OURS, "deep_norm": False, "splits": [0.1, 0.3]},
+        ),
+    ],
+)
+def test_the_networks_of_the_mdx_challenge(theirs: dict[str, object], ours: dict[str, object]) -> None:
+    """Those of the bags mdx and mdx_extra, by outputs.tar.gz of the package, in small; the last is half silent."""
+    torch.manual_seed(0)
+    for channels in (1, 2):
+        published = Published(TARGETS, audio_channels=channels, channels=16, dconv_init=1.0, **theirs).eval()
+        model = msbench.load("hdemucs", targets=TARGETS, channels=channels, normalize=False, **ours).eval()
+        model.load_state_dict(published.state_dict())
+        for time in (7, 255, 4999):
+            mixture = noise(2, channels, time) + 0.05
+            mixture[..., 3000:] = 0
+            with torch.no_grad():
+                assert largest_difference(model(mixture), published(mixture)) < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ({"cac": False}, {"spectrum": "magnitudes"}),
+        ({"norm_starts": 999, "multi_freqs": [0.1, 0.3]}, {"deep_norm": False, "splits": [0.1, 0.3]}),
+    ],
+)
+def test_the_sizes_of_the_mdx_challenge(theirs: dict[str, object], ours: dict[str, object]) -> None:
+    with torch.device("meta"):
+        published = Published(["drums", "bass", "other", "vocals"], rescale=0, **theirs)
+        model = msbench.load("hdemucs", rescale=0, **ours)
+    shapes = [{name: value.shape for name, value in each.state_dict().items()} for each in (published, model)]
+    assert shapes[0] == shapes[1]
+
+
 def test_it_gives_the_outputs_of_torchaudio() -> None:
     torch.manual_seed(0)
     theirs = OfTorchaudio(TARGETS, channels=16, dconv_init=1.0, **SMALL).eval()
@@ -122,9 +169,13 @@ def test_the_penalty_is_of_training_alone(monkeypatch: pytest.MonkeyPatch) -> No
         ({"filters": 8, "compress": 8}, "at least twice compress .8., not 8"),
         ({"window_samples": 2**19}, "window_samples must be at most 262144"),
         ({"svd_penalty": -1}, "svd_penalty must be at least 0, not -1"),
+        ({"spectrum": "power"}, "spectrum must be 'complex' or 'magnitudes', not 'power'"),
+        ({"splits": [0.5, 0.3]}, "splits must be rising shares with 8 or more of a layer's frequencies between them"),
+        ({"splits": [0.01]}, "splits must be rising shares"),
+        ({"splits": [1.5]}, "splits must be numbers between 0 and 1"),
         ({"depth": 0}, "depth must be a whole number of at least 1, not 0"),
     ],
 )
-def test_sizes_that_do_not_fit_are_refused(options: dict[str, int], message: str) -> None:
+def test_sizes_that_do_not_fit_are_refused(options: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         msbench.registry.load("models", "hdemucs")(**options)

@@ -47,6 +47,7 @@ def test_each_later_setting_is_at_its_default_what_was_done_before() -> None:
     later = {key.removeprefix("separator."): value for key, value in LATER.items() if key.startswith("separator.")}
     seen = set()
     some = {"deep_clustering": {"beta"}, "scnet": {"chunk_seconds", "normalization"}}  # layers of the former: a number
+    some["hdemucs"] = {"deep_norm", "late_spectrum", "spectrum", "splits"}
     for name in (*BEFORE, *some):
         options = parameters_of(registry.load("models", name))
         own = some.get(name, later.keys())

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+import msbench
 from msbench.model.separator import Separator
 from msbench.weights.bag import Bag
 
@@ -25,6 +26,29 @@ def test_each_target_has_its_weights() -> None:
     assert (bag.stride_samples, bag.chunk_samples) == (12, 8)
     assert Bag([Times(1)], [[1, 1]], 0.5).chunk_samples == 50
     assert list(bag.state_dict()) == ["shares"]  # so that what is kept of its outputs depends on them
+
+
+class Seeing(Times):
+    """Pads to multiples of 8, and keeps what it was given."""
+
+    def padded_length(self, time: int) -> int:
+        return -(-time // 8) * 8
+
+    def forward(self, mixture: Tensor) -> Tensor:
+        self.given = mixture
+        return super().forward(mixture)
+
+
+def test_models_that_pad_by_other_lengths_are_given_their_own_surroundings() -> None:
+    padding, plain = Seeing(1), Times(3)
+    bag, song = Bag([padding, plain], [[1, 1], [1, 0]], 0.2), torch.arange(1.0, 101).view(1, 100)
+    assert (bag.chunk_samples, bag.further) == (20, 20)
+    stems = msbench.separate(bag, song, 100, window="triangle")
+    assert torch.allclose(stems["a"], 2 * song)
+    assert torch.allclose(stems["b"], song)
+    assert padding.given.flatten().tolist() == [*range(88, 101), 0, 0, 0]  # of the last chunk, 91 to 100
+    assert msbench.separate(bag, song, 100)["a"].shape == (1, 100)
+    assert padding.given.shape[-1] == 20  # other windows give chunks as they are
 
 
 @pytest.mark.parametrize("other", [Times(1, rate=200), Times(1, chunk=8)])

@@ -99,7 +99,7 @@ def test_a_catalog_of_another_form(text: str, tmp_path: Path, monkeypatch: pytes
 def test_names_that_are_not_there_say_why_and_what_to_take(capsys: pytest.CaptureFixture[str]) -> None:
     absent, known = catalogue.absent(), catalogue.known()
     assert not absent.keys() & known.keys()
-    for name in ("mdx", "mdx_q"):
+    for name in ("tasnet", "mdx_q"):
         assert any(other in absent[name] for other in known)
     for command in (
         ["weights", "show", "mdx_q"],

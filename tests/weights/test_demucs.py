@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -34,12 +35,24 @@ TRANSFORMER = {
     "dconv_mode": 3,
 }
 HYBRID = {"channels": 16, "nfft": 64, "depth": 4, "norm_starts": 1, "dconv_attn": 1, "dconv_lstm": 1, "segment": 4}
+TIME = {"channels": 8, "depth": 5, "segment": 4}
+KINDS = {"hybrid": ("hdemucs", "HDemucs"), "transformer": ("htdemucs", "HTDemucs"), "time": ("demucs", "Demucs")}
+BANDS = {"nfft": 1024, "depth": 5, "norm_starts": 999, "dconv_attn": 3, "dconv_lstm": 3, "multi_freqs": [0.1, 0.3]}
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Networks so small are slower on several, above all where other processes use them too."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def network(kind: str, seed: int = 0, **options: Any) -> nn.Module:
     """A network of the package, with weights that half precision holds."""
     torch.manual_seed(seed)
-    module, name = {"hybrid": ("hdemucs", "HDemucs"), "transformer": ("htdemucs", "HTDemucs")}[kind]
+    module, name = KINDS[kind]
     made = getattr(peer(f"demucs.{module}"), name)(TARGETS, **options).eval()
     for key, parameter in made.named_parameters():
         if key.endswith("scale"):  # at their first values, branches and transformer would hardly be heard
@@ -76,6 +89,11 @@ def catalog(publisher: Publisher, names: list[str], **fields: Any) -> dict[str, 
         ("transformer", {**TRANSFORMER, "use_train_segment": False}, {"segment": Fraction(39, 5)}),
         ("transformer", {**TRANSFORMER, "dconv_mode": 1, "bottom_channels": 0, "use_train_segment": False}, {}),
         ("hybrid", HYBRID, {}),
+        ("hybrid", {**HYBRID, "cac": False, "end_iters": 0, "multi_freqs": []}, {}),
+        ("hybrid", {**HYBRID, "cac": False, "hybrid_old": True, "norm_starts": 999}, {}),
+        ("hybrid", {**HYBRID, **BANDS}, {}),
+        ("time", TIME, {}),
+        ("time", {**TIME, "rewrite": False, "lstm_layers": 1}, {}),
     ],
 )
 def test_the_outputs_of_the_package(
@@ -107,17 +125,33 @@ def test_chunks_are_as_long_as_the_file_says(publisher: Publisher, tmp_path: Pat
     assert (held.weights_name, held.training, held.licence) == (None, None, None)  # it is another file
 
 
+BAGS = {
+    "htdemucs": [("transformer", {**TRANSFORMER, "segment": Fraction(1, 10)})],
+    "mdx_extra": [("hybrid", {**HYBRID, "cac": False}), ("hybrid", {**HYBRID, "cac": False, "hybrid_old": True})],
+    "repro_mdx_a_time_only": [("time", TIME), ("time", TIME)],
+    "mdx": [("time", {**TIME, "rewrite": False}), ("hybrid", HYBRID)],
+}
+
+
+@pytest.mark.parametrize("bag", BAGS)
 def test_a_song_through_both_command_lines(
-    publisher: Publisher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    publisher: Publisher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bag: str
 ) -> None:
     """Theirs normalizes the song before it is cut: at half silence and an offset, that is heard."""
     monkeypatch.chdir(tmp_path)
-    publish(publisher, Path("repo"), "a", package(network("transformer", **TRANSFORMER, segment=Fraction(1, 10))))
-    register(tmp_path / "site", monkeypatch, {"tiny": catalog(publisher, ["a"])}, SOURCE)
+    names = [f"a{number}" for number in range(len(BAGS[bag]))]
+    for seed, (name, (kind, options)) in enumerate(zip(names, BAGS[bag], strict=True)):
+        publish(publisher, Path("repo"), name, package(network(kind, seed, **options)))
+    about, signature = catalog(publisher, names), names[0]
+    if len(names) > 1:
+        mix = [[1.0, 1.0, 0.0, 2.0], [1.0, 0.0, 1.0, 1.0]]
+        about |= {"mix": mix, "chunk_seconds": 0.2}
+        signature = "bag"
+        Path("repo/bag.yaml").write_text(f"models: {names}\nweights: {mix}\nsegment: 0.2\n")
+    register(tmp_path / "site", monkeypatch, {"tiny": about}, SOURCE)
     song = 0.1 * noise(2, 15_001) + 0.005
     song[:, 5000:] *= 0.1
     soundfile.write("song.wav", song.T.numpy(), 44100, subtype="FLOAT")
-    (signature,) = (path.stem.removesuffix("-" + path.stem.rpartition("-")[2]) for path in Path("repo").iterdir())
     theirs = ["--repo", "repo", "-n", signature, "-d", "cpu", "--shifts", "0", "--float32", "-o", "theirs", "song.wav"]
     peer("demucs.separate").main(theirs)
     assert main(["separate", "tiny", "song.wav", "-o", "ours", "--device", "cpu", "--window", "triangle"]) == 0
@@ -252,10 +286,12 @@ def test_conv_tasnet_gives_the_songs_of_version_2(
 @pytest.mark.parametrize(
     ("options", "changes", "said"),
     [
-        ({"hybrid_old": True}, {}, "hybrid_old=True, and that of msbench False"),
-        ({"cac": False}, {}, "cac=False"),
+        ({"hybrid": False}, {}, "hybrid=False, and that of msbench True"),
+        ({"cac": False, "wiener_iters": 2, "end_iters": 2}, {}, "wiener_iters=2"),
+        ({"multi_freqs": [0.1], "multi_freqs_depth": 3}, {}, "multi_freqs_depth=3"),
         ({"dconv_lstm": 2}, {}, "begin in different layers"),
         ({}, {"state": {"__quantized": True}}, "quantized by diffq"),
+        ({}, {"state": 7}, "holds no weights in its state"),
         ({}, {"klass": Fraction}, "holds a network that msbench has not: fractions.Fraction"),
         ({}, {"klass": 7}, "none that it knows"),
         ({}, {"klass": nn.Linear}, r"it holds code \(torch.nn.modules.linear.Linear\), which is not run"),
@@ -282,7 +318,7 @@ def test_the_catalog_is_that_of_the_package() -> None:
     pretrained, yaml = peer("demucs.pretrained"), peer("yaml")
     addresses = pretrained._parse_remote_files(pretrained.REMOTE_ROOT / "files.txt")
     ours = [each for each in catalogue.known().values() if each.family == "demucs" and "8c34a99" not in each.source]
-    assert len(ours) == 5
+    assert len(ours) == 9
     for weights in ours:
         bag = yaml.safe_load((pretrained.REMOTE_ROOT / f"{weights.name}.yaml").read_text())
         models = list(dict.fromkeys(bag["models"]))
