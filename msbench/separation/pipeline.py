@@ -33,6 +33,8 @@ from msbench.separation.output import Output
 from msbench.separation.passes import aligned, averaged, passes_of
 from msbench.system.memory import free_bytes
 
+COMBINED_SECONDS = 3.0  # at a time, of the estimates of an ensemble's models
+
 Progress = Callable[[float, float | None], None]  # (seconds done, seconds in all where known)
 
 
@@ -165,7 +167,7 @@ def _combined(
     members = model.combines()
     counts = [len(member.targets) for member in members]
     # The bins of spectra are combined in chunks, on the grid of their frames.
-    plan = ChunkPlan.of(model, DEFAULTS.chunk_seconds, DEFAULTS.overlap)
+    plan = ChunkPlan.of(model, COMBINED_SECONDS, DEFAULTS.overlap)
     with Spool() as spool:
         copies = [replace(stream, blocks=spool.copy(song), sample_rate=model.sample_rate) for _ in members]
         found = [_stacked(member, each, inference) for member, each in zip(members, copies, strict=True)]
@@ -174,9 +176,11 @@ def _combined(
 
 
 def _stacked(model: Separator, stream: InputStream, inference: Inference) -> Iterator[np.ndarray]:
-    """The estimates (S, C, frames) of a model."""
+    """The estimates (S, C, frames) of a model, in blocks as short as those of its input: chunks are long to hold."""
     for block in separate_blocks(model, stream, inference):
-        yield np.stack([block[target] for target in model.targets])
+        stems = [block[target] for target in model.targets]
+        for start in range(0, stems[0].shape[-1], BLOCK_FRAMES):
+            yield np.stack([stem[:, start : start + BLOCK_FRAMES] for stem in stems])
 
 
 def _fitting(blocks: Iterable[np.ndarray], model: Separator, stream: InputStream, passes: int) -> Iterator[np.ndarray]:
