@@ -166,8 +166,9 @@ def _combined(
 
     members = model.combines()
     counts = [len(member.targets) for member in members]
-    # The bins of spectra are combined in chunks, on the grid of their frames.
-    plan = ChunkPlan.of(model, COMBINED_SECONDS, DEFAULTS.overlap)
+    # On the grid of frames, as bins of spectra may be combined: those within an eighth of a chunk from its ends are
+    # left out, since they see zeros there.
+    plan = ChunkPlan.of(model, COMBINED_SECONDS, overlap=0.5)
     with Spool() as spool:
         copies = [replace(stream, blocks=spool.copy(song), sample_rate=model.sample_rate) for _ in members]
         found = [_stacked(member, each, inference) for member, each in zip(members, copies, strict=True)]
