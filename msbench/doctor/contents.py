@@ -28,12 +28,10 @@ def plugins() -> Iterator[Finding]:
         # Without one of ours something is amiss; a stranger's broken plugin stops nothing else.
         ours = any(errors[name] and entry.module.startswith("msbench") for name, entry in found.items())
         registered = f"{len(found)} registered: {', '.join(found)}"
-        detail = "; ".join(broken) or "; ".join([registered, *map(_unchecked, unsure)])
+        if unsure:
+            registered += f"; unchecked (msbench check NAME imports one): {', '.join(unsure)}"
+        detail = "; ".join(broken) or registered
         yield Finding(kind, bool(found) and not broken, detail, ours or not found, fix)
-
-
-def _unchecked(name: str) -> str:
-    return f"{name} is unchecked (msbench check {name} imports it)"
 
 
 def demo() -> Iterator[Finding]:

@@ -156,8 +156,8 @@ def find(kind: str, name: str) -> Entry:
     name = cut(name, LONGEST_SHOWN)
     raise KeyError(
         f"unknown {one} '{name}'. {choices(name, known)} "
-        "(An entry point added since its package was installed is seen after reinstalling it; "
-        "a single file is loaded by --plugin FILE.)"
+        f"(msbench list {kind} shows them. An entry point added since its package was installed is seen after "
+        "reinstalling it; a single file is loaded by --plugin FILE.)"
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+MOST_CHOICES = 40  # names that are all said where some of them are near
+
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """ "Did you mean unet or demucs? ", of the known names that are nearest; "" where none is near."""
@@ -14,13 +16,16 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 def choices(name: str, known: Iterable[str]) -> str:
-    """The end of a message about an unknown name: the nearest known names, and all of them.
+    """The end of a message about an unknown name: the nearest known names, and all of them unless they are many.
 
     >>> choices("unte", ["unet", "demucs"])
     'Did you mean unet? Available: unet, demucs.'
     """
     names = list(known)
-    return f"{did_you_mean(name, names)}Available: {', '.join(names) or 'none'}."
+    near = did_you_mean(name, names)
+    if near and len(names) > MOST_CHOICES:
+        return f"{near}There are {len(names)} in all."
+    return f"{near}Available: {', '.join(names) or 'none'}."
 
 
 def quantity(value: float) -> str:

@@ -177,7 +177,7 @@ def _unknown(name: str) -> KeyError:
         return KeyError(f"the weights '{name}' are not in msbench: {absent[name]}")
     known = [*registry.entries("models"), *catalogue.known()]
     return KeyError(
-        f"unknown model '{cut(name, registry.LONGEST_SHOWN)}'. {choices(name, known)} (These are models and published "
-        "weights. An entry point added since its package was installed is seen after reinstalling it; a single file is "
-        "loaded by --plugin FILE.)"
+        f"unknown model '{cut(name, registry.LONGEST_SHOWN)}'. {choices(name, known)} (msbench list models and "
+        "msbench list weights show them. An entry point added since its package was installed is seen after "
+        "reinstalling it; a single file is loaded by --plugin FILE.)"
     )

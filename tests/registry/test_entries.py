@@ -59,7 +59,7 @@ def test_answers_without_torch(command: list[str]) -> None:
 
 
 def test_unknown_name_gets_the_nearest() -> None:
-    with pytest.raises(KeyError, match=r"unknown model 'unett'. Did you mean unet.*\? Available: .*reinstalling"):
+    with pytest.raises(KeyError, match=r"unknown model 'unett'. Did you mean unet.*\? There are .*reinstalling"):
         registry.load("models", "unett")
 
 

@@ -15,6 +15,9 @@ def test_near_names_are_offered_and_far_ones_are_not() -> None:
 def test_an_unknown_name_is_told_all_known_ones() -> None:
     assert choices("unett", iter(["demucs", "unet"])) == "Did you mean unet? Available: demucs, unet."
     assert choices("zzz", []) == "Available: none."
+    many = [f"unet{i}" for i in range(50)]
+    assert choices("unet50", many).endswith("? There are 50 in all.")
+    assert choices("zzz", many).startswith("Available: unet0, unet1, ")
 
 
 @pytest.mark.parametrize(
