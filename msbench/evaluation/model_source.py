@@ -177,6 +177,7 @@ def _chunk_seconds(separator: Separator, inference: Inference) -> float | None:
     An ensemble whose models have several lengths has the one that is asked for, which some of them may not take.
     """
     if members := separator.combines():
+        inference = inference.within(separator)
         lengths = {_chunk_seconds(member, inference) for member in members}
         return lengths.pop() if len(lengths) == 1 else inference.chunk_seconds
     if separator.chunking == "song":
@@ -219,7 +220,8 @@ def _again(
 
 
 def _training_of(separator: Separator, known: Any) -> Training:
-    if members := separator.combines():
+    members = separator.combines()
+    if members and not known:
         return joined_training([_training_of(each, (each.origin or {}).get("training")) for each in members])
     # What cannot be trained has learned from nothing, so from nothing but the training split; its weights may say more.
     return {**(UNKNOWN if separator.trainable else NOTHING), **(known or {})}

@@ -53,7 +53,8 @@ class Separator(nn.Module):
 
     chunking: ClassVar[Literal["any", "song"]] = "any"  # "song": it is given each song whole, whatever the chunks
     song_memory: float = 4.0  # with "song": bytes it needs for each byte of audio in and out (32-bit floats)
-    chunk_samples: int | None = None  # it is given chunks of this length, whatever the inference options say
+    # It is given chunks of this length, whatever the inference options say; of an ensemble, its models without one are.
+    chunk_samples: int | None = None
     normalizes_songs: bool = False  # True: a separation brings a song to zero mean and unit deviation before, and back
 
     stereo_only: ClassVar[bool] = False  # True: it compares two channels, so mono audio is refused, not copied to two

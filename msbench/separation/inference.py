@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, Self
 
 import torch
 
+from msbench.model.separator import Separator
 from msbench.separation.chunks import WINDOWS
 from msbench.system.bounded import shown
 from msbench.system.wording import choices
@@ -92,6 +93,12 @@ class Inference:
             if name not in known:
                 raise TypeError(f"unknown option '{name}'. {choices(name, [*known, *others])}")
         return cls(**options)
+
+    def within(self, ensemble: Separator) -> Inference:
+        """How the models of an ensemble are run: in chunks of its length, where it has one and they do not."""
+        if ensemble.chunk_samples is None:
+            return self
+        return replace(self, chunk_seconds=ensemble.chunk_samples / ensemble.sample_rate)
 
 
 def _is_whole(value: Any, least: int) -> bool:

@@ -168,10 +168,12 @@ def _combined(
     counts = [len(member.targets) for member in members]
     # On the grid of frames, as bins of spectra may be combined: those within an eighth of a chunk from its ends are
     # left out, since they see zeros there.
-    plan = ChunkPlan.of(model, COMBINED_SECONDS, overlap=0.5)
+    step = max(1, round(COMBINED_SECONDS / 2 * model.sample_rate) // model.stride_samples) * model.stride_samples
+    plan = ChunkPlan(2 * step, step, model.stride_samples)
     with Spool() as spool:
         copies = [replace(stream, blocks=spool.copy(song), sample_rate=model.sample_rate) for _ in members]
-        found = [_stacked(member, each, inference) for member, each in zip(members, copies, strict=True)]
+        own = inference.within(model)
+        found = [_stacked(member, each, own) for member, each in zip(members, copies, strict=True)]
         together = (np.concatenate(blocks) for blocks in aligned(found))
         yield from joined(map(combined, chunks(together, plan)), plan)
 

@@ -36,6 +36,8 @@ class Published(Checkpoint):
         if not self.parts:
             return super().separator(**options)
         members = [part.separator(**options) for part in self.parts]
+        for member, part in zip(members, self.parts, strict=True):
+            member.origin = {"name": part.name, "sha256": part.sha256, "licence": None, "training": None}
         return Bag(members, self.about.mix, self.about.chunk_seconds)
 
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import msbench
+from msbench.model.separator import Separator
 from msbench.separation.inference import DEFAULTS, Inference
 
 
@@ -73,3 +74,10 @@ def test_separate_takes_its_fields_as_keywords() -> None:
     options = {"chunk_seconds": 0.01, "overlap": 0.5, "batch_size": 3, "device": "cpu"}
     stems = msbench.separate(model, mixture, sample_rate=44100, references=None, progress=None, **options)
     assert torch.equal(stems["a"], mixture)
+
+
+def test_models_of_an_ensemble_have_chunks_of_its_length_if_it_has_one() -> None:
+    ensemble, asked = Separator(["x"], 1000, 1), Inference(chunk_seconds=3.0, shifts=2)
+    assert asked.within(ensemble) is asked
+    ensemble.chunk_samples = 500
+    assert asked.within(ensemble) == Inference(chunk_seconds=0.5, shifts=2)

@@ -74,7 +74,3 @@ def test_members_of_bags_and_ensembles_have_songs_normalized(monkeypatch: pytest
     for given in (bag.members[0].given, member.given):  # type: ignore[union-attr]
         whole = torch.cat([chunk[0] for chunk in given], -1)  # type: ignore[union-attr]
         assert abs(whole.mean()) < 0.05
-    other = Seen()
-    other.normalizes_songs = False
-    with pytest.raises(ValueError, match="have no average"):
-        Bag([Seen(), other], [[1], [1]])

@@ -19,6 +19,7 @@ from msbench.cluster.cell import run_stage
 from msbench.runs.naming import name_cells
 from msbench.runs.state import read_state
 from msbench.runs.suite import read_suite
+from msbench.system.files import sha256_of
 from msbench.weights import catalogue, fetching
 from msbench.weights.published import load as load_published
 from tests.weights.publisher import Publisher
@@ -118,6 +119,8 @@ def test_a_bag_is_scored(theirs: Publisher) -> None:
     assert record["model"]["name"] == "bag"
     assert [member["model"] for member in record["model"]["options"]["members"]] == ["tiny", "tiny"]
     assert record["model"]["label"] == "both"
+    files = [{"name": "tiny", "sha256": sha256_of(f"{name}.ckpt")} for name in "ab"]
+    assert record["model"]["members"] == files
     assert record["training"]["data"] == "extra"
     assert lacking(record) == set()
 
