@@ -33,7 +33,8 @@ ROFORMER = {"targets": ["vocals"], "features": 96, "depth": 4, "mask_layers": 1,
 
 
 def band_roformer(name: str) -> tuple[nn.Module, dict[str, nn.Module], Tensor]:
-    """Of moderate size: full ones take minutes for a step."""
+    """Of moderate size: full ones take minutes for a step. The package bs-roformer has value residuals in addition."""
+    import bs_roformer as first
     from msst.models import bs_roformer
 
     import msbench
@@ -42,9 +43,11 @@ def band_roformer(name: str) -> tuple[nn.Module, dict[str, nn.Module], Tensor]:
     mixture = 0.1 * torch.randn(1, 2, 44100 * 2)
     options = {"dim": 96, "depth": 4, "stereo": True, "time_transformer_depth": 1, "freq_transformer_depth": 1}
     if name == "bs_roformer":
-        return ours, {"msst": bs_roformer.BSRoformer(**options)}, mixture
-    mel = bs_roformer.MelBandRoformer(**options, mask_estimator_depth=1, attn_dropout=0.0, ff_dropout=0.0)
-    return ours, {"msst": mel}, mixture
+        peers = {"msst": bs_roformer.BSRoformer(**options)}
+        return ours, {**peers, "bs-roformer": first.BSRoformer(**options, num_residual_streams=1)}, mixture
+    options |= {"mask_estimator_depth": 1, "attn_dropout": 0.0, "ff_dropout": 0.0}
+    peers = {"msst": bs_roformer.MelBandRoformer(**options)}
+    return ours, {**peers, "bs-roformer": first.MelBandRoformer(**options, num_residual_streams=1)}, mixture
 
 
 def checkpointed(name: str, **sizes: Any) -> tuple[nn.Module, dict[str, nn.Module], Tensor]:

@@ -32,11 +32,10 @@ def study_chart(results: StudyResults, title: str, path: Path) -> bool:
     rows = [panels(results, each)[:MOST_FACTORS] for each in shown]
     figure = Figure(figsize=(4.2 * len(rows[0]) + 0.4, 2.6 * len(rows) + 0.9), layout="constrained")
     axes = figure.subplots(len(rows), len(rows[0]), squeeze=False, sharey="row", sharex="col")
-    explained = set[int]()  # columns whose series have their names: in the first row that has several
+    named: list[set[str]] = [set() for _ in rows[0]]  # the series of a column that a legend above has named
     for i, (each, row) in enumerate(zip(shown, rows, strict=True)):
         for j, panel in enumerate(row):
-            if _draw(axes[i][j], panel, legend=j not in explained):
-                explained.add(j)
+            _draw(axes[i][j], panel, named[j])
             if i == len(rows) - 1:
                 axes[i][j].set_xlabel(name(panel.factor, LONGEST_LABEL), fontsize=9, parse_math=False)
         unit = f" ({each.unit})" if each.unit else ""
@@ -50,8 +49,8 @@ def study_chart(results: StudyResults, title: str, path: Path) -> bool:
     return True
 
 
-def _draw(axis: Any, panel: Panel, legend: bool) -> bool:
-    """Draw a panel; gives whether it got a legend, which one of several series has if it is asked for."""
+def _draw(axis: Any, panel: Panel, named: set[str]) -> None:
+    """Draw a panel, with a legend where there are several series and one is not among those that are `named`."""
     axis.axhline(0, color="#555555", linestyle=":", linewidth=1)
     series = list(dict.fromkeys(point.series for point in panel.points))
     spread = 0.0 if panel.numeric else min(0.08, 0.5 / max(1, len(series)))
@@ -75,12 +74,12 @@ def _draw(axis: Any, panel: Panel, legend: bool) -> bool:
         axis.set_xticks(places, labels, fontsize=8, parse_math=False, **turned)
     axis.tick_params(labelsize=8)
     axis.spines[["top", "right"]].set_visible(False)
-    if not legend or not 1 < len(series) <= MOST_SERIES:
-        return False
+    if not 1 < len(series) <= MOST_SERIES or named.issuperset(series):
+        return
+    named.update(series)
     above = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.0}
     for text in axis.legend(fontsize=6, frameon=False, **above).get_texts():
         text.set_parse_math(False)
-    return True
 
 
 def _bounds(points: list[Any]) -> tuple[list[float], list[float]]:

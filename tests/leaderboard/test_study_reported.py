@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from matplotlib.figure import Figure
 
 from msbench.leaderboard.board import Board
+from msbench.leaderboard.study_chart import study_chart
 from msbench.leaderboard.study_reported import read_study_figures
 from tests.leaderboard.studies import write_study_board
 
@@ -48,6 +50,30 @@ def test_a_figure_of_a_neighboring_board_is_written_once(folder: Path) -> None:
     assert (figure.citation, figure.metric, figure.scores) == ("Paper", "bsseval;agg=median", {("voice", "SDR"): 4.5})
     assert figure.deviations == {("voice", "SDR"): 2.5}
     assert Board(folder).reported == []
+
+
+def test_a_picture_names_each_series_and_gives_its_title_whole(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[Figure] = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, path, **_: (drawn.append(figure), Path(path).touch()))
+    title = "A title that is longer than the panels of the picture are wide, so that it is wrapped"
+
+    def legends() -> list[str]:
+        (results,) = Board(folder).study_results
+        study_chart(results, title, tmp_path / "a.png")
+        each = (axis.get_legend() for axis in drawn[-1].axes)
+        return ["" if one is None else ", ".join(text.get_text() for text in one.get_texts()) for one in each]
+
+    (folder / "reported.yaml").unlink(missing_ok=True)
+    above = ["separator.skip true, separator.skip false", "separator.depth 3, separator.depth 4, separator.depth 5"]
+    assert legends() == [*above, "", ""]  # of the first target, and of the second
+    assert drawn[0].get_suptitle().replace("\n", " ").startswith(title)
+    figure = f"- {{{FIGURE}, factors: {{separator.depth: 3, separator.skip: true}}, SDR: {{voice: 1.0}}}}\n"
+    other = f"- {{{OTHER}, factors: {{separator.depth: 5, separator.skip: true}}, SDR: {{voice: 2.0}}}}\n"
+    (folder / "reported.yaml").write_text(figure + other)
+    assert legends()[:2] == above
+    assert all("reported: c" in names for names in legends()[2:])
 
 
 @pytest.mark.parametrize(
