@@ -162,7 +162,7 @@ def _combined(
     def combined(piece: Piece) -> Placed:
         estimates = torch.from_numpy(piece.samples).to(device)
         with torch.inference_mode():
-            return piece.start, model.combined(estimates.split(counts)).cpu().numpy()
+            return piece.start, model.combined(estimates.split(counts)).to("cpu", torch.float32).numpy()
 
     members = model.combines()
     counts = [len(member.targets) for member in members]
