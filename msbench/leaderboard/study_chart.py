@@ -14,6 +14,7 @@ from msbench.system.files import replacing
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")  # Okabe & Ito
 SYMBOLS = ("o", "s", "^", "D", "v", "P")
 MOST_SERIES = len(COLORS)  # the others share a color
+WIDEST_LABEL = 60  # letters
 MOST_TARGETS, MOST_FACTORS, MOST_LEVELS = 6, 6, 24  # beyond, nobody reads a picture: the page has all
 
 
@@ -63,7 +64,7 @@ def _draw(axis: Any, panel: Panel, named: set[str]) -> None:
         line = "--" if is_reported and panel.numeric else "-" if panel.numeric else "none"
         face = "white" if is_reported else color
         style = {"linestyle": line, "marker": symbol, "markersize": 5, "markerfacecolor": face, "color": color}
-        axis.plot(x, y, label=name(own or "measured", 60), **style)
+        axis.plot(x, y, label=_label(own or "measured"), **style)
         ends = [(place, each) for place, each in zip(x, points, strict=True) if each.low is not None]
         axis.vlines([place for place, _ in ends], *_bounds([each for _, each in ends]), color=color, linewidth=1.2)
     if len(panel.levels) <= MOST_LEVELS:
@@ -80,6 +81,14 @@ def _draw(axis: Any, panel: Panel, named: set[str]) -> None:
     above = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.0}
     for text in axis.legend(fontsize=6, frameon=False, **above).get_texts():
         text.set_parse_math(False)
+
+
+def _label(series: str) -> str:
+    """A series in as many letters as a panel is wide; of a long citation, the values in brackets behind it stay."""
+    head, bracket, values = series.rpartition(" (")
+    if not bracket or len(values) > WIDEST_LABEL // 2:
+        return name(series, WIDEST_LABEL)
+    return f"{name(head, WIDEST_LABEL - len(values))}{bracket}{name(values)}"
 
 
 def _bounds(points: list[Any]) -> tuple[list[float], list[float]]:

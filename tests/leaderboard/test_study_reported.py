@@ -71,9 +71,10 @@ def test_a_picture_names_each_series_and_gives_its_title_whole(
     assert drawn[0].get_suptitle().replace("\n", " ").startswith(title)
     figure = f"- {{{FIGURE}, factors: {{separator.depth: 3, separator.skip: true}}, SDR: {{voice: 1.0}}}}\n"
     other = f"- {{{OTHER}, factors: {{separator.depth: 5, separator.skip: true}}, SDR: {{voice: 2.0}}}}\n"
-    (folder / "reported.yaml").write_text(figure + other)
+    (folder / "reported.yaml").write_text((figure + other).replace("citation: c", "citation: " + "A long one. " * 9))
     assert legends()[:2] == above
-    assert all("reported: c" in names for names in legends()[2:])
+    assert legends()[2].endswith(" (separator.skip true)")
+    assert legends()[3].endswith(" (separator.depth 5)")
 
 
 @pytest.mark.parametrize(
