@@ -1,4 +1,4 @@
-"""The browser that tests of pages share."""
+"""What tests of several folders share: the browser, and one thread for small networks."""
 
 from __future__ import annotations
 
@@ -21,3 +21,14 @@ def browser() -> Iterator[Any]:
         running = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])  # as root it needs that
         yield running
         running.close()
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Small networks are slower on several threads, above all where other processes use them too."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

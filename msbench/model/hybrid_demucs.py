@@ -240,8 +240,8 @@ class HybridDemucs(Separator):
         """
         before = self.hop_samples // 2 * 3
         after = before + -waveform.shape[-1] % self.hop_samples
-        pad = _surrounded if self.late_spectrum else _reflected
-        padded = pad(waveform, before, after)
+        late = self.late_spectrum
+        padded = functional.pad(waveform, (before, after)) if late else _reflected(waveform, before, after)
         with torch.autocast(waveform.device.type, enabled=False):  # half precision has no FFT on most devices
             frames = torch.stft(
                 padded.flatten(0, 1).float(),
@@ -271,10 +271,6 @@ def _statistics(x: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and deviation of each item, in dimensions of one."""
     dimensions = tuple(range(1, x.dim()))
     return x.mean(dimensions, keepdim=True), x.std(dimensions, keepdim=True, correction=min(1, x[0].numel() - 1))
-
-
-def _surrounded(x: Tensor, before: int, after: int) -> Tensor:
-    return functional.pad(x, (before, after))
 
 
 def _reflected(x: Tensor, before: int, after: int) -> Tensor:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -22,14 +21,7 @@ RATE = 8000
 SMALL = {"samplerate": RATE, "segment": 1}
 OURS = {"targets": TARGETS, "sample_rate": RATE, "normalize": False}
 
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Networks so small are slower on several, above all where other processes use them too."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def htdemucs() -> tuple[nn.Module, Any]:

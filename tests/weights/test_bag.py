@@ -27,6 +27,7 @@ def test_each_target_has_its_weights() -> None:
     assert bag(torch.ones(2, 1, 3))[:, :, 0, 0].tolist() == [[3, 5], [3, 5]]
     stems = msbench.separate(bag, torch.ones(1, 1000), 100)
     assert {name: set(stem.flatten().tolist()) for name, stem in stems.items()} == {"a": {3.0}, "b": {5.0}}
+    assert Bag([Times(1)], [[1, 1]], 0.5).chunk_samples == 50
     assert list(bag.state_dict()) == ["shares"]  # so that what is kept of its outputs depends on them
 
 

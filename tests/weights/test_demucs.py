@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -39,14 +38,7 @@ TIME = {"channels": 8, "depth": 5, "segment": 4}
 KINDS = {"hybrid": ("hdemucs", "HDemucs"), "transformer": ("htdemucs", "HTDemucs"), "time": ("demucs", "Demucs")}
 BANDS = {"nfft": 1024, "depth": 5, "norm_starts": 999, "dconv_attn": 3, "dconv_lstm": 3, "multi_freqs": [0.1, 0.3]}
 
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Networks so small are slower on several, above all where other processes use them too."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def network(kind: str, seed: int = 0, **options: Any) -> nn.Module:
